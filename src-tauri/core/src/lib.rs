@@ -1,0 +1,5 @@
+//! The running shop, minus windows: listeners, intake, workers, delivery and the admin API.
+
+pub mod ports;
+pub mod views;
+pub mod workers;
