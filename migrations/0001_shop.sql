@@ -200,7 +200,7 @@ CREATE TABLE task (
   lease_epoch    INTEGER NOT NULL DEFAULT 0,         -- fencing token; only ever grows
   lease_owner    TEXT,                               -- boot id
   lease_until    INTEGER,
-  cancel_req     INTEGER NOT NULL DEFAULT 0,
+  reclaims       INTEGER NOT NULL DEFAULT 0,         -- times in a row that the app died under it
   dedupe_key     TEXT,
   order_id       INTEGER REFERENCES orders (id),
   course_id      INTEGER REFERENCES course (id),
@@ -208,7 +208,7 @@ CREATE TABLE task (
   payload        TEXT    NOT NULL DEFAULT '{}',
   err_class      TEXT,                               -- transient | permanent | crashed | hung
   err_code       TEXT,
-  err_group      TEXT,                               -- kind, stage, code and normalised detail: one cause
+  err_group      TEXT,                               -- kind:stage:code, one cause
   err_detail     TEXT,
   created_at     INTEGER NOT NULL,
   started_at     INTEGER,
@@ -316,6 +316,8 @@ CREATE TABLE notice (
   count      INTEGER NOT NULL DEFAULT 1,
   first_at   INTEGER NOT NULL,
   last_at    INTEGER NOT NULL,
+  shown_at   INTEGER,                                -- when the desktop last showed it
+  shown      INTEGER NOT NULL DEFAULT 0,             -- how often
   state      TEXT    NOT NULL DEFAULT 'new' CHECK (state IN ('new','seen','resolved'))
 ) STRICT;
 CREATE UNIQUE INDEX notice_open ON notice (merge_key) WHERE state <> 'resolved';

@@ -1,1 +1,36 @@
-//! Skeleton.
+//! Every line of SQL of a shop: one SQLite file, one writer with group commit, a pool of readers.
+//!
+//! Callers speak in orders, transfers and tasks; nothing outside this crate names sqlx. All times are
+//! milliseconds UTC given by the caller, who owns the clock.
+
+mod aftermath;
+mod cases;
+mod enqueue;
+mod error;
+mod intake;
+mod ledger;
+mod notices;
+mod open;
+mod orders;
+mod queue;
+mod queue_actions;
+mod tuning;
+mod verify;
+mod writer;
+
+pub use aftermath::{Aftermath, MailIntent, NewLink};
+pub use cases::{DeliveryCase, DeliveryItem, LinkRecord, PrepareCase};
+pub use enqueue::jittered_backoff_ms;
+pub use error::Error;
+pub use intake::{Answer, Incoming, Source};
+pub use notices::{NEEDS_OWNER, NoticeRecord, Raise, STOPPED};
+pub use open::{MINIMUM_SQLITE, Store};
+pub use orders::{CreatedOrder, Idempotency, NewOrderRow, new_deposit_code};
+pub use queue::{Claim, Claimed, Failure, Outlook, Settled, Settlement, StageResult, prepare_key};
+pub use queue_actions::{FailureFilterRow, LanePause, RetryCounts};
+pub use tuning::Tuning;
+pub use verify::Findings;
+pub use writer::Touched;
+
+/// What every call of the store answers.
+pub type Result<T> = std::result::Result<T, Error>;

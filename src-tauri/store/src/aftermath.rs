@@ -1,0 +1,282 @@
+//! What else becomes true in the commit that settles a stage: links, mails, order stages, notices.
+//!
+//! Each aftermath is one script over one JSON argument, because a statement costs more in crossing to
+//! SQLite's thread than in work.
+
+use serde_json::{Value, json};
+
+use crate::notices::{self, Raise};
+use crate::queue::{Settlement, StageResult, prepare_key};
+use crate::enqueue::ensure_prepared;
+use crate::writer::Tx;
+use crate::Result;
+
+/// What a settled stage changes besides its task.
+#[derive(Debug, Clone, Default)]
+pub enum Aftermath {
+    /// Nothing.
+    #[default]
+    None,
+    /// Buyers have access to every course of the order; the mail that tells them is about to be sent.
+    Shared {
+        /// Order id.
+        order: i64,
+        /// One per course.
+        links: Vec<NewLink>,
+        /// The mail, as intent.
+        mail: MailIntent,
+    },
+    /// The mail was accepted by the server: the order is complete.
+    Delivered {
+        /// Order id.
+        order: i64,
+        /// Message-ID of the mail.
+        message_id: String,
+        /// The server's own id of it.
+        reference: String,
+    },
+    /// A version of a course lies verified at its target; the orders that wait for it go on.
+    Prepared {
+        /// Course id.
+        course: i64,
+        /// Version.
+        version: i64,
+        /// JSON `[{path, size, sha256}]`.
+        manifest: String,
+        /// JSON, the target's own words.
+        location: String,
+        /// Sum of the sizes.
+        bytes: i64,
+    },
+    /// The order's delivery waits for this version; its preparation is queued when it is not yet.
+    WaitsForCourse {
+        /// Order id.
+        order: i64,
+        /// Course id.
+        course: i64,
+        /// Version.
+        version: i64,
+    },
+    /// The attempt is told in the timeline of the order.
+    AttemptFailed,
+    /// The task failed for good: its orders fail with it and the owner is told.
+    GivenUp,
+    /// The owner's desktop showed this notice.
+    NoticeShown {
+        /// Notice id.
+        notice: i64,
+    },
+}
+
+/// A download link about to be given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewLink {
+    /// Random id; the token is signed over it.
+    pub id: i64,
+    /// Order item.
+    pub item: i64,
+    /// Course id.
+    pub course: i64,
+    /// Version.
+    pub version: i64,
+    /// Full address.
+    pub url: String,
+    /// When it ends, ms.
+    pub expires_at: i64,
+    /// Downloads it is good for.
+    pub max_downloads: i64,
+}
+
+/// A mail about to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailIntent {
+    /// Stable across retries.
+    pub message_id: String,
+    /// Address.
+    pub recipient: String,
+    /// Subject line.
+    pub subject: String,
+}
+
+const SHARED: &str = "\
+INSERT INTO link (id, order_item_id, course_id, version, created_at, expires_at, max_downloads) \
+  SELECT value ->> 'id', value ->> 'item', value ->> 'course', value ->> 'version', $1 ->> 'now', value ->> 'expires_at', value ->> 'max' \
+    FROM json_each($1, '$.links') WHERE true \
+  ON CONFLICT (order_item_id, version) DO UPDATE SET id = excluded.id, created_at = excluded.created_at, \
+    expires_at = excluded.expires_at, max_downloads = excluded.max_downloads, downloads = 0, revoked_at = NULL; \
+UPDATE order_item SET link = j.url, version = j.version, delivery = 'sharing' \
+  FROM (SELECT value ->> 'item' AS item, value ->> 'url' AS url, value ->> 'version' AS version FROM json_each($1, '$.links')) AS j \
+  WHERE order_item.id = j.item; \
+INSERT INTO mail (order_id, task_id, message_id, recipient, subject, state, created_at) \
+  VALUES ($1 ->> 'order', $1 ->> 'task', $1 ->> '$.mail.message_id', $1 ->> '$.mail.recipient', $1 ->> '$.mail.subject', 'intent', $1 ->> 'now') \
+  ON CONFLICT (message_id) DO NOTHING; \
+INSERT INTO timeline (order_id, at, kind, data) \
+  SELECT $1 ->> 'order', $1 ->> 'now', 'shared', json_object('course', course.title) \
+    FROM order_item JOIN course ON course.id = order_item.course_id WHERE order_item.order_id = $1 ->> 'order'; \
+SELECT code FROM orders WHERE id = $1 ->> 'order'";
+
+const DELIVERED: &str = "\
+UPDATE mail SET state = 'sent', sent_at = $1 ->> 'now', reference = $1 ->> 'reference' WHERE message_id = $1 ->> 'message_id'; \
+UPDATE order_item SET delivery = 'delivered' WHERE order_id = $1 ->> 'order' AND delivery <> 'revoked'; \
+INSERT INTO hour_stat (hour, completed) SELECT ($1 ->> 'now') / 3600000, 1 \
+    FROM orders WHERE id = $1 ->> 'order' AND completed_at IS NULL \
+  ON CONFLICT (hour) DO UPDATE SET completed = completed + 1; \
+UPDATE orders SET stage = 'completed', completed_at = coalesce(completed_at, $1 ->> 'now') \
+  WHERE id = $1 ->> 'order' AND stage IN ('paid', 'processing', 'failed', 'completed'); \
+INSERT INTO timeline (order_id, at, kind, data) VALUES \
+  ($1 ->> 'order', $1 ->> 'now', 'mail_sent', json_object('recipient', (SELECT recipient FROM mail WHERE message_id = $1 ->> 'message_id'))), \
+  ($1 ->> 'order', $1 ->> 'now', 'completed', '{}'); \
+UPDATE notice SET state = 'resolved' WHERE state <> 'resolved' \
+  AND merge_key = (SELECT err_group FROM task WHERE id = $1 ->> 'task') \
+  AND NOT EXISTS (SELECT 1 FROM task WHERE state = 'failed' AND err_group = merge_key); \
+SELECT code FROM orders WHERE id = $1 ->> 'order'";
+
+const PREPARED: &str = "\
+INSERT INTO course_version (course_id, version, manifest, location, bytes, ready_at) \
+  VALUES ($1 ->> 'course', $1 ->> 'version', $1 ->> 'manifest', $1 ->> 'location', $1 ->> 'bytes', $1 ->> 'now') \
+  ON CONFLICT (course_id, version) DO UPDATE SET manifest = excluded.manifest, location = excluded.location, \
+    bytes = excluded.bytes, ready_at = excluded.ready_at; \
+UPDATE course SET ready = 1 WHERE id = $1 ->> 'course' AND version = $1 ->> 'version'; \
+INSERT INTO timeline (order_id, at, kind, data) \
+  SELECT order_id, $1 ->> 'now', 'course_ready', json_object('course', (SELECT title FROM course WHERE id = $1 ->> 'course')) \
+    FROM task WHERE state = 'scheduled' AND waits_on = $1 ->> 'key'; \
+UPDATE orders SET stage = 'processing' WHERE stage = 'failed' AND id IN \
+  (SELECT order_id FROM task WHERE state = 'scheduled' AND waits_on = $1 ->> 'key'); \
+UPDATE order_item SET delivery = 'waiting' WHERE delivery IN ('preparing', 'failed') AND course_id = $1 ->> 'course' AND order_id IN \
+  (SELECT order_id FROM task WHERE state = 'scheduled' AND waits_on = $1 ->> 'key'); \
+UPDATE notice SET state = 'resolved' WHERE state <> 'resolved' \
+  AND merge_key = (SELECT err_group FROM task WHERE id = $1 ->> 'task') \
+  AND NOT EXISTS (SELECT 1 FROM task WHERE state = 'failed' AND err_group = merge_key); \
+UPDATE task SET state = 'ready', waits_on = NULL WHERE state = 'scheduled' AND waits_on = $1 ->> 'key' \
+  RETURNING (SELECT code FROM orders WHERE id = order_id)";
+
+const WAITS: &str = "\
+INSERT INTO timeline (order_id, at, kind, data) \
+  SELECT $1 ->> 'order', $1 ->> 'now', 'course_waiting', json_object('course', title) FROM course WHERE id = $1 ->> 'course'; \
+UPDATE order_item SET delivery = 'preparing' WHERE order_id = $1 ->> 'order' AND course_id = $1 ->> 'course'; \
+UPDATE task SET state = 'ready', waits_on = NULL WHERE id = $1 ->> 'task' AND state = 'scheduled' \
+  AND EXISTS (SELECT 1 FROM course_version WHERE course_id = $1 ->> 'course' AND version = $1 ->> 'version') \
+  RETURNING lane";
+
+/// The orders that a task holds up: its own, and those whose delivery waits for the course it prepares.
+macro_rules! held_up {
+    () => {
+        "SELECT order_id FROM task WHERE id = $1 ->> 'task' AND order_id IS NOT NULL \
+         UNION SELECT w.order_id FROM task AS t JOIN task AS w ON w.waits_on = t.dedupe_key AND w.state = 'scheduled' \
+           WHERE t.id = $1 ->> 'task' AND t.kind = 'prepare_course'"
+    };
+}
+pub(crate) use held_up;
+
+const ATTEMPT_FAILED: &str = concat!(
+    "INSERT INTO timeline (order_id, at, kind, data) SELECT held.order_id, $1 ->> 'now', 'attempt_failed', \
+       json_object('task', task.kind, 'stage', task.stage, 'code', $1 ->> 'code', 'attempt', task.attempt, \
+                   'max', task.max_attempt, 'retry_at', $1 ->> 'retry_at', 'detail', $1 ->> 'detail') \
+     FROM task, (",
+    held_up!(),
+    ") AS held WHERE task.id = $1 ->> 'task'; SELECT code FROM orders WHERE id IN (",
+    held_up!(),
+    ")"
+);
+
+const GIVEN_UP: &str = concat!(
+    "INSERT INTO timeline (order_id, at, kind, data) SELECT held.order_id, $1 ->> 'now', 'failed', \
+       json_object('task', task.kind, 'stage', task.stage, 'code', $1 ->> 'code', 'attempt', task.attempt, 'detail', $1 ->> 'detail') \
+     FROM task, (",
+    held_up!(),
+    ") AS held WHERE task.id = $1 ->> 'task'; \
+     UPDATE order_item SET delivery = 'failed' WHERE delivery NOT IN ('delivered', 'revoked') AND order_id IN (",
+    held_up!(),
+    "); \
+     INSERT INTO hour_stat (hour, failed) VALUES (($1 ->> 'now') / 3600000, 1) ON CONFLICT (hour) DO UPDATE SET failed = failed + 1; \
+     UPDATE orders SET stage = 'failed' WHERE stage IN ('paid', 'processing') AND id IN (",
+    held_up!(),
+    ") RETURNING code"
+);
+
+impl Aftermath {
+    pub(crate) async fn apply(&self, tx: &mut Tx, settled: &Settlement) -> Result<()> {
+        let (now, task) = (settled.now, settled.task);
+        match self {
+            Self::None => Ok(()),
+            Self::Shared { order, links, mail } => {
+                let links: Vec<Value> = links
+                    .iter()
+                    .map(|link| {
+                        json!({ "id": link.id, "item": link.item, "course": link.course, "version": link.version,
+                                "url": link.url, "expires_at": link.expires_at, "max": link.max_downloads })
+                    })
+                    .collect();
+                let mail = json!({ "message_id": mail.message_id, "recipient": mail.recipient, "subject": mail.subject });
+                let codes = run(tx, SHARED, &json!({ "now": now, "task": task, "order": order, "links": links, "mail": mail })).await?;
+                tx.orders_changed(codes);
+                Ok(())
+            }
+            Self::Delivered { order, message_id, reference } => {
+                let args =
+                    json!({ "now": now, "task": task, "order": order, "message_id": message_id, "reference": reference });
+                let codes = run(tx, DELIVERED, &args).await?;
+                tx.orders_changed(codes);
+                tx.touched.topics.extend(["failures".to_owned(), "notices".to_owned()]);
+                Ok(())
+            }
+            Self::Prepared { course, version, manifest, location, bytes } => {
+                let args = json!({ "now": now, "task": task, "course": course, "version": version, "manifest": manifest,
+                                   "location": location, "bytes": bytes, "key": prepare_key(*course, *version) });
+                let codes = run(tx, PREPARED, &args).await?;
+                if !codes.is_empty() {
+                    tx.ready(["order"].into_iter());
+                }
+                tx.orders_changed(codes);
+                tx.touched.topics.extend(["courses".to_owned(), "failures".to_owned(), "notices".to_owned()]);
+                Ok(())
+            }
+            Self::WaitsForCourse { order, course, version } => {
+                ensure_prepared(tx, *course, *version, now).await?;
+                let args = json!({ "now": now, "task": task, "order": order, "course": course, "version": version });
+                let lanes = run(tx, WAITS, &args).await?;
+                tx.ready(lanes.iter().map(String::as_str));
+                Ok(())
+            }
+            Self::AttemptFailed => {
+                let StageResult::Retry { run_at, error } = &settled.result else { return Ok(()) };
+                let args = json!({ "now": now, "task": task, "code": error.code, "retry_at": run_at, "detail": error.detail });
+                let codes = run(tx, ATTEMPT_FAILED, &args).await?;
+                tx.orders_changed(codes);
+                Ok(())
+            }
+            Self::GivenUp => {
+                let StageResult::Failed { error } = &settled.result else { return Ok(()) };
+                let args = json!({ "now": now, "task": task, "code": error.code, "detail": error.detail });
+                let codes = run(tx, GIVEN_UP, &args).await?;
+                tx.orders_changed(codes);
+                tx.touched.topic("failures");
+                notices::raise(tx, &Raise::task_failed(task, &error.code), now).await
+            }
+            Self::NoticeShown { notice } => {
+                sqlx::query("UPDATE notice SET shown_at = $1, shown = shown + 1 WHERE id = $2")
+                    .bind(now)
+                    .bind(notice)
+                    .execute(&mut tx.conn)
+                    .await?;
+                Ok(())
+            }
+        }
+    }
+}
+
+async fn run(tx: &mut Tx, script: &'static str, args: &Value) -> Result<Vec<String>> {
+    let rows: Vec<Option<String>> =
+        sqlx::query_scalar(script).bind(args.to_string()).fetch_all(&mut tx.conn).await?;
+    Ok(rows.into_iter().flatten().collect())
+}
+
+impl Tx {
+    /// Notes that these orders look different from this commit on.
+    pub(crate) fn orders_changed(&mut self, codes: impl IntoIterator<Item = String>) {
+        for code in codes {
+            self.touched.topic("orders");
+            self.touched.topic(format!("order:{code}"));
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Bringing tasks into being, inside the commit that causes them.
+
+use chotdon_domain::task::{TaskKind, backoff_ms};
+
+use crate::Result;
+use crate::queue::prepare_key;
+use crate::writer::Tx;
+
+/// Makes sure that one version of a course is being prepared or is about to be: there is one such task for ever.
+/// One that failed is started again, because a new buyer is a good reason to look whether the cause is gone.
+pub(crate) async fn ensure_prepared(tx: &mut Tx, course: i64, version: i64, now: i64) -> Result<()> {
+    let lanes: Vec<String> = sqlx::query_scalar(
+        "INSERT INTO task (kind, lane, prio, state, stage, run_at, max_attempt, dedupe_key, course_id, course_version, created_at) \
+           SELECT 'prepare_course', 'course', 1, 'ready', 'fetch', $4, $5, $3, $1, $2, $4 \
+            WHERE NOT EXISTS (SELECT 1 FROM task WHERE course_id = $1 AND course_version = $2 AND kind = 'prepare_course' \
+                                AND state <> 'cancelled') \
+              AND NOT EXISTS (SELECT 1 FROM course_version WHERE course_id = $1 AND version = $2) \
+           RETURNING lane; \
+         UPDATE task SET state = 'ready', attempt = 0, reclaims = 0, lease_epoch = lease_epoch + 1, finished_at = NULL \
+          WHERE course_id = $1 AND course_version = $2 AND kind = 'prepare_course' AND state = 'failed' \
+          RETURNING lane",
+    )
+    .bind(course)
+    .bind(version)
+    .bind(prepare_key(course, version))
+    .bind(now)
+    .bind(tx.tuning.max_attempt())
+    .fetch_all(&mut tx.conn)
+    .await?;
+    tx.ready(lanes.iter().map(String::as_str));
+    Ok(())
+}
+
+/// Schedules telling the owner about a notice: at once the first time, later ever less often.
+pub(crate) async fn notify_owner(tx: &mut Tx, notice: i64, shown: i64, shown_at: Option<i64>, now: i64) -> Result<()> {
+    // 1, 5, 15, then every 60 minutes while it goes on.
+    let gap_min = match shown {
+        0 => 0,
+        1 => 1,
+        2 => 5,
+        3 => 15,
+        _ => 60,
+    };
+    let run_at = shown_at.map_or(now, |at| at + gap_min * 60_000).max(now);
+    let state = if run_at <= now { "ready" } else { "scheduled" };
+    let made = sqlx::query(
+        "INSERT INTO task (kind, lane, prio, state, stage, run_at, max_attempt, dedupe_key, payload, created_at) \
+         VALUES ($1, $2, 0, $3, 'show', $4, 3, 'notice:' || $5, json_object('notice', $5), $6) \
+         ON CONFLICT (dedupe_key) WHERE dedupe_key IS NOT NULL AND state NOT IN ('done','failed','cancelled') DO NOTHING",
+    )
+    .bind(TaskKind::NotifyOwner.as_str())
+    .bind(TaskKind::NotifyOwner.lane().as_str())
+    .bind(state)
+    .bind(run_at)
+    .bind(notice)
+    .bind(now)
+    .execute(&mut tx.conn)
+    .await?
+    .rows_affected();
+    if made > 0 {
+        if state == "ready" {
+            tx.ready(["owner"].into_iter());
+        } else {
+            tx.touched.scheduled = true;
+        }
+    }
+    Ok(())
+}
+
+/// Backoff of a failed attempt with this process's randomness, ms.
+#[must_use]
+pub fn jittered_backoff_ms(base_ms: i64, attempt: i64) -> i64 {
+    backoff_ms(base_ms, attempt, i64::from(rand::random_range(0..=1000_u16)))
+}

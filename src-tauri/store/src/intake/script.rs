@@ -1,0 +1,102 @@
+//! Writes a decided batch: one script, one argument, every table once.
+
+use serde_json::{Value, json};
+
+use super::Booking;
+use crate::enqueue::ensure_prepared;
+use crate::notices::{self, NEEDS_OWNER, Raise};
+use crate::writer::Tx;
+use crate::Result;
+
+const EVENTS: &str = "\
+INSERT INTO sepay_event (sepay_id, source, received_at, body, body_sha256, outcome) \
+  SELECT value ->> 'id', value ->> 'source', value ->> 'at', value ->> 'body', value ->> 'hash', value ->> 'outcome' \
+    FROM json_each($1, '$.events'); \
+INSERT INTO transfer (id, sepay_id, direction, amount_vnd, gateway, account, sub_account, code, content, description, \
+                      reference, booked_at, accumulated, state, reason, level, order_id, customer_id, received_at) \
+  SELECT value ->> 'id', value ->> 'sepay', value ->> 'direction', value ->> 'amount', value ->> 'gateway', value ->> 'account', \
+         value ->> 'sub', value ->> 'code', value ->> 'content', value ->> 'description', value ->> 'reference', \
+         value ->> 'booked', value ->> 'accumulated', value ->> 'state', value ->> 'reason', value ->> 'level', \
+         value ->> 'order', value ->> 'customer', value ->> 'at' \
+    FROM json_each($1, '$.transfers'); \
+INSERT INTO ledger (id, at, debit, credit, amount_vnd, transfer_id, reason, prev_hash, hash) \
+  SELECT value ->> 'id', value ->> 'at', value ->> 'debit', value ->> 'credit', value ->> 'amount', value ->> 'transfer', \
+         value ->> 'reason', value ->> 'prev', value ->> 'hash' \
+    FROM json_each($1, '$.ledger'); \
+UPDATE bucket SET balance_vnd = balance_vnd + j.value FROM json_each($1, '$.buckets') AS j WHERE bucket.name = j.key; \
+INSERT INTO hour_stat (hour, in_vnd, transfers, paid, topups) \
+  SELECT value ->> 'hour', value ->> 'in', value ->> 'transfers', value ->> 'paid', value ->> 'topups' \
+    FROM json_each($1, '$.hours') WHERE true \
+  ON CONFLICT (hour) DO UPDATE SET in_vnd = in_vnd + excluded.in_vnd, transfers = transfers + excluded.transfers, \
+    paid = paid + excluded.paid, topups = topups + excluded.topups; \
+UPDATE orders SET stage = j.stage, flags = j.flags, paid_vnd = j.paid, paid_at = coalesce(orders.paid_at, j.paid_at) \
+  FROM (SELECT value ->> 'id' AS id, value ->> 'stage' AS stage, value ->> 'flags' AS flags, value ->> 'paid' AS paid, \
+               value ->> 'paid_at' AS paid_at FROM json_each($1, '$.orders')) AS j \
+  WHERE orders.id = j.id; \
+INSERT INTO timeline (order_id, at, kind, data) \
+  SELECT value ->> 'order', value ->> 'at', value ->> 'kind', value ->> 'data' FROM json_each($1, '$.timeline'); \
+INSERT INTO task (kind, lane, prio, state, stage, run_at, waits_on, max_attempt, dedupe_key, order_id, created_at) \
+  SELECT 'deliver_order', 'order', value ->> 'prio', value ->> 'state', 'share', value ->> 'run_at', value ->> 'waits_on', \
+         value ->> 'max', 'deliver:' || (value ->> 'order'), value ->> 'order', value ->> 'at' \
+    FROM json_each($1, '$.tasks') WHERE true \
+  ON CONFLICT (dedupe_key) WHERE dedupe_key IS NOT NULL AND state NOT IN ('done','failed','cancelled') DO NOTHING";
+
+const WALLETS: &str = "\
+UPDATE customer SET wallet_vnd = wallet_vnd + (SELECT value ->> 1 FROM json_each($1) WHERE value ->> 0 = customer.id) \
+  WHERE id IN (SELECT value ->> 0 FROM json_each($1))";
+
+const REPEATS: &str = "\
+UPDATE sepay_event SET repeats = repeats + j.n, other_body = coalesce(other_body, j.other) \
+  FROM (SELECT value ->> 'id' AS id, count(*) AS n, max(value ->> 'other') AS other FROM json_each($1) GROUP BY 1) AS j \
+  WHERE sepay_event.sepay_id = j.id";
+
+const PREPARING: &str = "\
+UPDATE order_item SET delivery = 'preparing' \
+  WHERE order_id IN (SELECT value ->> 'order' FROM json_each($1)) \
+    AND course_id IN (SELECT id FROM course WHERE ready = 0)";
+
+pub(super) async fn write(tx: &mut Tx, booking: Booking) -> Result<()> {
+    if !booking.events.is_empty() {
+        let hours: Vec<Value> = booking
+            .hours
+            .iter()
+            .map(|(hour, gain)| {
+                json!({ "hour": hour, "in": gain.in_vnd, "transfers": gain.transfers, "paid": gain.paid, "topups": gain.topups })
+            })
+            .collect();
+        let args = json!({
+            "events": booking.events, "transfers": booking.transfers, "ledger": booking.ledger, "buckets": booking.buckets,
+            "hours": hours, "orders": booking.orders(), "timeline": booking.timeline, "tasks": booking.tasks,
+        });
+        sqlx::query(EVENTS).bind(args.to_string()).execute(&mut tx.conn).await?;
+        tx.touched.topic("money");
+    }
+    if !booking.wallets.is_empty() {
+        let wallets: Vec<(i64, i64)> = booking.wallets.iter().map(|(id, credit)| (*id, *credit)).collect();
+        sqlx::query(WALLETS).bind(serde_json::to_string(&wallets)?).execute(&mut tx.conn).await?;
+    }
+    if !booking.repeats.is_empty() {
+        sqlx::query(REPEATS).bind(serde_json::to_string(&booking.repeats)?).execute(&mut tx.conn).await?;
+    }
+    if !booking.wanted.is_empty() {
+        for (course, version) in &booking.wanted {
+            ensure_prepared(tx, *course, *version, booking.now).await?;
+        }
+        sqlx::query(PREPARING).bind(serde_json::to_string(&booking.tasks)?).execute(&mut tx.conn).await?;
+    }
+    for id in &booking.different {
+        let notice = Raise {
+            class: NEEDS_OWNER,
+            merge_key: Some(format!("different_body:{id}")),
+            kind: "different_body",
+            data: json!({ "sepay_id": id }),
+            task: None,
+        };
+        notices::raise(tx, &notice, booking.now).await?;
+    }
+    if booking.settled_any {
+        tx.ready(["order"].into_iter());
+    }
+    tx.orders_changed(booking.changed);
+    Ok(())
+}

@@ -1,0 +1,122 @@
+//! The in-app inbox: what the owner should know, merged by cause. Desktop notifications only point at it.
+
+use serde_json::{Value, json};
+use sqlx::Row;
+
+use crate::enqueue::notify_owner;
+use crate::writer::Tx;
+use crate::{Result, Store};
+
+/// Money or service stopped.
+pub const STOPPED: i64 = 1;
+/// Needs the owner.
+pub const NEEDS_OWNER: i64 = 2;
+
+/// Something to tell the owner.
+#[derive(Debug, Clone)]
+pub struct Raise {
+    /// [`STOPPED`] or [`NEEDS_OWNER`].
+    pub class: i64,
+    /// Notices with one key are one notice with a count. `None` = the failed task's own cause.
+    pub merge_key: Option<String>,
+    /// Kind, for the words.
+    pub kind: &'static str,
+    /// The words' blanks.
+    pub data: Value,
+    /// The task it is about.
+    pub task: Option<i64>,
+}
+
+impl Raise {
+    pub(crate) fn task_failed(task: i64, code: &str) -> Self {
+        Self { class: NEEDS_OWNER, merge_key: None, kind: "task_failed", data: json!({ "code": code }), task: Some(task) }
+    }
+}
+
+/// A notice as kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoticeRecord {
+    /// Id.
+    pub id: i64,
+    /// 1 … 4.
+    pub class: i64,
+    /// Key of the cause.
+    pub merge_key: String,
+    /// Kind.
+    pub kind: String,
+    /// JSON.
+    pub data: String,
+    /// How often.
+    pub count: i64,
+    /// First time, ms.
+    pub first_at: i64,
+    /// Last time, ms.
+    pub last_at: i64,
+    /// `new`, `seen`, `resolved`.
+    pub state: String,
+}
+
+/// Records a notice and schedules the desktop's part of it.
+pub(crate) async fn raise(tx: &mut Tx, raise: &Raise, now: i64) -> Result<()> {
+    let row = sqlx::query(
+        "INSERT INTO notice (class, merge_key, kind, data, first_at, last_at) \
+           SELECT $1, coalesce($2, (SELECT err_group FROM task WHERE id = $5), $3), $3, \
+                  json_patch(coalesce((SELECT json_object('task', task.id, 'task_kind', task.kind, 'stage', task.stage, \
+                                         'course', (SELECT title FROM course WHERE id = task.course_id), \
+                                         'order', (SELECT code FROM orders WHERE id = task.order_id)) \
+                                       FROM task WHERE id = $5), '{}'), $4), $6, $6 WHERE true \
+         ON CONFLICT (merge_key) WHERE state <> 'resolved' DO UPDATE \
+           SET count = count + 1, last_at = excluded.last_at, data = excluded.data, state = 'new' \
+         RETURNING id, shown, shown_at",
+    )
+    .bind(raise.class)
+    .bind(raise.merge_key.as_deref())
+    .bind(raise.kind)
+    .bind(raise.data.to_string())
+    .bind(raise.task)
+    .bind(now)
+    .fetch_one(&mut tx.conn)
+    .await?;
+    tx.touched.topic("notices");
+    notify_owner(tx, row.try_get("id")?, row.try_get("shown")?, row.try_get("shown_at")?, now).await
+}
+
+impl Store {
+    /// Records a notice; see [`Raise`].
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn raise_notice(&self, notice: Raise, now: i64) -> Result<()> {
+        self.writer
+            .run(move |tx| {
+                let notice = notice.clone();
+                Box::pin(async move { raise(tx, &notice, now).await })
+            })
+            .await
+    }
+
+    /// One notice.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn notice(&self, id: i64) -> Result<Option<NoticeRecord>> {
+        let row = sqlx::query("SELECT id, class, merge_key, kind, data, count, first_at, last_at, state FROM notice WHERE id = $1")
+            .bind(id)
+            .fetch_optional(&self.reader)
+            .await?;
+        row.map(|row| {
+            Ok(NoticeRecord {
+                id: row.try_get("id")?,
+                class: row.try_get("class")?,
+                merge_key: row.try_get("merge_key")?,
+                kind: row.try_get("kind")?,
+                data: row.try_get("data")?,
+                count: row.try_get("count")?,
+                first_at: row.try_get("first_at")?,
+                last_at: row.try_get("last_at")?,
+                state: row.try_get("state")?,
+            })
+        })
+        .transpose()
+    }
+}

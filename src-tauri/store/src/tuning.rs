@@ -1,0 +1,36 @@
+//! The few settings that decide what is written; they can change while the shop runs.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// Settings that the store reads at each commit.
+#[derive(Debug)]
+pub struct Tuning {
+    max_attempt: AtomicI64,
+    tolerance_vnd: AtomicI64,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self { max_attempt: AtomicI64::new(8), tolerance_vnd: AtomicI64::new(0) }
+    }
+}
+
+impl Tuning {
+    /// Sets how many attempts new tasks get (1 …) and which shortfall of an order is forgiven (whole đồng).
+    pub fn set(&self, max_attempt: i64, tolerance_vnd: i64) {
+        self.max_attempt.store(max_attempt.max(1), Ordering::Relaxed);
+        self.tolerance_vnd.store(tolerance_vnd.max(0), Ordering::Relaxed);
+    }
+
+    /// Attempts that a new task gets.
+    #[must_use]
+    pub fn max_attempt(&self) -> i64 {
+        self.max_attempt.load(Ordering::Relaxed)
+    }
+
+    /// Shortfall of an order that is forgiven, whole đồng.
+    #[must_use]
+    pub fn tolerance_vnd(&self) -> i64 {
+        self.tolerance_vnd.load(Ordering::Relaxed)
+    }
+}
