@@ -226,8 +226,12 @@ fn only_meant<'a>(named: &[(Named<'a>, Level)]) -> Result<(Named<'a>, Level), Re
                 Named::Order(order) => order.open,
                 Named::Customer(_) => true,
             });
+            // Weak evidence for a waiting order does not outweigh strong evidence for a closed one.
+            let strong_exists = several.iter().any(|(_, level)| level.is_strong());
             match (waiting.next(), waiting.next()) {
-                (Some(only @ (Named::Order(_), _)), None) => Ok(*only),
+                (Some(&(Named::Order(order), level)), None) if level.is_strong() || !strong_exists => {
+                    Ok((Named::Order(order), level))
+                }
                 _ => Err(Reason::Ambiguous),
             }
         }
