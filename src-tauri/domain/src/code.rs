@@ -71,7 +71,8 @@ pub struct CodeError {
 }
 
 const NOT_AN_ORDER: CodeError = CodeError { expected: "order code (DH and six digits)" };
-const NOT_A_DEPOSIT: CodeError = CodeError { expected: "deposit code (NAP and seven of 2-9BCDFGHJKLMNPQRSTVWXZ)" };
+const NOT_A_DEPOSIT: CodeError =
+    CodeError { expected: "deposit code (NAP and seven of 2-9BCDFGHJKLMNPQRSTVWXZ)" };
 
 /// The code of an order: `DH` and six digits, `DH000000` to `DH999999`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -179,7 +180,18 @@ mod tests {
     fn an_order_code_is_dh_and_six_digits() {
         assert_eq!(OrderCode::parse("DH123456").map(OrderCode::number), Ok(123_456));
         assert_eq!(OrderCode::parse("dh000007").unwrap().to_string(), "DH000007");
-        for text in ["", "DH", "DH12345", "DH1234567", "DH12345O", " DH123456", "DH123456 ", "DH-123456", "DH１２３４５６", "NAPK7Q2M9X"] {
+        for text in [
+            "",
+            "DH",
+            "DH12345",
+            "DH1234567",
+            "DH12345O",
+            " DH123456",
+            "DH123456 ",
+            "DH-123456",
+            "DH１２３４５６",
+            "NAPK7Q2M9X",
+        ] {
             assert_eq!(OrderCode::parse(text), Err(NOT_AN_ORDER), "{text:?}");
         }
         assert_eq!(OrderCode::from_number(1_000_000), Err(NOT_AN_ORDER));
@@ -188,7 +200,17 @@ mod tests {
     #[test]
     fn a_deposit_code_has_no_vowel_and_no_look_alike() {
         assert_eq!(DepositCode::parse("napk7q2m9x").unwrap().to_string(), "NAPK7Q2M9X");
-        for text in ["", "NAP", "NAPTIENVAO", "NAPK7Q2M9", "NAPK7Q2M9XX", "NAPK7Q2M90", "NAPK7Q2M9O", "NAPK7Q2M9Y", "NAP K7Q2M9X"] {
+        for text in [
+            "",
+            "NAP",
+            "NAPTIENVAO",
+            "NAPK7Q2M9",
+            "NAPK7Q2M9XX",
+            "NAPK7Q2M90",
+            "NAPK7Q2M9O",
+            "NAPK7Q2M9Y",
+            "NAP K7Q2M9X",
+        ] {
             assert_eq!(DepositCode::parse(text), Err(NOT_A_DEPOSIT), "{text:?}");
         }
         assert_eq!(DepositCode::from_indices([0, 27, 8, 1, 2, 3, 4]).unwrap().to_string(), "NAP2ZB3456");
@@ -198,7 +220,16 @@ mod tests {
     #[test]
     fn a_format_fits_whole_codes_only() {
         let format = CodeFormat { prefix: "OB".into(), charset: Charset::Alnum, min: 2, max: 4 };
-        for (text, fits) in [("OB12", true), ("OBABCD", true), ("OB1", false), ("OB12345", false), ("OB1-2", false), ("ob12", false), ("XOB12", false), ("OBÁB", false)] {
+        for (text, fits) in [
+            ("OB12", true),
+            ("OBABCD", true),
+            ("OB1", false),
+            ("OB12345", false),
+            ("OB1-2", false),
+            ("ob12", false),
+            ("XOB12", false),
+            ("OBÁB", false),
+        ] {
             assert_eq!(format.fits(text), fits, "{text}");
         }
     }

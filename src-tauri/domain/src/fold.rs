@@ -72,7 +72,10 @@ mod tests {
             ("Khoá học Rust cơ bản", "khoa hoc rust co ban"),
             ("ưỡng ượt", "uong uot"),
             ("Ðỗ", "do"),
-            ("ắ ẳ ẵ ặ ấ ẩ ẫ ậ ế ể ễ ệ ố ổ ỗ ộ ớ ở ỡ ợ ứ ử ữ ự ỳ ỷ ỹ ỵ", "a a a a a a a a e e e e o o o o o o o o u u u u y y y y"),
+            (
+                "ắ ẳ ẵ ặ ấ ẩ ẫ ậ ế ể ễ ệ ố ổ ỗ ộ ớ ở ỡ ợ ứ ử ữ ự ỳ ỷ ỹ ỵ",
+                "a a a a a a a a e e e e o o o o o o o o u u u u y y y y",
+            ),
             ("Crème brûlée ÑANDÚ", "creme brulee nandu"),
             ("", ""),
             ("订单 Заказ", "订单 заказ"),

@@ -211,7 +211,11 @@ pub fn decide(
     }
 }
 
-fn named_by<'a>(candidate: &Candidate, orders: &'a [OpenOrder], depositors: &'a [Depositor]) -> Option<Named<'a>> {
+fn named_by<'a>(
+    candidate: &Candidate,
+    orders: &'a [OpenOrder],
+    depositors: &'a [Depositor],
+) -> Option<Named<'a>> {
     let order = orders.iter().find(|order| order.code == candidate.code).map(Named::Order);
     order.or_else(|| depositors.iter().find(|one| one.code == candidate.code).map(Named::Customer))
 }

@@ -131,8 +131,13 @@ pub enum Rejected {
 
 impl Rejected {
     /// Every reason.
-    pub const ALL: [Rejected; 5] =
-        [Rejected::Missing, Rejected::WrongKey, Rejected::WrongSignature, Rejected::Stale, Rejected::Malformed];
+    pub const ALL: [Rejected; 5] = [
+        Rejected::Missing,
+        Rejected::WrongKey,
+        Rejected::WrongSignature,
+        Rejected::Stale,
+        Rejected::Malformed,
+    ];
 
     /// The name in counters: `missing`, `wrong_key`, `wrong_signature`, `stale`, `malformed`.
     pub const fn as_str(self) -> &'static str {

@@ -62,7 +62,8 @@ impl<'a> Fields<'a> {
     pub(crate) fn from_json(text: &'a str, known: &'static [&'static str]) -> Result<Fields<'a>, ParseError> {
         let mut repeated = None;
         let mut json = serde_json::Deserializer::from_str(text);
-        let collector = Collector { fields: Fields { known, values: HashMap::new() }, repeated: &mut repeated };
+        let collector =
+            Collector { fields: Fields { known, values: HashMap::new() }, repeated: &mut repeated };
         let fields = json.deserialize_map(collector).and_then(|fields| json.end().map(|()| fields));
         match repeated {
             Some(name) => Err(ParseError::Repeated(name)),
@@ -130,7 +131,9 @@ impl<'a> Fields<'a> {
         match self.values.get(name) {
             None => false,
             Some(Value::Text(text)) => !text.trim().is_empty(),
-            Some(Value::Json(raw)) => raw.get() != "null" && self.scalar(name).is_none_or(|s| !s.trim().is_empty()),
+            Some(Value::Json(raw)) => {
+                raw.get() != "null" && self.scalar(name).is_none_or(|s| !s.trim().is_empty())
+            }
         }
     }
 
@@ -236,7 +239,8 @@ fn read_date(text: &str) -> Option<i64> {
         plain.then(|| text.parse::<i64>().ok()).flatten()
     };
     let mut parts = date.split('-');
-    let (year, month, day) = (number(parts.next()?, 4)?, number(parts.next()?, 2)?, number(parts.next()?, 2)?);
+    let (year, month, day) =
+        (number(parts.next()?, 4)?, number(parts.next()?, 2)?, number(parts.next()?, 2)?);
     let mut clock = time.split(':');
     let (hour, minute) = (number(clock.next()?, 2)?, number(clock.next()?, 2)?);
     let second = clock.next().map_or(Some(0), |text| number(text, 2))?;

@@ -53,7 +53,8 @@ fn hex_digit(digit: u8) -> Option<u8> {
 pub(crate) fn multipart<'a>(body: &'a str, content_type: &str) -> Result<Pairs<'a>, ParseError> {
     let boundary = parameter(content_type, "boundary").filter(|b| (1..=70).contains(&b.len()));
     let delimiter = format!("--{}", boundary.ok_or(ParseError::Malformed)?);
-    let mut rest = body.find(&delimiter).map(|at| &body[at + delimiter.len()..]).ok_or(ParseError::Malformed)?;
+    let mut rest =
+        body.find(&delimiter).map(|at| &body[at + delimiter.len()..]).ok_or(ParseError::Malformed)?;
     let next = format!("\r\n{delimiter}");
     let mut pairs = Vec::new();
     loop {

@@ -56,7 +56,9 @@ fn read(body: &[u8], content_type: &str) -> Result<Notification, ParseError> {
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
     let fields = if media_type.eq_ignore_ascii_case("multipart/form-data") {
         Fields::from_pairs(form::multipart(text, content_type)?, FIELDS)?
-    } else if text.trim_start().starts_with(['{', '[', '"']) || media_type.eq_ignore_ascii_case("application/json") {
+    } else if text.trim_start().starts_with(['{', '[', '"'])
+        || media_type.eq_ignore_ascii_case("application/json")
+    {
         Fields::from_json(text, FIELDS)?
     } else {
         Fields::from_pairs(form::urlencoded(text)?, FIELDS)?
