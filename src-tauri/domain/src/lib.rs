@@ -1,4 +1,10 @@
-//! What is true about orders, money and tasks. No I/O, no clock, no async, no serialisation.
+//! What is true about orders, money and tasks: types and rules without I/O, clock or serde.
+//!
+//! `store` and `core` ask it what a transfer pays for; it never asks them anything.
 
+pub mod code;
+pub mod fold;
+pub mod matching;
+pub mod money;
 pub mod order;
 pub mod task;
