@@ -5,13 +5,11 @@ use sha2::{Digest, Sha256};
 
 /// Where the money of a movement is, or comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Account {
+pub(crate) enum Account {
     /// The shop's bank accounts.
     Bank,
     /// Came in, and nobody knows for what.
     Unmatched,
-    /// Came in, and the owner has put it aside.
-    SetAside,
     /// Held by an order.
     Order(i64),
     /// Held for a customer.
@@ -21,11 +19,10 @@ pub enum Account {
 impl Account {
     /// As stored.
     #[must_use]
-    pub fn name(self) -> String {
+    pub(crate) fn name(self) -> String {
         match self {
             Self::Bank => "bank".to_owned(),
             Self::Unmatched => "unmatched".to_owned(),
-            Self::SetAside => "set_aside".to_owned(),
             Self::Order(id) => format!("order:{id}"),
             Self::Wallet(id) => format!("wallet:{id}"),
         }
@@ -33,11 +30,10 @@ impl Account {
 
     /// The cached total that holds this account, `in` for the bank.
     #[must_use]
-    pub fn bucket(self) -> &'static str {
+    pub(crate) fn bucket(self) -> &'static str {
         match self {
             Self::Bank => "in",
             Self::Unmatched => "unmatched",
-            Self::SetAside => "set_aside",
             Self::Order(_) => "orders",
             Self::Wallet(_) => "wallets",
         }
@@ -46,33 +42,33 @@ impl Account {
 
 /// The end of the chain, to which the next row is tied.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Tail {
+pub(crate) struct Tail {
     /// Id of the last row; 0 before the first.
-    pub id: i64,
+    pub(crate) id: i64,
     /// Its hash, hexadecimal; empty before the first.
-    pub hash: String,
+    pub(crate) hash: String,
 }
 
 /// One movement: `amount` whole đồng, more than 0, from `debit` to `credit`.
 #[derive(Debug, Clone)]
-pub struct Movement {
+pub(crate) struct Movement {
     /// When, ms.
-    pub at: i64,
+    pub(crate) at: i64,
     /// Where from.
-    pub debit: Account,
+    pub(crate) debit: Account,
     /// Where to.
-    pub credit: Account,
+    pub(crate) credit: Account,
     /// Whole đồng, more than 0.
-    pub amount: i64,
+    pub(crate) amount: i64,
     /// The transfer behind it.
-    pub transfer: Option<i64>,
+    pub(crate) transfer: Option<i64>,
     /// One word: `transfer`, `adjust`, …
-    pub reason: &'static str,
+    pub(crate) reason: &'static str,
 }
 
 impl Tail {
     /// Ties `movement` to the chain and returns its row.
-    pub fn append(&mut self, movement: &Movement) -> Value {
+    pub(crate) fn append(&mut self, movement: &Movement) -> Value {
         let id = self.id + 1;
         let (debit, credit) = (movement.debit.name(), movement.credit.name());
         let hash = row_hash(&self.hash, id, movement.at, &debit, &credit, movement.amount, movement.transfer, movement.reason);

@@ -34,3 +34,6 @@ pub use writer::Touched;
 
 /// What every call of the store answers.
 pub type Result<T> = std::result::Result<T, Error>;
+
+#[cfg(test)]
+mod tests;

@@ -126,7 +126,7 @@ async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<()> {
             }
         }
     }
-    migrator.run_direct(None, &mut *connection).await?;
+    migrator.run(&mut *connection).await?;
     sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA application_id = {APPLICATION_ID}")))
         .execute(&mut *connection)
         .await?;

@@ -50,7 +50,7 @@ pub(crate) struct Tx {
 }
 
 /// A unit of work of one caller: runs in a savepoint of its own, possibly more than once.
-trait Unit: Send {
+pub(crate) trait Unit: Send {
     fn run<'c>(&'c mut self, tx: &'c mut Tx) -> BoxFuture<'c, Result<()>>;
     fn committed(self: Box<Self>);
     fn failed(self: Box<Self>, error: Error);
@@ -87,6 +87,17 @@ where
     }
 }
 
+/// The unit that only wakes the writer.
+struct Nothing;
+
+impl Unit for Nothing {
+    fn run<'c>(&'c mut self, _: &'c mut Tx) -> BoxFuture<'c, Result<()>> {
+        Box::pin(async { Ok(()) })
+    }
+    fn committed(self: Box<Self>) {}
+    fn failed(self: Box<Self>, _: Error) {}
+}
+
 /// Work of one kind that a commit does for all its callers at once.
 pub(crate) trait Set: Send + 'static {
     type Input: Send + Sync + 'static;
@@ -102,28 +113,9 @@ pub(crate) struct Asked<S: Set> {
 
 pub(crate) enum Request {
     Settle(Asked<crate::queue::Settling>),
-    Work(Box<dyn UnitBox>),
+    Work(Box<dyn Unit>),
     Intake(Asked<crate::intake::Intake>),
     Claim(Asked<crate::queue::Claiming>),
-}
-
-/// Object-safe name for any [`Unit`], so that [`Request`] can hold it.
-pub(crate) trait UnitBox: Send {
-    fn run<'c>(&'c mut self, tx: &'c mut Tx) -> BoxFuture<'c, Result<()>>;
-    fn committed(self: Box<Self>);
-    fn failed(self: Box<Self>, error: Error);
-}
-
-impl<U: Unit> UnitBox for U {
-    fn run<'c>(&'c mut self, tx: &'c mut Tx) -> BoxFuture<'c, Result<()>> {
-        Unit::run(self, tx)
-    }
-    fn committed(self: Box<Self>) {
-        Unit::committed(self);
-    }
-    fn failed(self: Box<Self>, error: Error) {
-        Unit::failed(self, error);
-    }
 }
 
 /// Handle to the writer task.
@@ -193,9 +185,7 @@ impl Writer {
     pub(crate) async fn close(&self) {
         if !self.closed.swap(true, Ordering::AcqRel) {
             // An empty unit wakes the writer, which then sees the flag.
-            let (reply, _) = oneshot::channel();
-            let nothing = Work { work: |_: &mut Tx| Box::pin(async { Ok(()) }) as BoxFuture<'_, _>, value: None, reply };
-            if self.requests.send(Request::Work(Box::new(nothing))).await.is_ok() {
+            if self.requests.send(Request::Work(Box::new(Nothing))).await.is_ok() {
                 self.done.notified().await;
             }
         }
@@ -219,7 +209,7 @@ struct Bench {
 #[derive(Default)]
 struct Batch {
     settle: Vec<Asked<crate::queue::Settling>>,
-    work: Vec<Box<dyn UnitBox>>,
+    work: Vec<Box<dyn Unit>>,
     intake: Vec<Asked<crate::intake::Intake>>,
     claim: Vec<Asked<crate::queue::Claiming>>,
 }
@@ -382,7 +372,7 @@ async fn run_set<S: Set>(tx: &mut Tx, asked: &mut Vec<Asked<S>>) -> Result<Vec<S
 }
 
 /// Runs one unit in a savepoint. A refusal undoes that unit alone; any other error is the batch's.
-async fn run_unit(tx: &mut Tx, unit: &mut dyn UnitBox) -> Result<Option<Error>> {
+async fn run_unit(tx: &mut Tx, unit: &mut dyn Unit) -> Result<Option<Error>> {
     let before = tx.touched.clone();
     sqlx::query("SAVEPOINT unit").execute(&mut tx.conn).await?;
     match unit.run(tx).await {
