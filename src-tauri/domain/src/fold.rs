@@ -8,7 +8,10 @@ pub fn fold(text: &str) -> String {
     for c in text.chars().filter(|c| !is_combining_mark(*c)) {
         match base_letter(c) {
             Some(letter) => folded.push(letter),
-            None => folded.extend(c.to_lowercase().filter(|c| !is_combining_mark(*c))),
+            // Lower case can bring up an accented letter or a mark of its own: Å (Ångström), ᾼ.
+            None => folded.extend(
+                c.to_lowercase().filter(|c| !is_combining_mark(*c)).map(|c| base_letter(c).unwrap_or(c)),
+            ),
         }
     }
     folded
@@ -78,6 +81,7 @@ mod tests {
             ),
             ("Crème brûlée ÑANDÚ", "creme brulee nandu"),
             ("", ""),
+            ("\u{212b}\u{212a}", "ak"),
             ("订单 Заказ", "订单 заказ"),
         ] {
             assert_eq!(fold(text), folded);

@@ -48,9 +48,10 @@ impl Vnd {
         }
     }
 
-    /// Reads a plain decimal number: digits, and at most a fraction that is all zeros (`100000.00`).
+    /// Reads a plain decimal number: digits, and at most a fraction of one or two zeros (`100000.00`).
     ///
-    /// Signs, spaces, exponents and thousands separators are refused rather than guessed at.
+    /// Signs, spaces, exponents and thousands separators are refused rather than guessed at; `100.000` is a
+    /// hundred thousand to a Vietnamese and a hundred to a program, so it is nothing here.
     ///
     /// # Errors
     /// The [`AmountError`] that fits.
@@ -67,6 +68,9 @@ impl Vnd {
             return Err(AmountError::NotANumber);
         }
         let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        if fraction.len() > 2 {
+            return Err(AmountError::NotANumber);
+        }
         if fraction.bytes().any(|b| b != b'0') {
             return Err(AmountError::Fraction);
         }
@@ -188,6 +192,7 @@ mod tests {
             ("1.", Err(AmountError::NotANumber)),
             (".0", Err(AmountError::NotANumber)),
             ("1.0.0", Err(AmountError::NotANumber)),
+            ("100.000", Err(AmountError::NotANumber)),
             ("100,000", Err(AmountError::NotANumber)),
             ("١٢٣", Err(AmountError::NotANumber)),
             ("NaN", Err(AmountError::NotANumber)),

@@ -127,7 +127,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Whether a field has a value that is neither null nor empty.
-    fn is_given(&self, name: &str) -> bool {
+    pub(crate) fn is_given(&self, name: &str) -> bool {
         match self.values.get(name) {
             None => false,
             Some(Value::Text(text)) => !text.trim().is_empty(),
@@ -173,14 +173,11 @@ impl<'a> Fields<'a> {
 
 const MAX_AMOUNT: i64 = 1_000_000_000_000_000;
 
-/// Digits, and at most a fraction that is all zeros.
+/// Digits, and at most a fraction of one or two zeros: three would be Vietnam's way of writing thousands.
 fn whole_dong(text: &str) -> Option<i64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let plain = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    if !plain(whole) || fraction.is_empty() || fraction.bytes().any(|b| b != b'0') {
-        return None;
-    }
-    whole.parse().ok()
+    if plain(whole) && matches!(fraction, "0" | "00") { whole.parse().ok() } else { None }
 }
 
 /// A JSON string; half of a cut surrogate pair becomes U+FFFD, since banks cut memos anywhere.

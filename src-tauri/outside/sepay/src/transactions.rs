@@ -25,12 +25,13 @@ const FIELDS: &[&str] = &[
 pub fn parse_row(json: &str) -> Result<Notification, ParseError> {
     let fields = Fields::from_json(json, FIELDS)?;
     let amount = |name| match fields.amount(name) {
-        Err(ParseError::Missing(_)) => Ok(0),
-        read => read,
+        Err(ParseError::Missing(_)) => Ok(None),
+        read => read.map(Some),
     };
     let (direction, amount_vnd) = match (amount("amount_in")?, amount("amount_out")?) {
-        (amount, 0) => (Direction::In, amount),
-        (0, amount) => (Direction::Out, amount),
+        (None, None) => return Err(ParseError::Missing("amount_in")),
+        (Some(amount), None | Some(0)) => (Direction::In, amount),
+        (None | Some(0), Some(amount)) => (Direction::Out, amount),
         _ => return Err(ParseError::Invalid("amount_out")),
     };
     Ok(Notification {

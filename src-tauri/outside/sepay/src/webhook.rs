@@ -92,12 +92,14 @@ fn is_payment_gateway(fields: &Fields<'_>) -> bool {
 }
 
 fn direction(fields: &Fields<'_>) -> Result<Direction, ParseError> {
-    let text = fields.text("transferType", MAX_TEXT);
-    match text.trim() {
-        "" if !fields.has("transferType") => Err(ParseError::Missing("transferType")),
+    const NAME: &str = "transferType";
+    if !fields.is_given(NAME) {
+        return Err(ParseError::Missing(NAME));
+    }
+    match fields.text(NAME, MAX_TEXT).trim() {
         word if word.eq_ignore_ascii_case("in") => Ok(Direction::In),
         word if word.eq_ignore_ascii_case("out") => Ok(Direction::Out),
-        _ => Err(ParseError::Invalid("transferType")),
+        _ => Err(ParseError::Invalid(NAME)),
     }
 }
 

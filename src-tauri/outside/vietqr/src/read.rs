@@ -130,10 +130,10 @@ fn additional(text: &str) -> Result<AdditionalData, ReadError> {
     })
 }
 
-/// Whole đồng; some banks write a fraction of zeros.
+/// Whole đồng; some banks write a fraction of one or two zeros.
 fn amount(text: &str) -> Result<i64, ReadError> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let plain =
-        !whole.is_empty() && whole.bytes().all(|b| b.is_ascii_digit()) && fraction.bytes().all(|b| b == b'0');
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let plain = (1..=13).contains(&whole.len()) && whole.bytes().all(|b| b.is_ascii_digit());
+    let plain = plain && matches!(fraction, "0" | "00");
     if plain { whole.parse().map_err(|_| ReadError::Invalid) } else { Err(ReadError::Invalid) }
 }
