@@ -127,7 +127,7 @@ pub struct Today {
 /// One thing that needs the owner.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-#[allow(missing_docs)]
+#[allow(missing_docs, clippy::large_enum_variant)] // a handful per answer
 pub enum Attention {
     Failures { group: FailureGroup },
     Unmatched { count: i64, amount_vnd: i64, oldest_at: String },
