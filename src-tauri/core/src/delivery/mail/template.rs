@@ -1,0 +1,261 @@
+//! The words of mails: built-in templates in two languages, each replaceable by a file of the owner's.
+//!
+//! A template `delivered` has the parts `delivered.vi.subject`, `.text` and `.html` (and the same with `en`).
+//! A file of that name in the templates directory takes the place of the built-in part.
+
+use std::io;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use jiff::tz::{Offset, TimeZone};
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{Environment, UndefinedBehavior, Value};
+use serde::Serialize;
+
+use super::message::one_line;
+use crate::workers::StageError;
+
+/// Largest template file, bytes.
+const MAX_TEMPLATE: u64 = 256 * 1024;
+
+/// Every built-in part by name.
+const BUILT_IN: [(&str, &str); 6] = [
+    ("delivered.vi.subject", include_str!("templates/delivered.vi.subject")),
+    ("delivered.vi.text", include_str!("templates/delivered.vi.text")),
+    ("delivered.vi.html", include_str!("templates/delivered.vi.html")),
+    ("delivered.en.subject", include_str!("templates/delivered.en.subject")),
+    ("delivered.en.text", include_str!("templates/delivered.en.text")),
+    ("delivered.en.html", include_str!("templates/delivered.en.html")),
+];
+
+/// The words of one mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parts {
+    /// One line.
+    pub subject: String,
+    /// Plain text.
+    pub text: String,
+    /// A complete HTML document.
+    pub html: String,
+}
+
+/// What a delivery mail says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivered {
+    /// Signs the mail.
+    pub shop_name: String,
+    /// May be empty.
+    pub customer_name: String,
+    /// E.g. `DH123456`.
+    pub order_code: String,
+    /// At least one.
+    pub items: Vec<DeliveredItem>,
+}
+
+/// One bought course in a delivery mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveredItem {
+    /// Title of the course.
+    pub title: String,
+    /// Complete URL.
+    pub link: String,
+    /// When the link ends, ms; `None` = never.
+    pub expires_at: Option<i64>,
+    /// How often every file may be downloaded; `None` = without limit.
+    pub max_downloads: Option<i64>,
+}
+
+/// What templates see of a [`Delivered`].
+#[derive(Serialize)]
+struct DeliveredView<'a> {
+    lang: &'a str,
+    shop_name: &'a str,
+    customer_name: &'a str,
+    order_code: &'a str,
+    items: Vec<ItemView<'a>>,
+}
+
+#[derive(Serialize)]
+struct ItemView<'a> {
+    title: &'a str,
+    link: &'a str,
+    expires: Option<String>,
+    max_downloads: Option<i64>,
+}
+
+/// Where templates are looked up.
+#[derive(Debug, Clone, Default)]
+pub struct Templates {
+    dir: Option<PathBuf>,
+}
+
+impl Templates {
+    /// The built-in templates, replaced part by part by files in `dir` (which need not exist).
+    #[must_use]
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: Some(dir.into()) }
+    }
+
+    /// The delivery mail in `lang` (`vi`, `en`; anything else is `vi`).
+    ///
+    /// # Errors
+    /// Permanent `mail_template`, naming file and line.
+    pub async fn delivered(&self, lang: &str, mail: &Delivered) -> Result<Parts, StageError> {
+        let lang = if lang == "en" { "en" } else { "vi" };
+        let view = DeliveredView {
+            lang,
+            shop_name: &mail.shop_name,
+            customer_name: mail.customer_name.trim(),
+            order_code: &mail.order_code,
+            items: mail
+                .items
+                .iter()
+                .map(|item| ItemView {
+                    title: &item.title,
+                    link: &item.link,
+                    expires: item.expires_at.map(vietnam_time),
+                    max_downloads: item.max_downloads,
+                })
+                .collect(),
+        };
+        self.compose("delivered", lang, &view).await
+    }
+
+    /// Renders all parts of `template` in `lang` with `context`.
+    ///
+    /// # Errors
+    /// Permanent `mail_template`, naming file and line.
+    pub async fn compose(
+        &self,
+        template: &str,
+        lang: &str,
+        context: &impl Serialize,
+    ) -> Result<Parts, StageError> {
+        let context = Value::from(Serde(context));
+        let render = async |part: &str| self.render(&format!("{template}.{lang}.{part}"), &context).await;
+        let subject = one_line(&render("subject").await?);
+        Ok(Parts { subject, text: render("text").await?, html: render("html").await? })
+    }
+
+    async fn render(&self, name: &str, context: &Value) -> Result<String, StageError> {
+        let source = self.source(name).await?;
+        render(name, &source, context).map_err(|error| {
+            let name = error.name().unwrap_or(name);
+            let line = error.line().map(|line| format!(":{line}")).unwrap_or_default();
+            let what = error.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
+            StageError::permanent("mail_template", format!("{name}{line}: {}{what}", error.kind()))
+        })
+    }
+
+    async fn source(&self, name: &str) -> Result<String, StageError> {
+        let wrong = |detail: String| StageError::permanent("mail_template", detail);
+        if let Some(dir) = &self.dir {
+            let path = dir.join(name);
+            match tokio::fs::metadata(&path).await {
+                Ok(meta) if meta.len() > MAX_TEMPLATE => {
+                    return Err(wrong(format!("{} is larger than {MAX_TEMPLATE} bytes", path.display())));
+                }
+                Ok(_) => {
+                    let text = tokio::fs::read_to_string(&path).await;
+                    return text.map_err(|e| wrong(format!("{}: {e}", path.display())));
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(wrong(format!("{}: {error}", path.display()))),
+            }
+        }
+        let found = BUILT_IN.iter().find(|(built_in, _)| *built_in == name);
+        found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| wrong(format!("there is no template {name}")))
+    }
+}
+
+/// Renders one template. Names that end in `.html` escape what they insert.
+pub(in crate::delivery) fn render(
+    name: &str,
+    source: &str,
+    context: &Value,
+) -> Result<String, minijinja::Error> {
+    let mut engine = Environment::new();
+    engine.set_syntax(
+        SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build()?,
+    );
+    // A misspelt name is an error, not a hole in a mail; `{% if name %}` may still ask.
+    engine.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+    engine.template_from_named_str(name, source)?.render(context.clone())
+}
+
+/// A moment as read in Vietnam: `14:30 22/12/2026`.
+pub(in crate::delivery) fn vietnam_time(ms: i64) -> String {
+    let at = Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MAX);
+    at.to_zoned(TimeZone::fixed(Offset::constant(7))).strftime("%H:%M %d/%m/%Y").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mail() -> Delivered {
+        Delivered {
+            shop_name: "Khoá học An".into(),
+            customer_name: "Trần Thị Lan".into(),
+            order_code: "DH123456".into(),
+            items: vec![DeliveredItem {
+                title: "Rust <cơ bản>".into(),
+                link: "http://127.0.0.1:8686/d/abc".into(),
+                expires_at: Some(1_797_924_600_000),
+                max_downloads: Some(5),
+            }],
+        }
+    }
+
+    #[tokio::test]
+    async fn both_languages_name_buyer_course_link_and_order() {
+        for lang in ["vi", "en"] {
+            let parts = Templates::default().delivered(lang, &mail()).await.expect("built in");
+            assert!(parts.subject.contains("DH123456") && !parts.subject.contains('\n'), "{}", parts.subject);
+            for body in [&parts.text, &parts.html] {
+                for word in ["Trần Thị Lan", "127.0.0.1:8686", "DH123456", "Khoá học An", "5"] {
+                    assert!(body.contains(word), "{word} in {body}");
+                }
+            }
+            assert!(parts.text.contains("http://127.0.0.1:8686/d/abc"), "{}", parts.text);
+            assert!(parts.html.contains("Rust &lt;cơ bản&gt;"), "{}", parts.html);
+            assert!(!parts.html.contains("<script") && !parts.html.contains("<img"), "{}", parts.html);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_buyer_without_a_name_is_greeted_all_the_same() {
+        let nameless = Delivered { customer_name: "  ".into(), ..mail() };
+        let parts = Templates::default().delivered("vi", &nameless).await.expect("built in");
+        assert!(parts.text.starts_with("Chào bạn,"), "{}", parts.text);
+    }
+
+    #[tokio::test]
+    async fn a_file_of_the_owner_takes_the_place_of_one_part() {
+        let dir = tempfile::tempdir().expect("a directory");
+        std::fs::write(dir.path().join("delivered.vi.subject"), "Của {{ customer_name }}\n")
+            .expect("written");
+        let parts = Templates::new(dir.path()).delivered("vi", &mail()).await.expect("rendered");
+        assert_eq!(parts.subject, "Của Trần Thị Lan");
+        assert!(parts.text.contains("DH123456"));
+    }
+
+    #[tokio::test]
+    async fn a_mistake_in_a_template_is_named_with_file_and_line() {
+        let dir = tempfile::tempdir().expect("a directory");
+        for (text, what) in
+            [("Chào\n{{ customer_nam }}", ":2"), ("{% if %}", ":1"), ("a\nb\n{{ 1 + }}", ":3")]
+        {
+            std::fs::write(dir.path().join("delivered.vi.text"), text).expect("written");
+            let error = Templates::new(dir.path()).delivered("vi", &mail()).await.expect_err(text);
+            assert_eq!((error.code, error.class), ("mail_template", crate::workers::ErrorClass::Permanent));
+            assert!(error.detail.starts_with(&format!("delivered.vi.text{what}")), "{}", error.detail);
+        }
+    }
+
+    #[test]
+    fn times_are_those_of_vietnam() {
+        assert_eq!(vietnam_time(1_700_000_000_000), "05:13 15/11/2023");
+    }
+}

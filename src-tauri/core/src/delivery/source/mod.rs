@@ -1,0 +1,151 @@
+//! Where a course comes from. [`fetch`] copies it into a staging directory and answers its manifest.
+//!
+//! `folder.rs` reads a directory, `http.rs` talks to a server, `listing.rs` reads what that server lists,
+//! `download.rs` brings one file, resumed at the byte.
+
+mod download;
+mod folder;
+mod http;
+mod listing;
+
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+pub use http::HttpSource;
+
+use super::files::{Slot, check_space};
+use super::manifest::{Manifest, ManifestFile};
+use crate::workers::{StageContext, StageError};
+
+/// A course's source, as configured: `{"kind":"folder","path":"/courses/rust"}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum SourceSpec {
+    /// A local or mounted directory. Links and devices in it are refused; `.DS_Store`, `Thumbs.db`,
+    /// `desktop.ini` and `._*` are left out.
+    Folder {
+        /// Absolute.
+        path: PathBuf,
+    },
+    /// A JSON manifest or an nginx `autoindex_format json` listing; see [`fetch`].
+    Http {
+        /// Of the manifest or listing, `http` or `https`.
+        url: String,
+        /// Name of the secret sent as bearer token to that host only, `source.<name>`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        secret: Option<String>,
+    },
+}
+
+impl SourceSpec {
+    /// Whether the source can be meant, without touching it.
+    ///
+    /// # Errors
+    /// What is wrong with it, as English text.
+    pub fn validate(&self) -> Result<(), String> {
+        match self {
+            Self::Folder { path } if !path.is_absolute() => {
+                Err("the source folder's path is not absolute".to_owned())
+            }
+            Self::Folder { .. } => Ok(()),
+            Self::Http { url, secret } => {
+                parse_url(url)?;
+                match secret {
+                    Some(name) if name.strip_prefix("source.").is_none_or(str::is_empty) => {
+                        Err("the source's secret is not named source.<name>".to_owned())
+                    }
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// Name of the secret that [`fetch`] wants the value of.
+    #[must_use]
+    pub fn secret_name(&self) -> Option<&str> {
+        match self {
+            Self::Http { secret, .. } => secret.as_deref(),
+            Self::Folder { .. } => None,
+        }
+    }
+}
+
+fn parse_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|e| format!("the source's URL cannot be read: {e}"))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+        return Err("the source's URL is not http or https".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("the source's URL contains a password; use a secret".to_owned());
+    }
+    Ok(url)
+}
+
+/// Copies everything the source has into `staging` and hashes it once on the way.
+///
+/// May be called again on the same directory after any failure or crash: complete files that the source did not
+/// change are kept, an incomplete one goes on where it stopped. `secret` is the value of
+/// [`SourceSpec::secret_name`].
+///
+/// An HTTP source is `{"files":[{"path","size"?,"sha256"?,"url"?}]}`, the bare array of the same, or an nginx
+/// listing `[{"name","type":"file"|"directory","size"?}]`, which is followed 16 levels deep. `url` is relative
+/// to the manifest and on its host; without it, `path` is.
+///
+/// # Errors
+/// Permanent: `source_not_found`, `source_unauthorized`, `source_invalid`. Transient: `source_unreachable`,
+/// `source_server_error` (with the server's `Retry-After`), `source_changed`, `checksum_mismatch`, `disk_full`,
+/// `target_unwritable`, `cancelled`.
+pub async fn fetch(
+    cx: &StageContext,
+    spec: &SourceSpec,
+    staging: &Path,
+    http: &HttpSource,
+    secret: Option<SecretString>,
+) -> Result<Manifest, StageError> {
+    spec.validate().map_err(|why| StageError::permanent("source_invalid", why))?;
+    cx.check()?;
+    let mut manifest = match spec {
+        SourceSpec::Folder { path } => folder::fetch(cx, path, staging).await?,
+        SourceSpec::Http { url, .. } => {
+            let url = parse_url(url).map_err(|why| StageError::permanent("source_invalid", why))?;
+            let session = http.session(cx, url, secret);
+            let entries = listing::read(&session).await?;
+            download::fetch(&session, &entries, staging).await?
+        }
+    };
+    manifest.files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(manifest)
+}
+
+/// Bytes done of a whole course, for progress.
+#[derive(Debug, Clone, Copy)]
+struct Tally {
+    /// Of complete files.
+    done: u64,
+    /// Of all files; 0 when some size is not known.
+    total: u64,
+}
+
+/// Checks that the disk takes what is still missing of files with these sizes.
+async fn check_room(
+    staging: &Path,
+    sizes: impl Iterator<Item = (&str, Option<u64>)>,
+) -> Result<(), StageError> {
+    let mut needed = 0_u64;
+    for (path, size) in sizes {
+        let slot = Slot::new(staging, path);
+        let there = match slot.done(&slot.read_state().await).await {
+            Some(done) => done.size,
+            None => slot.part_len().await,
+        };
+        needed = needed.saturating_add(size.unwrap_or(0).saturating_sub(there));
+    }
+    check_space(staging, needed).await
+}
+
+fn listed(path: &str, done: super::files::Done) -> ManifestFile {
+    ManifestFile { path: path.to_owned(), size: done.size, sha256: done.sha256 }
+}
