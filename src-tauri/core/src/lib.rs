@@ -1,5 +1,8 @@
 //! The running shop, minus windows: listeners, intake, workers, delivery and the admin API.
 
+pub mod config;
 pub mod ports;
+pub mod private_file;
+pub mod secrets;
 pub mod views;
 pub mod workers;
