@@ -63,20 +63,20 @@ fn the_file_overrides_defaults_and_the_environment_overrides_the_file() {
 
 #[test]
 fn errors_name_the_place_the_key_and_what_is_expected() {
-    assert_snapshot!(error("[orders]\n\nexpire_after_minutes = 3"), @"");
-    assert_snapshot!(error("[order]\nexpire_after_min = 3"), @"");
-    assert_snapshot!(error("[orders]\nretry_max = 3"), @"");
-    assert_snapshot!(error("zzzz = 1"), @"");
-    assert_snapshot!(error("mail = 1"), @"");
-    assert_snapshot!(error("[queue]\nlease_s = '30'"), @"");
-    assert_snapshot!(error("[queue]\nlease_s = 1.5"), @"");
-    assert_snapshot!(error("[queue]\nlease_s = 0"), @"");
-    assert_snapshot!(error("[mail]\n# c\ntls = 'ssl'"), @"");
-    assert_snapshot!(error("[notifications]\nquiet_from = '25:00'"), @"");
-    assert_snapshot!(error("[sepay]\napi_base = 'my.sepay.vn'"), @"");
-    assert_snapshot!(error("[shop]\nname = 'An"), @"");
-    assert_snapshot!(with_env("", &[("CHOTDON_QUEUE__RETRY_MX", "1")]).unwrap_err(), @"");
-    assert_snapshot!(with_env("", &[("CHOTDON_MAIL__PORT", "99999")]).unwrap_err(), @"");
+    assert_snapshot!(error("[orders]\n\nexpire_after_minutes = 3"), @r#"config.toml:3: unknown setting `orders.expire_after_minutes`; did you mean `orders.expire_after_min`?"#);
+    assert_snapshot!(error("[order]\nexpire_after_min = 3"), @r#"config.toml:1: unknown setting `order`; did you mean `orders`?"#);
+    assert_snapshot!(error("[orders]\nretry_max = 3"), @r#"config.toml:2: unknown setting `orders.retry_max`; did you mean `queue.retry_max`?"#);
+    assert_snapshot!(error("zzzz = 1"), @r#"config.toml:1: unknown setting `zzzz`"#);
+    assert_snapshot!(error("mail = 1"), @r#"config.toml:1: `mail` must be a section, [mail]"#);
+    assert_snapshot!(error("[queue]\nlease_s = '30'"), @r#"config.toml:2: `queue.lease_s` must be a whole number (seconds), 1 to 3600"#);
+    assert_snapshot!(error("[queue]\nlease_s = 1.5"), @r#"config.toml:2: `queue.lease_s` must be a whole number (seconds), 1 to 3600"#);
+    assert_snapshot!(error("[queue]\nlease_s = 0"), @r#"config.toml:2: `queue.lease_s` must be a whole number (seconds), 1 to 3600"#);
+    assert_snapshot!(error("[mail]\n# c\ntls = 'ssl'"), @r#"config.toml:3: `mail.tls` must be "starttls" or "tls" or "none""#);
+    assert_snapshot!(error("[notifications]\nquiet_from = '25:00'"), @r#"config.toml:2: `notifications.quiet_from` must be a text in quotes, a time of day, HH:MM"#);
+    assert_snapshot!(error("[sepay]\napi_base = 'my.sepay.vn'"), @r#"config.toml:2: `sepay.api_base` must be a text in quotes, an http or https address"#);
+    assert_snapshot!(error("[shop]\nname = 'An"), @r#"config.toml:2: not valid TOML: invalid literal string, expected `'`"#);
+    assert_snapshot!(with_env("", &[("CHOTDON_QUEUE__RETRY_MX", "1")]).unwrap_err(), @r#"environment variable CHOTDON_QUEUE__RETRY_MX: unknown setting `queue.retry_mx`; did you mean `queue.retry_max`?"#);
+    assert_snapshot!(with_env("", &[("CHOTDON_MAIL__PORT", "99999")]).unwrap_err(), @r#"environment variable CHOTDON_MAIL__PORT: `mail.port` must be a whole number (port), 1 to 65535"#);
 }
 
 #[test]
@@ -92,7 +92,17 @@ fn saving_a_section_keeps_comments_and_everything_else() {
     Config::save_section(dir.path(), "orders", &serde_json::json!({"link_days": null})).unwrap();
     Config::save_section(dir.path(), "queue", &serde_json::json!({"retry_max": 2})).unwrap();
     let text = std::fs::read_to_string(dir.path().join(FILE_NAME)).unwrap();
-    assert_snapshot!(text, @"");
+    assert_snapshot!(text, @r###"
+    # my shop
+    [shop]
+    name = "Khoá học An" # short
+    language = "en"
+
+    [orders]
+
+    [queue]
+    retry_max = 2
+    "###);
     let config = Config::load(dir.path(), false, []).unwrap();
     assert_eq!(config.shop.language, Language::En);
     assert_eq!((config.orders.link_days, config.queue.retry_max), (30, 2));
