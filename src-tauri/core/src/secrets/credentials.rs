@@ -90,6 +90,7 @@ impl Credentials {
     /// # Errors
     /// The store's.
     pub async fn set(&self, name: &SecretName, value: SecretString) -> Result<(), SecretError> {
+        crate::logging::hide(&value);
         self.store.delete(&name.previous()).await?;
         self.store.set(name.as_str(), value).await?;
         self.note(name, true).await?;
@@ -108,6 +109,7 @@ impl Credentials {
         now: i64,
         overlap: Duration,
     ) -> Result<(), SecretError> {
+        crate::logging::hide(&value);
         // The old value is put aside before it is replaced: a crash in between leaves both good.
         if let Some(old) = self.store.get(name.as_str()).await? {
             let until = now.saturating_add(i64::try_from(overlap.as_millis()).unwrap_or(i64::MAX));
@@ -198,6 +200,9 @@ impl Credentials {
     async fn load(&self, name: &SecretName, now: i64) -> Result<Known, SecretError> {
         let current = self.store.get(name.as_str()).await?;
         let previous = self.store.get(&name.previous()).await?.as_ref().and_then(Previous::parse);
+        for value in current.iter().chain(previous.iter().map(|previous| &previous.value)) {
+            crate::logging::hide(value);
+        }
         let known = Known { read_at: now, current, previous };
         self.remember(name, &known);
         Ok(known)

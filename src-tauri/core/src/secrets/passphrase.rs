@@ -58,6 +58,7 @@ impl Passphrase {
         if value.expose_secret().is_empty() {
             return Err(unreadable(&source, "the file is empty"));
         }
+        crate::logging::hide(&value);
         Ok(Self { value, source, is_demo_key })
     }
 }
