@@ -1,6 +1,7 @@
 //! The running shop, minus windows: listeners, intake, workers, delivery and the admin API.
 
 pub mod config;
+pub mod http;
 pub mod logging;
 pub mod ports;
 pub mod private_file;
