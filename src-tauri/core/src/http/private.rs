@@ -54,7 +54,6 @@ struct Inside {
 impl PrivateDoor {
     /// The whole private listener: UI at `/`, `/login`, `/logout`, and `admin` (`/admin/api/*`, `/health`,
     /// `/metrics`) behind the bearer token or a session.
-    #[must_use]
     pub fn router(self, admin: Router) -> Router {
         let inside = Arc::new(Inside {
             gate: Gate::new(self.local, &self.allowed_hosts),
