@@ -1,6 +1,21 @@
 //! The running shop, minus windows: listeners, intake, workers, delivery and the admin API.
 
+pub mod config;
 pub mod delivery;
+mod events;
+pub mod http;
+mod intake;
+mod lock;
+pub mod logging;
 pub mod ports;
+pub mod private_file;
+pub mod secrets;
+mod shop;
+mod tasks;
 pub mod views;
 pub mod workers;
+
+pub use shop::{Options, Shop, StartError};
+
+/// The store, for the command line, which works on a shop's files beside a running process.
+pub use chotdon_store as store;

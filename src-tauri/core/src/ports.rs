@@ -48,8 +48,8 @@ pub trait SecretStore: Send + Sync + 'static {
 /// Why a secret could not be read or written.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SecretError {
-    /// No Secret Service, or it is locked.
-    #[error("the keyring is not available: {0}")]
+    /// No Secret Service, or it is locked; or the disk refuses the secret file.
+    #[error("the secret store is not available: {0}")]
     Unavailable(String),
     /// The encrypted file does not open with this passphrase, or is damaged.
     #[error("the secret file cannot be opened: {0}")]

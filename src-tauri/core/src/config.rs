@@ -1,0 +1,352 @@
+//! The settings of a shop: `config.toml` in the data directory, overridden by `CHOTDON_SECTION__KEY`.
+//!
+//! One table below says every key once: type, default, unit, limits. The structs, the reader, the writer
+//! and `docs/settings.md` all come from it. Secrets are never here (see [`crate::secrets`]).
+
+mod error;
+mod file;
+mod page;
+mod setting;
+
+use std::path::{Path, PathBuf};
+
+pub use error::ConfigError;
+pub use page::settings_page;
+use setting::{Check, Setting, choice};
+
+/// Name of the file in the data directory.
+pub const FILE_NAME: &str = "config.toml";
+
+choice! {
+    /// Language of mails and of messages to the owner.
+    Language {
+        /// Vietnamese.
+        Vi = "vi",
+        /// English.
+        En = "en",
+    }
+}
+
+choice! {
+    /// How mail leaves the shop.
+    MailTransport {
+        /// A real mail server.
+        Smtp = "smtp",
+        /// `.eml` files in the folder `mailbox` of the data directory.
+        Mailbox = "mailbox",
+        /// No mail is sent; orders complete without one.
+        None = "none",
+    }
+}
+
+choice! {
+    /// How the connection to the mail server is protected.
+    MailTls {
+        /// Starts plain, must upgrade before anything is said.
+        Starttls = "starttls",
+        /// TLS from the first byte.
+        Tls = "tls",
+        /// Not protected; for a server on this machine.
+        None = "none",
+    }
+}
+
+choice! {
+    /// The least important level that is written to the logs.
+    LogLevel {
+        /// Only failures.
+        Error = "error",
+        /// And what looks wrong.
+        Warn = "warn",
+        /// And what happened.
+        Info = "info",
+        /// And how.
+        Debug = "debug",
+        /// Everything.
+        Trace = "trace",
+    }
+}
+
+/// One row of the table of settings.
+struct Row {
+    section: &'static str,
+    key: &'static str,
+    about: &'static str,
+    expected: fn() -> String,
+    check: Check,
+    unit: &'static str,
+    /// How the default is shown when it is not one fixed value; empty when it is.
+    shown: &'static str,
+    default: fn() -> Option<toml_edit::Value>,
+    set: fn(&mut Config, Given<'_>) -> bool,
+}
+
+/// A value for a setting, from wherever it came.
+#[derive(Clone, Copy)]
+enum Given<'a> {
+    Toml(&'a toml_edit::Value),
+    Text(&'a str),
+}
+
+impl Given<'_> {
+    fn read<T: Setting>(self) -> Option<T> {
+        match self {
+            Self::Toml(value) => T::from_toml(value),
+            Self::Text(text) => T::from_text(text),
+        }
+    }
+}
+
+macro_rules! settings {
+    ($(
+        $(#[doc = $section_doc:literal])+
+        $section:ident: $Section:ident {
+            $(
+                $(#[doc = $doc:literal])+
+                $key:ident: $kind:ty = $default:expr, $unit:literal, $check:expr $(, shown $shown:literal)?;
+            )+
+        }
+    )+) => {
+        /// Every setting of a shop.
+        #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+        pub struct Config {
+            $($(#[doc = $section_doc])+ pub $section: $Section,)+
+        }
+
+        $(
+            $(#[doc = $section_doc])+
+            #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+            pub struct $Section {
+                $($(#[doc = $doc])+ #[doc = concat!(" Unit: ", $unit, ".")] pub $key: $kind,)+
+            }
+
+            impl Default for $Section {
+                fn default() -> Self {
+                    Self { $($key: $default,)+ }
+                }
+            }
+        )+
+
+        const ROWS: &[Row] = &[$($(
+            Row {
+                section: stringify!($section),
+                key: stringify!($key),
+                about: concat!($($doc, "\n"),+),
+                expected: <$kind as Setting>::expected,
+                check: $check,
+                unit: $unit,
+                shown: concat!("" $(, $shown)?),
+                default: || $Section::default().$key.to_toml(),
+                set: |config, given| match given.read::<$kind>() {
+                    Some(value) if $check.holds(&value) => {
+                        config.$section.$key = value;
+                        true
+                    }
+                    _ => false,
+                },
+            },
+        )+)+];
+
+        const SECTIONS: &[(&str, &str)] = &[$((stringify!($section), concat!($($section_doc, "\n"),+)),)+];
+    };
+}
+
+settings! {
+    /// The shop itself.
+    shop: ShopConfig {
+        /// Name that customers read in mails and on pages.
+        name: String = String::new(), "text", Check::Any;
+        /// Language of mails to customers and of desktop notifications.
+        language: Language = Language::Vi, "word", Check::Any;
+    }
+    /// The listener that the tunnel reaches: webhooks, storefront API, hosted pages, downloads.
+    public: PublicConfig {
+        /// What links and the webhook URL are built from; a tunnel sets it.
+        base_url: Option<String> = None, "URL", Check::Url, shown "the public listener's own address";
+        /// Allows the public listener on addresses other than loopback. Without it such an address is refused.
+        allow_remote: bool = false, "yes or no", Check::Any;
+    }
+    /// The listener of the owner: UI, admin API, metrics.
+    private: PrivateConfig {
+        /// Names, with a port where it is not the default one, that a browser may use besides loopback:
+        /// those of your own reverse proxy.
+        allowed_hosts: Vec<String> = Vec::new(), "host or host:port", Check::Any;
+        /// Allows the private listener on addresses other than loopback. Without it such an address is refused.
+        allow_remote: bool = false, "yes or no", Check::Any;
+    }
+    /// SePay, which reports the bank transfers.
+    sepay: SepayConfig {
+        /// Transaction API, version 1.
+        api_base: String = "https://my.sepay.vn/userapi".to_owned(), "URL", Check::Url;
+        /// How often the transaction API is asked for transfers that no webhook reported;
+        /// 0 = only at start, on wake and on demand.
+        reconcile_every_s: u32 = 300, "seconds", Check::Range(0, 86_400);
+        /// By how much a webhook's signed timestamp may differ from our clock.
+        timestamp_tolerance_s: i64 = 300, "seconds", Check::Range(1, 86_400);
+    }
+    /// How orders behave.
+    orders: OrdersConfig {
+        /// How long an order waits for its payment.
+        expire_after_min: i64 = 1440, "minutes", Check::Range(1, 525_600);
+        /// How much may be missing from a payment that still counts as full.
+        tolerance_vnd: i64 = 0, "đồng", Check::Range(0, 1_000_000);
+        /// How long a match made by hand can be undone before it delivers.
+        manual_match_hold_s: i64 = 10, "seconds", Check::Range(0, 3_600);
+        /// How long a download link works.
+        link_days: i64 = 30, "days", Check::Range(1, 3_650);
+        /// How many downloads one link allows.
+        link_max_downloads: i64 = 50, "downloads", Check::Range(1, 1_000_000);
+    }
+    /// Mail to customers.
+    mail: MailConfig {
+        /// Where mail goes: `smtp` a mail server, `mailbox` a folder of `.eml` files, `none` nowhere.
+        transport: MailTransport = MailTransport::Smtp, "word", Check::Any, shown "`smtp`; in demo mode `mailbox`";
+        /// Mail server.
+        host: String = String::new(), "host name", Check::Any;
+        /// Its port.
+        port: u16 = 587, "port", Check::Range(1, 65_535);
+        /// Protection of the connection.
+        tls: MailTls = MailTls::Starttls, "word", Check::Any;
+        /// Account at the mail server; empty = no login. Its password is the secret `smtp.password`.
+        user: String = String::new(), "text", Check::Any;
+        /// Sender, `Name <address>` or a bare address.
+        from: String = String::new(), "mail address", Check::Any;
+        /// File with certificates (PEM) to trust besides the public ones.
+        ca_file: Option<String> = None, "path", Check::Any, shown "none";
+    }
+    /// The worker pool.
+    workers: WorkersConfig {
+        /// How many tasks run at once.
+        count: u16 = cores(), "workers", Check::Range(1, 256), shown "number of cores, at least 2";
+    }
+    /// The task queue.
+    queue: QueueConfig {
+        /// How long a worker keeps a task without a sign of life.
+        lease_s: u32 = 30, "seconds", Check::Range(1, 3_600);
+        /// Wait before the second attempt; doubles with each further one, with jitter.
+        retry_base_s: u32 = 20, "seconds", Check::Range(1, 3_600);
+        /// Attempts before a task fails for good.
+        retry_max: u16 = 8, "attempts", Check::Range(1, 100);
+        /// A stage that shows no life for this long is taken for hung and replaced.
+        stall_s: u32 = 90, "seconds", Check::Range(1, 86_400);
+        /// How long running stages may finish when the app quits.
+        drain_s: u32 = 30, "seconds", Check::Range(0, 3_600);
+    }
+    /// Protection of the public listener against floods.
+    limits: LimitsConfig {
+        /// Rate limits on. Signed SePay requests are never refused below 1,000 a second.
+        enabled: bool = true, "yes or no", Check::Any;
+    }
+    /// How the owner is told.
+    notifications: NotificationsConfig {
+        /// Shows messages on the desktop.
+        desktop: bool = true, "yes or no", Check::Any;
+        /// Start of the quiet hours, in which only urgent messages are shown. Equal ends = no quiet hours.
+        quiet_from: String = "22:00".to_owned(), "time of day", Check::TimeOfDay;
+        /// End of the quiet hours.
+        quiet_to: String = "07:00".to_owned(), "time of day", Check::TimeOfDay;
+    }
+    /// The log files in the folder `logs` of the data directory.
+    log: LogConfig {
+        /// The least important level that is written.
+        level: LogLevel = LogLevel::Info, "word", Check::Any;
+        /// How many daily files are kept.
+        keep_days: u16 = 14, "days", Check::Range(1, 3_650);
+    }
+}
+
+/// As many workers as cores, at least two: one long transfer must not hold up the next task.
+fn cores() -> u16 {
+    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZeroUsize::get);
+    u16::try_from(cores).unwrap_or(u16::MAX).clamp(2, 256)
+}
+
+impl Config {
+    /// What holds when nothing is set. Demo mode differs in one key: mail goes to the mailbox folder.
+    #[must_use]
+    pub fn defaults(demo: bool) -> Self {
+        let mut config = Self::default();
+        if demo {
+            config.mail.transport = MailTransport::Mailbox;
+        }
+        config
+    }
+
+    /// The settings of the shop in `data_dir`: defaults, then `config.toml` (a missing one is fine), then the
+    /// variables `CHOTDON_SECTION__KEY` of `env`. Other variables are ignored.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, naming file and line or the variable, the key, and what is expected.
+    pub fn load(
+        data_dir: &Path,
+        demo: bool,
+        env: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let mut config = Self::defaults(demo);
+        let path = path_in(data_dir);
+        if let Some(text) = file::read(&path)? {
+            file::apply(&mut config, &path, &text)?;
+        }
+        let mut variables: Vec<_> =
+            env.into_iter().filter_map(|(name, value)| variable(name, value)).collect();
+        variables.sort();
+        for Variable { name, section, key, value } in variables {
+            let row =
+                row(&section, &key).ok_or_else(|| ConfigError::unknown_variable(&name, &section, &key))?;
+            if !(row.set)(&mut config, Given::Text(&value)) {
+                return Err(ConfigError::bad_variable(name, row));
+            }
+        }
+        Ok(config)
+    }
+
+    /// Changes keys of one section in `config.toml`, keeping its comments and everything else. `values` is a
+    /// struct or JSON object with some or all keys of the section; a null takes the key out of the file.
+    /// The file is replaced whole and is mode 0600; nothing is written when a value is refused.
+    ///
+    /// # Errors
+    /// An unknown key, a value out of its limits, a file that is already wrong, or the file system's word.
+    pub fn save_section(
+        data_dir: &Path,
+        section: &str,
+        values: &impl serde::Serialize,
+    ) -> Result<(), ConfigError> {
+        let values = serde_json::to_value(values).map_err(|e| ConfigError::Shape(e.to_string()))?;
+        let serde_json::Value::Object(values) = values else {
+            return Err(ConfigError::Shape(format!("section `{section}` must be an object")));
+        };
+        file::save(&path_in(data_dir), section, &values)
+    }
+}
+
+/// Minute of the day of a checked setting such as `notifications.quiet_from`; 0 for anything else.
+#[must_use]
+pub fn minute_of_day(time: &str) -> u32 {
+    setting::minute_of_day(time).unwrap_or(0)
+}
+
+fn path_in(data_dir: &Path) -> PathBuf {
+    data_dir.join(FILE_NAME)
+}
+
+fn row(section: &str, key: &str) -> Option<&'static Row> {
+    ROWS.iter().find(|row| row.section == section && row.key == key)
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Variable {
+    name: String,
+    section: String,
+    key: String,
+    value: String,
+}
+
+/// Only names with two underscores between section and key are settings; `CHOTDON_SECRETS_PASSPHRASE_FILE` is not.
+fn variable(name: String, value: String) -> Option<Variable> {
+    let (section, key) = name.strip_prefix("CHOTDON_")?.split_once("__")?;
+    let (section, key) = (section.to_ascii_lowercase(), key.to_ascii_lowercase());
+    Some(Variable { name, section, key, value })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,250 @@
+//! The private door: the owner's browser and scripts. Wraps the admin API, which itself asks nobody who they are.
+//!
+//! Order of the checks: Host, where the request came from, who sent it. A foreign web page gets nothing at all,
+//! not even the login page (`docs/threat-model.md`). Served by the private listener only; the desktop's window
+//! reaches the admin API inside the process.
+
+mod assets;
+mod gate;
+mod sessions;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::header::{self, HeaderValue};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+
+use crate::ports::Clock;
+use crate::secrets::{Credentials, SecretName, same};
+use crate::views::Problem;
+use gate::Gate;
+use sessions::Sessions;
+
+/// The UI's own pages: no other origin, no frames around them. Mails are shown in a frame of our own.
+const POLICY: &str = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-src 'self'; \
+                      frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+
+/// What the private door needs to know.
+#[derive(Clone)]
+pub struct PrivateDoor {
+    /// Knows the admin token.
+    pub credentials: Credentials,
+    /// Sessions expire by it.
+    pub clock: Arc<dyn Clock>,
+    /// Address that the listener is bound to.
+    pub local: SocketAddr,
+    /// Further names that a browser may use: `private.allowed_hosts`.
+    pub allowed_hosts: Vec<String>,
+}
+
+struct Inside {
+    credentials: Credentials,
+    clock: Arc<dyn Clock>,
+    gate: Gate,
+    sessions: Sessions,
+}
+
+impl PrivateDoor {
+    /// The whole private listener: UI at `/`, `/login`, `/logout`, and `admin` (`/admin/api/*`, `/health`,
+    /// `/metrics`) behind the bearer token or a session.
+    pub fn router(self, admin: Router) -> Router {
+        let inside = Arc::new(Inside {
+            gate: Gate::new(self.local, &self.allowed_hosts),
+            credentials: self.credentials,
+            clock: self.clock,
+            sessions: Sessions::default(),
+        });
+        let admin =
+            admin.layer(middleware::from_fn_with_state(Arc::clone(&inside), signed_in)).into_service();
+        Router::new()
+            .route_service("/health", admin.clone())
+            .route_service("/metrics", admin.clone())
+            .route_service("/admin", admin.clone())
+            .route_service("/admin/", admin.clone())
+            .route_service("/admin/{*path}", admin)
+            .route("/login", post(login))
+            .route("/logout", post(logout))
+            .fallback(assets::serve)
+            .layer(middleware::from_fn_with_state(Arc::clone(&inside), own_pages_only))
+            .layer(middleware::map_response(harden))
+            .with_state(inside)
+    }
+}
+
+/// Refuses whatever another web page could have sent.
+async fn own_pages_only(State(inside): State<Arc<Inside>>, request: Request, next: Next) -> Response {
+    match inside.gate.check(&request) {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+/// Lets pass who knows the token or has a session.
+async fn signed_in(State(inside): State<Arc<Inside>>, request: Request, next: Next) -> Response {
+    match inside.identify(request.headers()).await {
+        Ok(Some(Proof::Bearer)) => next.run(request).await,
+        Ok(Some(Proof::Session)) => {
+            // A form of another site cannot send JSON without asking first, and is never allowed to.
+            if changes_state(request.method()) && !is_json(request.headers()) {
+                return problem(
+                    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                    "bad_request",
+                    "Content type",
+                    "Send changes as application/json.",
+                );
+            }
+            next.run(request).await
+        }
+        Ok(None) => login_required(),
+        Err(answer) => answer,
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Proof {
+    Bearer,
+    Session,
+}
+
+impl Inside {
+    async fn identify(&self, headers: &HeaderMap) -> Result<Option<Proof>, Response> {
+        let tokens = self.tokens().await?;
+        if headers.contains_key(header::AUTHORIZATION) {
+            let good = bearer(headers).is_some_and(|given| tokens.iter().any(|token| same(given, token)));
+            return Ok(good.then_some(Proof::Bearer));
+        }
+        let session = sessions::cookie(headers);
+        let good = session.is_some_and(|id| self.sessions.touch(id, &tokens, self.clock.now_ms()));
+        Ok(good.then_some(Proof::Session))
+    }
+
+    /// The tokens that are good now: two during a rotation.
+    async fn tokens(&self) -> Result<Vec<String>, Response> {
+        let live = self.credentials.live_values(&SecretName::admin_token(), self.clock.now_ms()).await;
+        match live {
+            Ok(values) => Ok(values.iter().map(|value| value.expose_secret().to_owned()).collect()),
+            Err(error) => {
+                tracing::error!(%error, "the admin token cannot be read");
+                Err(problem(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "secret_store_unavailable",
+                    "Secret store unavailable",
+                    "The store of secrets cannot be read; see the log.",
+                ))
+            }
+        }
+    }
+}
+
+/// Body of `POST /login`.
+#[derive(Deserialize)]
+struct Login {
+    token: String,
+}
+
+/// `POST /login` → 204 and a session cookie.
+async fn login(State(inside): State<Arc<Inside>>, headers: HeaderMap, body: axum::body::Bytes) -> Response {
+    if !is_json(&headers) {
+        return problem(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "bad_request",
+            "Content type",
+            "Send {\"token\": …} as application/json.",
+        );
+    }
+    let Ok(Login { token }) = serde_json::from_slice(&body) else {
+        return problem(StatusCode::BAD_REQUEST, "bad_request", "Bad request", "Send {\"token\": …}.");
+    };
+    let now = inside.clock.now_ms();
+    if let Some(wait_s) = inside.sessions.throttled(now) {
+        let mut answer = problem(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_attempts",
+            "Too many attempts",
+            "Too many wrong tokens; wait a moment.",
+        );
+        answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait_s));
+        return answer;
+    }
+    let tokens = match inside.tokens().await {
+        Ok(tokens) => tokens,
+        Err(answer) => return answer,
+    };
+    match tokens.iter().find(|known| same(token.trim(), known)) {
+        Some(known) => {
+            let cookie = inside.sessions.open(known, now);
+            (StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response()
+        }
+        None => {
+            inside.sessions.note_failure(now);
+            tracing::warn!("a login with a wrong admin token was refused");
+            login_required()
+        }
+    }
+}
+
+/// `POST /logout` → 204; the session is void and the cookie taken back.
+async fn logout(State(inside): State<Arc<Inside>>, headers: HeaderMap) -> Response {
+    if let Some(id) = sessions::cookie(&headers) {
+        inside.sessions.close(id);
+    }
+    (StatusCode::NO_CONTENT, [(header::SET_COOKIE, sessions::TAKE_BACK)]).into_response()
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn changes_state(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
+fn login_required() -> Response {
+    let mut answer = problem(
+        StatusCode::UNAUTHORIZED,
+        "login_required",
+        "Login required",
+        "Send the admin token (`chotdon-server admin-token`) as a bearer token, or log in.",
+    );
+    answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    answer
+}
+
+fn problem(status: StatusCode, code: &str, title: &str, detail: &str) -> Response {
+    let body = Problem {
+        kind: "about:blank".to_owned(),
+        title: title.to_owned(),
+        status: status.as_u16(),
+        code: code.to_owned(),
+        detail: detail.to_owned(),
+    };
+    (status, [(header::CONTENT_TYPE, "application/problem+json")], Json(body)).into_response()
+}
+
+/// Headers of every answer. What sets its own caching (hashed assets) keeps it.
+async fn harden(mut answer: Response) -> Response {
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
+    headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    answer
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,107 @@
+//! Sessions of browsers: in memory, so a restart logs everyone out; bound to the token they were opened with,
+//! so a revoked token ends them.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use axum::http::HeaderMap;
+use axum::http::header;
+use sha2::{Digest, Sha256};
+
+const NAME: &str = "chotdon_session";
+/// A session ends when it was not used for this long, ms.
+const IDLE_MS: i64 = 12 * 3600 * 1000;
+/// More than one owner's browsers ever need; the longest unused goes first.
+const MOST: usize = 64;
+/// So many wrong tokens within the window, and logins wait for its end. The token is 256 bits: this keeps
+/// the log readable rather than the token secret.
+const FAILURES: usize = 10;
+const WINDOW_MS: i64 = 60_000;
+
+/// Makes the browser forget the cookie.
+pub(super) const TAKE_BACK: &str = "chotdon_session=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0";
+
+#[derive(Default)]
+pub(super) struct Sessions {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    /// By the hash of the id: a lookup then tells nothing about ids by its duration.
+    open: HashMap<[u8; 32], Session>,
+    failures: VecDeque<i64>,
+}
+
+struct Session {
+    token: [u8; 32],
+    used_at: i64,
+}
+
+impl Sessions {
+    /// Opens a session for a holder of `token` and returns the cookie.
+    pub(super) fn open(&self, token: &str, now: i64) -> String {
+        let id = hex::encode(rand::random::<[u8; 32]>());
+        let mut inner = self.inner();
+        inner.open.retain(|_, session| now.saturating_sub(session.used_at) < IDLE_MS);
+        if inner.open.len() >= MOST {
+            let oldest = inner.open.iter().min_by_key(|(_, session)| session.used_at).map(|(id, _)| *id);
+            oldest.and_then(|id| inner.open.remove(&id));
+        }
+        inner.open.insert(hash(&id), Session { token: hash(token), used_at: now });
+        format!("{NAME}={id}; HttpOnly; SameSite=Strict; Path=/; Max-Age={}", IDLE_MS / 1000)
+    }
+
+    /// Whether the session is good, which keeps it so for another 12 hours.
+    pub(super) fn touch(&self, id: &str, tokens: &[String], now: i64) -> bool {
+        let mut inner = self.inner();
+        let key = hash(id);
+        let Some(session) = inner.open.get_mut(&key) else { return false };
+        let idle = now.saturating_sub(session.used_at) >= IDLE_MS;
+        if idle || !tokens.iter().any(|token| hash(token) == session.token) {
+            inner.open.remove(&key);
+            return false;
+        }
+        session.used_at = now;
+        true
+    }
+
+    pub(super) fn close(&self, id: &str) {
+        self.inner().open.remove(&hash(id));
+    }
+
+    pub(super) fn note_failure(&self, now: i64) {
+        let mut inner = self.inner();
+        inner.failures.push_back(now);
+        while inner.failures.len() > FAILURES {
+            inner.failures.pop_front();
+        }
+    }
+
+    /// Seconds until the next login may be tried; `None` when now.
+    pub(super) fn throttled(&self, now: i64) -> Option<i64> {
+        let inner = self.inner();
+        let first = inner.failures.front().filter(|_| inner.failures.len() >= FAILURES)?;
+        let left = first.saturating_add(WINDOW_MS).saturating_sub(now);
+        // A clock that was set back must not lock the owner out.
+        (1..=WINDOW_MS).contains(&left).then(|| (left + 999) / 1000)
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The session id of a request.
+pub(super) fn cookie(headers: &HeaderMap) -> Option<&str> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .find_map(|pair| pair.trim().strip_prefix(NAME)?.strip_prefix('='))
+}
+
+fn hash(text: &str) -> [u8; 32] {
+    Sha256::digest(text.as_bytes()).into()
+}

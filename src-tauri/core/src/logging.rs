@@ -1,0 +1,192 @@
+//! Logs: JSON lines in the folder `logs` of the data directory, one file a day, and readable lines on
+//! standard error. Both pass through one mask, so that no credential reaches a log whoever writes it.
+
+mod mask;
+
+use std::io;
+use std::path::Path;
+
+use secrecy::SecretString;
+use tracing_appender::non_blocking::WorkerGuard;
+use tracing_appender::rolling::{RollingFileAppender, Rotation};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::{EnvFilter, Layer};
+
+pub use mask::Mask;
+
+use crate::config::LogConfig;
+use crate::private_file;
+
+/// Folder of the log files in the data directory.
+pub const FOLDER: &str = "logs";
+
+/// From now on `value` appears in no log of this process, in whatever field or encoding it is written.
+/// Values shorter than six characters are not masked: they would mask words.
+pub fn hide(value: &SecretString) {
+    Mask::of_process().hide(value);
+}
+
+/// Keeps the log files written; what is still buffered is written when it is dropped.
+#[must_use]
+pub struct Logging {
+    _guard: WorkerGuard,
+}
+
+/// Starts logging of the shop in `data_dir` for the whole process. Callers start it once.
+///
+/// # Errors
+/// When the folder cannot be made, or when the process logs already.
+pub fn start(data_dir: &Path, config: &LogConfig) -> io::Result<Logging> {
+    let folder = data_dir.join(FOLDER);
+    private_file::create_folder(&folder)?;
+    let files = RollingFileAppender::builder()
+        .rotation(Rotation::DAILY)
+        .filename_prefix("chotdon")
+        .filename_suffix("jsonl")
+        .max_log_files(usize::from(config.keep_days))
+        .build(&folder)
+        .map_err(io::Error::other)?;
+    let (files, guard) = tracing_appender::non_blocking(files);
+    let subscriber = subscriber(config, files, io::stderr, Mask::of_process());
+    tracing::subscriber::set_global_default(subscriber).map_err(io::Error::other)?;
+    Ok(Logging { _guard: guard })
+}
+
+fn subscriber<F, E>(
+    config: &LogConfig,
+    files: F,
+    stderr: E,
+    mask: &Mask,
+) -> impl tracing::Subscriber + Send + Sync
+where
+    F: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+    E: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let json = tracing_subscriber::fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_writer(Masked { inner: files, mask: mask.clone() })
+        .with_filter(filter(config));
+    let readable = tracing_subscriber::fmt::layer()
+        .with_ansi(false)
+        .with_target(false)
+        .with_writer(Masked { inner: stderr, mask: mask.clone() })
+        .with_filter(filter(config));
+    tracing_subscriber::registry().with(json).with(readable)
+}
+
+/// Ours at the wanted level; libraries only from warnings on, unless everything is wanted.
+fn filter(config: &LogConfig) -> EnvFilter {
+    let level = config.level.as_str();
+    match level {
+        "trace" => EnvFilter::new("trace,sqlx=warn"),
+        _ => EnvFilter::new(format!(
+            "warn,chotdon={level},chotdon_core={level},chotdon_store={level},chotdon_server={level},sepay={level}"
+        )),
+    }
+}
+
+/// A writer that masks each line before it is written. The formatters hand over one event per call.
+struct Masked<W> {
+    inner: W,
+    mask: Mask,
+}
+
+struct MaskedLine<W> {
+    inner: W,
+    mask: Mask,
+}
+
+impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for Masked<W> {
+    type Writer = MaskedLine<W::Writer>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        MaskedLine { inner: self.inner.make_writer(), mask: self.mask.clone() }
+    }
+}
+
+impl<W: io::Write> io::Write for MaskedLine<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let line = String::from_utf8_lossy(bytes);
+        self.inner.write_all(self.mask.apply(&line).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Both logs of one run that writes the canary in every place a log line has.
+    fn logged(mask: &Mask, canary: &str) -> String {
+        let lines = Lines::default();
+        let (files, stderr) = (lines.clone(), lines.clone());
+        let config = LogConfig { level: crate::config::LogLevel::Trace, ..LogConfig::default() };
+        let subscriber = subscriber(&config, move || files.clone(), move || stderr.clone(), mask);
+        tracing::subscriber::with_default(subscriber, || {
+            let span = tracing::info_span!("span", field = canary);
+            let _inside = span.enter();
+            tracing::error!("in the message: {canary}");
+            tracing::info!(field = canary, "in a field");
+            tracing::debug!(field = ?Some(canary), "in a debug field");
+            tracing::trace!(header = %format!("Authorization: Apikey {canary}"), "in a header");
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.lines().count(), 8, "{text}");
+        text
+    }
+
+    #[test]
+    fn a_registered_value_is_in_no_message_and_no_field() {
+        for canary in ["canary-0123456789", "canary \"quoted\" \\ Mật khẩu"] {
+            let mask = Mask::default();
+            mask.hide(&SecretString::from(canary));
+            let text = logged(&mask, canary);
+            assert!(!text.contains("canary"), "{text}");
+            assert!(text.contains("in a field") && text.contains(mask::COVER));
+        }
+    }
+
+    #[test]
+    fn without_registering_it_the_value_is_found() {
+        let text = logged(&Mask::default(), "canary-0123456789");
+        assert!(text.matches("canary-0123456789").count() >= 10, "{text}");
+        assert!(!text.contains("Apikey canary"), "the pattern alone already hides keys in headers");
+    }
+
+    #[test]
+    fn log_files_lie_in_the_data_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let logging = start(dir.path(), &LogConfig::default()).unwrap();
+        tracing::warn!(order_code = "DH123456", "a line");
+        drop(logging);
+        let file = std::fs::read_dir(dir.path().join(FOLDER)).unwrap().next().unwrap().unwrap();
+        let text = std::fs::read_to_string(file.path()).unwrap();
+        let line: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        assert_eq!(
+            (line["order_code"].as_str(), line["message"].as_str()),
+            (Some("DH123456"), Some("a line"))
+        );
+    }
+}

@@ -1,0 +1,344 @@
+//! What the rest of the program asks for a credential: current and previous value, rotation, listing.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::SecretName;
+use crate::ports::{SecretError, SecretStore};
+
+/// How long the value before a rotation stays good.
+pub const OVERLAP: Duration = Duration::from_secs(24 * 3600);
+
+/// How long a value read from the store is used before the store is asked again, ms. A change through
+/// this process, or a [`Credentials::forget`], is seen at once.
+const FRESH_MS: i64 = 30_000;
+
+/// Where the store keeps which names of the open families are set: the keyring cannot be asked for a list.
+const INDEX: &str = "names";
+
+/// The credentials of one shop. Cheap to clone; clones share what they remember.
+#[derive(Clone)]
+pub struct Credentials {
+    store: Arc<dyn SecretStore>,
+    known: Arc<Mutex<HashMap<SecretName, Known>>>,
+}
+
+#[derive(Clone)]
+struct Known {
+    read_at: i64,
+    current: Option<SecretString>,
+    previous: Option<Previous>,
+}
+
+#[derive(Clone)]
+struct Previous {
+    until: i64,
+    value: SecretString,
+}
+
+/// One row of a list of secrets. Never the value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The name.
+    pub name: SecretName,
+    /// Whether it has a value.
+    pub set: bool,
+    /// Last four characters of values of at least 12.
+    pub hint: Option<String>,
+    /// Until when the value before the last rotation is good, ms.
+    pub previous_until: Option<i64>,
+}
+
+impl Credentials {
+    /// The credentials in `store`.
+    #[must_use]
+    pub fn new(store: Arc<dyn SecretStore>) -> Self {
+        Self { store, known: Arc::default() }
+    }
+
+    /// What the owner is told is in use: `keyring`, `file` or `memory`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        self.store.kind()
+    }
+
+    /// The current value at `now` (ms), at most 30 s old.
+    ///
+    /// # Errors
+    /// The store's, when nothing is remembered from before.
+    pub async fn get(&self, name: &SecretName, now: i64) -> Result<Option<SecretString>, SecretError> {
+        Ok(self.read(name, now).await?.current)
+    }
+
+    /// Every value that is good at `now` (ms): the current one first, then the one before a rotation while
+    /// the overlap lasts. Empty when none was set. Served from memory for 30 s, so it may be asked per request;
+    /// a store that fails in between is asked again later and the remembered values stay good.
+    ///
+    /// # Errors
+    /// The store's, when nothing is remembered from before.
+    pub async fn live_values(&self, name: &SecretName, now: i64) -> Result<Vec<SecretString>, SecretError> {
+        let known = self.read(name, now).await?;
+        let previous = known.previous.filter(|previous| previous.until > now).map(|p| p.value);
+        Ok(known.current.into_iter().chain(previous).collect())
+    }
+
+    /// Sets or replaces the value; the one before is void at once.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn set(&self, name: &SecretName, value: SecretString) -> Result<(), SecretError> {
+        crate::logging::hide(&value);
+        self.store.delete(&name.previous()).await?;
+        self.store.set(name.as_str(), value).await?;
+        self.note(name, true).await?;
+        self.forget_one(name);
+        Ok(())
+    }
+
+    /// Sets a new value at `now` (ms) and keeps the one before good for `overlap` ([`OVERLAP`] by default).
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn rotate(
+        &self,
+        name: &SecretName,
+        value: SecretString,
+        now: i64,
+        overlap: Duration,
+    ) -> Result<(), SecretError> {
+        crate::logging::hide(&value);
+        // The old value is put aside before it is replaced: a crash in between leaves both good.
+        if let Some(old) = self.store.get(name.as_str()).await? {
+            let until = now.saturating_add(i64::try_from(overlap.as_millis()).unwrap_or(i64::MAX));
+            let aside = SecretString::from(format!("{until}:{}", old.expose_secret()));
+            self.store.set(&name.previous(), aside).await?;
+        }
+        self.store.set(name.as_str(), value).await?;
+        self.note(name, true).await?;
+        self.forget_one(name);
+        Ok(())
+    }
+
+    /// Removes the value and the one before it, both void at once.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn delete(&self, name: &SecretName) -> Result<(), SecretError> {
+        self.store.delete(name.as_str()).await?;
+        self.store.delete(&name.previous()).await?;
+        self.note(name, false).await?;
+        self.forget_one(name);
+        Ok(())
+    }
+
+    /// The value, which is invented and stored when there is none: for `admin.token` and `link.key`.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn get_or_generate(&self, name: &SecretName) -> Result<SecretString, SecretError> {
+        if let Some(value) = self.store.get(name.as_str()).await? {
+            return Ok(value);
+        }
+        self.store.set(name.as_str(), super::generate()).await?;
+        // Read back: another process may have been faster, and a store that keeps nothing must not go unnoticed.
+        self.store
+            .get(name.as_str())
+            .await?
+            .ok_or_else(|| SecretError::Unavailable("it took a value and does not give it back".to_owned()))
+    }
+
+    /// The names that the owner can set, and the set ones of the open families, at `now` (ms).
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn list(&self, now: i64) -> Result<Vec<Listed>, SecretError> {
+        let mut names: Vec<_> = SecretName::settable().collect();
+        names.extend(self.index().await?);
+        let mut rows = Vec::with_capacity(names.len());
+        for name in names {
+            let known = self.load(&name, now).await?;
+            rows.push(Listed {
+                set: known.current.is_some(),
+                hint: known.current.as_ref().and_then(hint),
+                previous_until: known.previous.map(|p| p.until).filter(|until| *until > now),
+                name,
+            });
+        }
+        Ok(rows)
+    }
+
+    /// Forgets what was read, so that a change made by another process is seen at once.
+    pub fn forget(&self) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn forget_one(&self, name: &SecretName) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
+    async fn read(&self, name: &SecretName, now: i64) -> Result<Known, SecretError> {
+        let remembered = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        let fresh = |known: &Known| (0..FRESH_MS).contains(&now.saturating_sub(known.read_at));
+        match remembered {
+            Some(known) if fresh(&known) => Ok(known),
+            Some(mut known) => match self.load(name, now).await {
+                Ok(known) => Ok(known),
+                Err(error) => {
+                    tracing::warn!(secret = %name, %error, "the secret store cannot be read; the last known value stays in use");
+                    known.read_at = now;
+                    self.remember(name, &known);
+                    Ok(known)
+                }
+            },
+            None => self.load(name, now).await,
+        }
+    }
+
+    async fn load(&self, name: &SecretName, now: i64) -> Result<Known, SecretError> {
+        let current = self.store.get(name.as_str()).await?;
+        let previous = self.store.get(&name.previous()).await?.as_ref().and_then(Previous::parse);
+        for value in current.iter().chain(previous.iter().map(|previous| &previous.value)) {
+            crate::logging::hide(value);
+        }
+        let known = Known { read_at: now, current, previous };
+        self.remember(name, &known);
+        Ok(known)
+    }
+
+    fn remember(&self, name: &SecretName, known: &Known) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), known.clone());
+    }
+
+    async fn index(&self) -> Result<Vec<SecretName>, SecretError> {
+        let text = self.store.get(INDEX).await?;
+        let text = text.as_ref().map(ExposeSecret::expose_secret).unwrap_or_default();
+        Ok(text.lines().filter_map(|name| SecretName::parse(name).ok()).collect())
+    }
+
+    async fn note(&self, name: &SecretName, set: bool) -> Result<(), SecretError> {
+        if !name.is_family_member() {
+            return Ok(());
+        }
+        let mut names = self.index().await?;
+        if names.contains(name) == set {
+            return Ok(());
+        }
+        names.retain(|other| other != name);
+        if set {
+            names.push(name.clone());
+        }
+        names.sort();
+        let text = names.iter().map(SecretName::as_str).collect::<Vec<_>>().join("\n");
+        self.store.set(INDEX, SecretString::from(text)).await
+    }
+}
+
+impl Previous {
+    fn parse(text: &SecretString) -> Option<Self> {
+        let (until, value) = text.expose_secret().split_once(':')?;
+        Some(Self { until: until.parse().ok()?, value: SecretString::from(value) })
+    }
+}
+
+fn hint(value: &SecretString) -> Option<String> {
+    let characters: Vec<char> = value.expose_secret().chars().collect();
+    (characters.len() >= 12).then(|| characters[characters.len() - 4..].iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secrets::MemorySecrets;
+
+    fn shop() -> (Arc<MemorySecrets>, Credentials) {
+        let store = Arc::new(MemorySecrets::default());
+        (Arc::clone(&store), Credentials::new(store))
+    }
+
+    async fn live(credentials: &Credentials, name: &SecretName, now: i64) -> Vec<String> {
+        let values = credentials.live_values(name, now).await.unwrap();
+        values.iter().map(|value| value.expose_secret().to_owned()).collect()
+    }
+
+    #[tokio::test]
+    async fn both_values_are_good_during_the_overlap_and_only_the_new_one_after() {
+        let (_, credentials) = shop();
+        let name = SecretName::sepay_api_key();
+        assert!(live(&credentials, &name, 0).await.is_empty());
+        credentials.set(&name, "old".into()).await.unwrap();
+        credentials.rotate(&name, "new".into(), 1_000, OVERLAP).await.unwrap();
+        let end = 1_000 + 24 * 3_600_000;
+        assert_eq!(live(&credentials, &name, 1_000).await, ["new", "old"]);
+        assert_eq!(live(&credentials, &name, end - 1).await, ["new", "old"]);
+        assert_eq!(live(&credentials, &name, end).await, ["new"]);
+    }
+
+    #[tokio::test]
+    async fn setting_or_deleting_voids_the_previous_value_at_once() {
+        let (_, credentials) = shop();
+        let name = SecretName::sepay_api_key();
+        credentials.set(&name, "old".into()).await.unwrap();
+        credentials.rotate(&name, "leaked".into(), 0, OVERLAP).await.unwrap();
+        credentials.set(&name, "fresh".into()).await.unwrap();
+        assert_eq!(live(&credentials, &name, 0).await, ["fresh"]);
+        credentials.delete(&name).await.unwrap();
+        assert!(live(&credentials, &name, 0).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_change_by_another_process_is_seen_after_forgetting_or_thirty_seconds() {
+        let (store, credentials) = shop();
+        let name = SecretName::sepay_api_key();
+        credentials.set(&name, "old".into()).await.unwrap();
+        assert_eq!(live(&credentials, &name, 0).await, ["old"]);
+        store.set("sepay.api_key", "new".into()).await.unwrap();
+        assert_eq!(live(&credentials, &name, FRESH_MS - 1).await, ["old"]);
+        assert_eq!(live(&credentials, &name, FRESH_MS).await, ["new"]);
+        store.set("sepay.api_key", "newer".into()).await.unwrap();
+        credentials.forget();
+        assert_eq!(live(&credentials, &name, FRESH_MS).await, ["newer"]);
+    }
+
+    #[tokio::test]
+    async fn a_store_that_fails_later_does_not_stop_payments() {
+        let (store, credentials) = shop();
+        let name = SecretName::sepay_api_key();
+        store.break_with(Some(SecretError::Unavailable("locked".to_owned())));
+        assert!(credentials.live_values(&name, 0).await.is_err());
+        store.break_with(None);
+        credentials.set(&name, "key".into()).await.unwrap();
+        assert_eq!(live(&credentials, &name, 0).await, ["key"]);
+        store.break_with(Some(SecretError::Unavailable("locked".to_owned())));
+        assert_eq!(live(&credentials, &name, 10 * FRESH_MS).await, ["key"]);
+    }
+
+    #[tokio::test]
+    async fn a_generated_value_stays_the_same() {
+        let (_, credentials) = shop();
+        let first = credentials.get_or_generate(&SecretName::admin_token()).await.unwrap();
+        let second = credentials.get_or_generate(&SecretName::admin_token()).await.unwrap();
+        assert_eq!(first.expose_secret(), second.expose_secret());
+        assert!(
+            first.expose_secret().len() >= 43
+                && first.expose_secret().bytes().all(|b| b.is_ascii_alphanumeric())
+        );
+    }
+
+    #[tokio::test]
+    async fn the_list_shows_what_is_set_and_never_more_than_four_characters() {
+        let (_, credentials) = shop();
+        credentials.set(&SecretName::parse("lms.moodle").unwrap(), "0123456789abcdef".into()).await.unwrap();
+        credentials.set(&SecretName::smtp_password(), "short".into()).await.unwrap();
+        let rows = credentials.list(0).await.unwrap();
+        let row = |name: &str| rows.iter().find(|row| row.name.as_str() == name).unwrap().clone();
+        assert_eq!(row("lms.moodle").hint.as_deref(), Some("cdef"));
+        assert_eq!((row("smtp.password").set, row("smtp.password").hint), (true, None));
+        assert!(!row("tunnel.token").set);
+        assert!(!rows.iter().any(|row| row.name.is_internal()));
+        credentials.delete(&SecretName::parse("lms.moodle").unwrap()).await.unwrap();
+        assert!(!credentials.list(0).await.unwrap().iter().any(|row| row.name.as_str() == "lms.moodle"));
+    }
+}

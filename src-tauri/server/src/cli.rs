@@ -1,0 +1,180 @@
+//! The command line, as `--help` shows it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// ChotDon without a window: the shop as a daemon, and its command line.
+///
+/// Commands that change a shop work beside a running `serve` of the same data directory.
+/// Exit codes: 0 fine, 1 it failed, 2 usage, 75 try again later.
+#[derive(Parser)]
+#[command(name = "chotdon-server", version, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Which shop, and where its secrets are.
+#[derive(Args, Clone)]
+pub(crate) struct ShopArgs {
+    /// Data directory of the shop [default: the systemd state directory, else chotdon in the user's data directory]
+    #[arg(long, value_name = "DIR", env = "CHOTDON_DATA_DIR", global = true)]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Where the secrets are [default: file when the data directory has one, else keyring]
+    #[arg(long, value_enum, value_name = "STORE", global = true)]
+    pub(crate) secrets: Option<SecretsIn>,
+}
+
+/// Where the secrets of a shop are.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SecretsIn {
+    /// The operating system's keyring
+    Keyring,
+    /// An encrypted file in the data directory; its passphrase comes from the file named by
+    /// CHOTDON_SECRETS_PASSPHRASE_FILE or from the systemd credential chotdon-passphrase
+    File,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run the shop until SIGTERM or SIGINT; prints its two addresses as one line of JSON when it is ready
+    Serve(Serve),
+    /// Set, list, rotate or delete a secret
+    Secret {
+        #[command(subcommand)]
+        action: SecretAction,
+        #[command(flatten)]
+        shop: ShopArgs,
+    },
+    /// Create, list or revoke keys of the storefront API
+    StorefrontKey {
+        #[command(subcommand)]
+        action: KeyAction,
+        #[command(flatten)]
+        shop: ShopArgs,
+    },
+    /// Print the bearer token of the private listener
+    AdminToken {
+        #[command(flatten)]
+        shop: ShopArgs,
+    },
+    /// Bring in courses, customers, bank accounts and orders; doing it twice changes nothing the second time
+    Import {
+        /// TOML file with [shop], [[bank_account]], [[course]], [[customer]] and [[order]]
+        file: PathBuf,
+        #[command(flatten)]
+        shop: ShopArgs,
+    },
+    /// Print the shop's catalogue, customers and orders in the form that `import` reads
+    Export {
+        #[command(flatten)]
+        shop: ShopArgs,
+    },
+    /// Write a consistent copy of the database
+    Backup {
+        /// File to write; it must not exist
+        file: PathBuf,
+        #[command(flatten)]
+        shop: ShopArgs,
+    },
+    /// Check the database and the ledger; exit 0 when everything holds, else 1
+    Verify {
+        #[command(flatten)]
+        shop: ShopArgs,
+    },
+    /// Build a SePay webhook, sign it with the shop's own key and send it to the running shop
+    SimulateTransfer(Simulate),
+    /// Print an OpenAPI document
+    Openapi {
+        /// Which API
+        #[arg(value_enum)]
+        which: Which,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) shop: ShopArgs,
+    /// Address of the public listener (webhooks, storefront API, hosted pages); port 0 picks one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8686")]
+    pub(crate) public: SocketAddr,
+    /// Address of the private listener (UI, admin API, metrics); port 0 picks one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8687")]
+    pub(crate) private: SocketAddr,
+    /// Sample shop with local adapters: no accounts needed
+    #[arg(long)]
+    pub(crate) demo: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum SecretAction {
+    /// Store the value read from standard input; the one before is void at once
+    Set {
+        /// For example sepay.api_key, smtp.password, lms.moodle
+        name: String,
+    },
+    /// Show which secrets are set; never the values
+    List,
+    /// Store a new value read from standard input (made up and printed once when that is empty); the one before stays good for 24 hours
+    Rotate {
+        /// Name of the secret
+        name: String,
+    },
+    /// Remove a secret
+    Delete {
+        /// Name of the secret
+        name: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum KeyAction {
+    /// Make a key and print it once
+    Create {
+        /// Name of the storefront
+        name: String,
+        /// What it may do; several are allowed [default: everything]
+        #[arg(long = "scope", value_name = "SCOPE")]
+        scopes: Vec<String>,
+    },
+    /// Show the keys' names; never the keys
+    List,
+    /// Make a key void at once
+    Revoke {
+        /// Name of the storefront
+        name: String,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct Simulate {
+    #[command(flatten)]
+    pub(crate) shop: ShopArgs,
+    /// Whole đồng [default: what the order still lacks]
+    #[arg(long, value_name = "VND", required_unless_present = "order")]
+    pub(crate) amount: Option<i64>,
+    /// Transfer text [default: the order's code]
+    #[arg(long, value_name = "TEXT", required_unless_present = "order")]
+    pub(crate) content: Option<String>,
+    /// Pay this order
+    #[arg(long, value_name = "CODE")]
+    pub(crate) order: Option<String>,
+    /// SePay's id of the transfer; the same id again is a duplicate [default: a new one]
+    #[arg(long, value_name = "N")]
+    pub(crate) id: Option<i64>,
+    /// Receiving account [default: the shop's preferred one]
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) account: Option<String>,
+}
+
+/// An API with an OpenAPI document.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Which {
+    /// Webhooks, storefront API, hosted pages
+    Public,
+    /// The owner's API on the private listener
+    Admin,
+}
