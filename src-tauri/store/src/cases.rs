@@ -188,20 +188,21 @@ impl Store {
         .transpose()
     }
 
-    /// Counts a download; false when the link is used up, expired or revoked, and nothing was counted.
+    /// Counts a download of a link that is good for `allowance` of them in all; false when the link is used up, expired or revoked, and nothing was counted.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn count_download(&self, id: i64, now: i64) -> Result<bool> {
+    pub async fn count_download(&self, id: i64, allowance: i64, now: i64) -> Result<bool> {
         self.writer
             .run(move |tx| {
                 Box::pin(async move {
                     let counted = sqlx::query(
                         "UPDATE link SET downloads = downloads + 1 \
-                         WHERE id = $1 AND downloads < max_downloads AND expires_at > $2 AND revoked_at IS NULL",
+                         WHERE id = $1 AND downloads < $3 AND expires_at > $2 AND revoked_at IS NULL",
                     )
                     .bind(id)
                     .bind(now)
+                    .bind(allowance)
                     .execute(&mut tx.conn)
                     .await?;
                     Ok(counted.rows_affected() > 0)

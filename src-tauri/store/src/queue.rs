@@ -114,6 +114,11 @@ pub enum StageResult {
     },
     /// It was stopped through no fault of its own: back in line, the attempt given back.
     Released,
+    /// It runs again at `run_at` without having failed.
+    Postponed {
+        /// When, ms.
+        run_at: i64,
+    },
     /// It waits until the task with this dedupe key is done; the attempt is given back.
     Waits {
         /// Dedupe key.
@@ -243,17 +248,45 @@ impl Store {
             .await
     }
 
+    /// Puts running tasks back in line whose lease ran out, except those in `alive`, which this process knows to be
+    /// worked on (after a sleep of the machine their heartbeat is only late). Returns how many.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn reap(&self, alive: Vec<i64>, now: i64) -> Result<u64> {
+        let alive = serde_json::to_string(&alive)?;
+        self.writer
+            .run(move |tx| {
+                let alive = alive.clone();
+                Box::pin(async move {
+                    let lanes: Vec<String> = sqlx::query_scalar(
+                        "UPDATE task SET state = 'ready', lease_owner = NULL, lease_until = NULL, reclaims = reclaims + 1 \
+                         WHERE state = 'running' AND lease_until < $2 AND id NOT IN (SELECT value FROM json_each($1)) RETURNING lane",
+                    )
+                    .bind(alive)
+                    .bind(now)
+                    .fetch_all(&mut tx.conn)
+                    .await?;
+                    tx.ready(lanes.iter().map(String::as_str));
+                    Ok(lanes.len() as u64)
+                })
+            })
+            .await
+    }
+
     /// When the next scheduled task is due (ms), and which lanes have ready tasks: one statement, for the pool's timer.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn outlook(&self) -> Result<Outlook> {
+    pub async fn outlook(&self, now: i64) -> Result<Outlook> {
         let row = sqlx::query(
             "SELECT (SELECT min(run_at) FROM task WHERE state = 'scheduled') AS due, \
                     EXISTS (SELECT 1 FROM task WHERE state = 'ready' AND lane = 'course') AS course, \
                     EXISTS (SELECT 1 FROM task WHERE state = 'ready' AND lane = 'order')  AS orders, \
-                    EXISTS (SELECT 1 FROM task WHERE state = 'ready' AND lane = 'owner')  AS owner",
+                    EXISTS (SELECT 1 FROM task WHERE state = 'ready' AND lane = 'owner')  AS owner, \
+                    EXISTS (SELECT 1 FROM task WHERE state = 'running' AND lease_until < $1) AS overdue",
         )
+        .bind(now)
         .fetch_one(&self.reader)
         .await?;
         let due: Option<i64> = row.try_get("due")?;
@@ -263,7 +296,7 @@ impl Store {
                 lanes.push(lane);
             }
         }
-        Ok(Outlook { due: due.filter(|at| *at < NEVER), ready: lanes })
+        Ok(Outlook { due: due.filter(|at| *at < NEVER), ready: lanes, overdue: row.try_get("overdue")? })
     }
 }
 
@@ -274,6 +307,8 @@ pub struct Outlook {
     pub due: Option<i64>,
     /// Lanes with ready tasks.
     pub ready: Vec<Lane>,
+    /// True when the lease of a running task has run out.
+    pub overdue: bool,
 }
 
 impl Tx {
@@ -422,7 +457,7 @@ impl Set for Settling {
                     records.extend(record(settlement));
                     tx.touched.topic("queue");
                     match settlement.result {
-                        StageResult::Retry { .. } => tx.touched.scheduled = true,
+                        StageResult::Retry { .. } | StageResult::Postponed { .. } => tx.touched.scheduled = true,
                         StageResult::Released => tx.touched.topics.extend([format!("task:{}", settlement.task)]),
                         _ => {}
                     }
@@ -483,6 +518,7 @@ fn fenced_row(settlement: &Settlement) -> Value {
             "err_class": error.class, "err_code": error.code, "err_detail": error.detail,
         }),
         StageResult::Released => json!({ "state": "ready", "give_back": 1 }),
+        StageResult::Postponed { run_at } => json!({ "state": "scheduled", "run_at": run_at, "give_back": 1 }),
         StageResult::Waits { on } => json!({ "state": "scheduled", "run_at": NEVER, "waits_on": on, "give_back": 1 }),
     };
     if let (Value::Object(row), Value::Object(fields)) = (&mut row, fields) {
@@ -501,6 +537,6 @@ fn record(settlement: &Settlement) -> Option<Value> {
             "is": "attempt", "task": task, "epoch": epoch, "stage": stage, "now": now, "started": error.started,
             "class": error.class, "code": error.code, "detail": error.detail,
         })),
-        StageResult::Released | StageResult::Waits { .. } => None,
+        StageResult::Released | StageResult::Postponed { .. } | StageResult::Waits { .. } => None,
     }
 }

@@ -197,6 +197,40 @@ impl Moving {
     }
 }
 
+/// Looks whether every file lies at the target with its size, without reading it: what a buyer is about to be given.
+///
+/// # Errors
+/// Permanent `link_broken` naming the first file that is missing or has another size; transient `target_unwritable`
+/// when the target cannot be looked at.
+pub async fn available(
+    cx: &StageContext,
+    library: &Path,
+    location: &Location,
+    manifest: &Manifest,
+) -> Result<(), StageError> {
+    check_paths(manifest.files.iter().map(|f| f.path.as_str()))?;
+    let dir = location.dir(library)?;
+    let (cx, manifest) = (cx.clone(), manifest.clone());
+    blocking(move || {
+        for file in &manifest.files {
+            cx.check()?;
+            match fs::metadata(dir.join(&file.path)) {
+                Ok(found) if found.is_file() && found.len() == file.size => {}
+                Ok(found) => {
+                    let detail = format!("{} has {} bytes instead of {}", file.path, found.len(), file.size);
+                    return Err(StageError::permanent("link_broken", detail));
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    return Err(StageError::permanent("link_broken", format!("{} is gone from the library", file.path)));
+                }
+                Err(error) => return Err(StageError::transient("target_unwritable", format!("{}: {error}", file.path))),
+            }
+        }
+        Ok(())
+    })
+    .await
+}
+
 /// Reads back what lies at the target and compares it with the manifest.
 ///
 /// # Errors

@@ -1,0 +1,182 @@
+//! The door that the tunnel reaches: SePay's webhook, buyers' links, the storefront. Everything else is 404.
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::json;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tower_http::timeout::TimeoutLayer;
+
+use chotdon_store::Source;
+use sepay::{ParseError, Rejected};
+
+use super::problem;
+use crate::delivery::download::{Refusal, Shared, refuse};
+use crate::delivery::{Location, Manifest};
+use crate::intake::incoming;
+use crate::shop::Floor;
+
+/// A request that takes longer is cut off; downloads are not requests in this sense, their body goes on.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Every public route.
+pub(crate) fn router(floor: &Floor) -> Router {
+    Router::new()
+        .route("/api/v1/payment/webhook", post(webhook))
+        .route("/api/webhook/sepay", post(webhook))
+        .route("/healthz", get(healthz))
+        .route("/d/{token}", get(download))
+        .route("/d/{token}/{*path}", get(download_file))
+        .merge(super::storefront::router())
+        .fallback(problem::not_found)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(DefaultBodyLimit::max(sepay::webhook::MAX_BODY))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, DEADLINE))
+        .with_state(floor.clone())
+}
+
+async fn healthz() -> Json<serde_json::Value> {
+    Json(json!({ "status": "ok" }))
+}
+
+/// SePay's webhook: verified on raw bytes, parsed, booked in one commit, then answered.
+async fn webhook(State(floor): State<Floor>, headers: HeaderMap, body: Result<Bytes, BytesRejection>) -> Response {
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            return answer(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large");
+        }
+        Err(_) => return answer(StatusCode::BAD_REQUEST, "malformed"),
+    };
+    let keys = match floor.sepay_keys().await {
+        Ok(keys) => keys,
+        Err(error) => {
+            tracing::error!(%error, "webhooks cannot be checked; SePay is asked to try again");
+            return answer(StatusCode::SERVICE_UNAVAILABLE, "secret_store_unavailable");
+        }
+    };
+    let now = floor.clock.now_ms();
+    let tolerance = u64::try_from(floor.config().sepay.timestamp_tolerance_s).unwrap_or_default();
+    let named = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    let authentic = match sepay::verify(named, body, &keys, now.div_euclid(1000), tolerance) {
+        Ok(authentic) => authentic,
+        Err(rejected) => return reject(&floor, rejected),
+    };
+    floor.webhook_came();
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let notification = match sepay::parse(&authentic, content_type) {
+        Ok(notification) => notification,
+        Err(error) => {
+            floor.intake.malformed.fetch_add(1, Ordering::Relaxed);
+            tracing::warn!(%error, "an authentic webhook could not be read");
+            return unreadable(&error);
+        }
+    };
+    let raw = String::from_utf8_lossy(authentic.body()).into_owned();
+    let Ok(incoming) = incoming(notification, Source::Webhook, raw, now) else {
+        return answer(StatusCode::BAD_REQUEST, "invalid_amount");
+    };
+    let (sepay_id, amount_vnd) = (incoming.sepay_id, incoming.amount.get());
+    match floor.store.take_in(incoming).await {
+        Ok(taken) => {
+            tracing::info!(sepay_id, amount_vnd, outcome = taken.outcome.as_str(), order_code = taken.order, "transfer");
+            let mut words = json!({ "success": true, "outcome": taken.outcome.as_str() });
+            if let Some(order) = taken.order {
+                words["order"] = json!(order);
+            }
+            Json(words).into_response()
+        }
+        Err(error) => {
+            tracing::error!(%error, sepay_id, amount_vnd, "a transfer could not be stored; SePay is asked to try again");
+            answer(StatusCode::SERVICE_UNAVAILABLE, "cannot_store_now")
+        }
+    }
+}
+
+/// Every refusal looks the same from outside.
+fn reject(floor: &Floor, rejected: Rejected) -> Response {
+    floor.intake.rejected.fetch_add(1, Ordering::Relaxed);
+    if rejected == Rejected::Stale {
+        floor.intake.stale.fetch_add(1, Ordering::Relaxed);
+    }
+    tracing::debug!(reason = rejected.as_str(), "a webhook was refused");
+    answer(StatusCode::UNAUTHORIZED, "unauthorized")
+}
+
+fn unreadable(error: &ParseError) -> Response {
+    let status = match error {
+        ParseError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        _ => StatusCode::BAD_REQUEST,
+    };
+    (status, Json(json!({ "success": false, "error": "malformed", "detail": error.to_string() }))).into_response()
+}
+
+fn answer(status: StatusCode, error: &str) -> Response {
+    (status, Json(json!({ "success": false, "error": error }))).into_response()
+}
+
+async fn download(
+    State(floor): State<Floor>,
+    Path(token): Path<String>,
+    method: Method,
+    headers: HeaderMap,
+) -> Response {
+    give(&floor, &token, None, &method, &headers).await
+}
+
+async fn download_file(
+    State(floor): State<Floor>,
+    Path((token, path)): Path<(String, String)>,
+    method: Method,
+    headers: HeaderMap,
+) -> Response {
+    give(&floor, &token, Some(&path), &method, &headers).await
+}
+
+async fn give(floor: &Floor, token: &str, path: Option<&str>, method: &Method, headers: &HeaderMap) -> Response {
+    let config = floor.config();
+    let shop = config.shop.name.as_str();
+    let Some(id) = floor.link_key.parse(token) else { return refuse(Refusal::Unknown, shop, headers) };
+    let link = match floor.store.link(id).await {
+        Ok(Some(link)) => link,
+        Ok(None) => return refuse(Refusal::Unknown, shop, headers),
+        Err(error) => {
+            tracing::error!(%error, "a link could not be looked up");
+            return refuse(Refusal::Broken, shop, headers);
+        }
+    };
+    let stored = (serde_json::from_str::<Manifest>(&link.manifest), serde_json::from_str::<Location>(&link.location));
+    let (Ok(manifest), Ok(location)) = stored else { return refuse(Refusal::Broken, shop, headers) };
+    let shared = Shared {
+        token,
+        library: &floor.library(),
+        location: &location,
+        manifest: &manifest,
+        course_title: &link.title,
+        shop_name: shop,
+        expires_at: Some(link.expires_at),
+    };
+    let now = floor.clock.now_ms();
+    if link.revoked {
+        return refuse(Refusal::Revoked, shop, headers);
+    }
+    if link.expires_at <= now {
+        return refuse(Refusal::Expired, shop, headers);
+    }
+    if shared.counts(path, method, headers) {
+        match floor.store.count_download(id, shared.allowance(link.max_downloads), now).await {
+            Ok(true) => {}
+            Ok(false) => return refuse(Refusal::UsedUp, shop, headers),
+            Err(error) => {
+                tracing::error!(%error, "a download could not be counted");
+                return refuse(Refusal::Broken, shop, headers);
+            }
+        }
+    }
+    shared.respond(path, method, headers).await
+}

@@ -1,0 +1,361 @@
+//! The shop as a whole: opens the directory, starts every part in order, and stops them in reverse.
+
+mod floor;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use futures::Stream;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::BroadcastStream;
+use tokio_util::sync::CancellationToken;
+
+use chotdon_store::Store;
+
+use crate::config::{Config, ConfigError};
+use crate::delivery::links::LinkKey;
+use crate::events::Events;
+use crate::http;
+use crate::lock::{DirectoryLock, NotLocked};
+use crate::ports::{Clock, Ports, SecretError};
+use crate::secrets::{Credentials, SecretName};
+use crate::tasks::ShopStages;
+use crate::views;
+use crate::workers::{Pool, PoolSettings};
+
+pub(crate) use floor::{Floor, Intake};
+
+/// Where the public listener is when nothing else is said.
+pub const PUBLIC_DEFAULT: &str = "127.0.0.1:8686";
+
+/// How often unpaid orders are looked at when none is due sooner.
+const EXPIRY: Duration = Duration::from_secs(3_600);
+
+/// How to start a shop.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Everything of the shop is below it.
+    pub data_dir: PathBuf,
+    /// Sample courses, generated keys, mail into a folder.
+    pub demo: bool,
+    /// Public listener; `None` = [`PUBLIC_DEFAULT`], port 0 = any free one.
+    pub public: Option<SocketAddr>,
+    /// Private listener; `None` = none, as in the desktop app.
+    pub private: Option<SocketAddr>,
+    /// `CHOTDON_SECTION__KEY` variables, given by whoever may read the environment.
+    pub env: Vec<(String, String)>,
+}
+
+/// Why a shop did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Another process has the directory.
+    #[error("{0} is in use by another ChotDon; close it first, or use another --data-dir")]
+    AlreadyRunning(PathBuf),
+    /// The directory cannot be used.
+    #[error("{0}: {1}")]
+    Directory(PathBuf, std::io::Error),
+    /// A setting is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Store(#[from] chotdon_store::Error),
+    /// The secret store cannot be used.
+    #[error(transparent)]
+    Secrets(#[from] SecretError),
+    /// An address is taken or not ours.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, std::io::Error),
+    /// A listener other than loopback was asked for without the setting that allows it.
+    #[error("{0} is reachable from other machines; set {1} = true in config.toml if that is meant")]
+    NotLoopback(SocketAddr, &'static str),
+    /// Something that cannot be helped from outside.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl StartError {
+    /// Stable code for the window that shows it.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::AlreadyRunning(_) => "already_running",
+            Self::Directory(..) => "directory_unusable",
+            Self::Config(_) => "config_invalid",
+            Self::Store(_) => "database_unusable",
+            Self::Secrets(_) => "secret_store_unavailable",
+            Self::Listen(..) => "address_in_use",
+            Self::NotLoopback(..) => "not_loopback",
+            Self::Internal(_) => "internal",
+        }
+    }
+}
+
+/// A running shop. Cheap to clone; clones are the same shop.
+#[derive(Clone)]
+pub struct Shop {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    floor: Floor,
+    pool: Pool,
+    events: Events,
+    options: Options,
+    private_addr: Option<SocketAddr>,
+    started_at: i64,
+    stop: CancellationToken,
+    parts: std::sync::Mutex<Vec<JoinHandle<()>>>,
+    _lock: DirectoryLock,
+}
+
+impl Shop {
+    /// Starts everything and returns once both listeners answer.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is left running then.
+    pub async fn start(options: Options, ports: Ports) -> Result<Self, StartError> {
+        let dir = options.data_dir.clone();
+        private_directory(&dir).map_err(|error| StartError::Directory(dir.clone(), error))?;
+        let lock = DirectoryLock::take(&dir).map_err(|not| match not {
+            NotLocked::Taken => StartError::AlreadyRunning(dir.clone()),
+            NotLocked::Io(error) => StartError::Directory(dir.clone(), error),
+        })?;
+        let config = Config::load(&dir, options.demo, options.env.iter().cloned())?;
+        let store = Store::open(&dir).await?;
+        let credentials = Credentials::new(ports.secrets.clone());
+        let link_key = keys(&credentials, options.demo, &*ports.clock).await?;
+
+        let public = options.public.unwrap_or_else(|| PUBLIC_DEFAULT.parse().expect("a literal address"));
+        let public = bind(public, config.public.allow_remote, "public.allow_remote").await?;
+        let private = match options.private {
+            Some(addr) => Some(bind(addr, config.private.allow_remote, "private.allow_remote").await?),
+            None => None,
+        };
+        let public_addr = local(&public)?;
+        let private_addr = private.as_ref().map(local).transpose()?;
+
+        let changes = store.changes();
+        let for_events = store.changes();
+        let floor = Floor::new(store, &ports, credentials, &options, config, link_key, public_addr)?;
+        let boot = format!("{:016x}{:016x}", rand::random::<u64>(), rand::random::<u64>());
+        floor.store.reclaim(&boot, ports.clock.now_ms()).await?;
+        let stages = Arc::new(ShopStages(floor.clone()));
+        let pool = Pool::new(
+            floor.store.clone(),
+            ports.clock.clone(),
+            stages,
+            ports.probe.clone(),
+            boot,
+            pool_settings(&floor.config()),
+        );
+        floor.attach(pool.clone());
+
+        let events = Events::new();
+        let stop = CancellationToken::new();
+        let shop = Self {
+            inner: Arc::new(Inner {
+                floor,
+                pool: pool.clone(),
+                events: events.clone(),
+                started_at: ports.clock.now_ms(),
+                options,
+                private_addr,
+                stop: stop.clone(),
+                parts: std::sync::Mutex::default(),
+                _lock: lock,
+            }),
+        };
+        if shop.inner.options.demo {
+            crate::demo::furnish(&shop).await.map_err(|error| StartError::Internal(error.to_string()))?;
+        }
+        shop.part(pool.clone().run(changes));
+        shop.part(pool.clone().watch());
+        shop.part(events.run(for_events, pool, stop.clone()));
+        shop.part(expiry(shop.inner.floor.clone(), stop.clone()));
+        shop.part(serve(public, http::public::router(&shop.inner.floor), stop.clone()));
+        if let (Some(listener), Some(local)) = (private, private_addr) {
+            let door = http::private::PrivateDoor {
+                credentials: shop.inner.floor.credentials.clone(),
+                clock: ports.clock.clone(),
+                local,
+                allowed_hosts: shop.config().private.allowed_hosts.clone(),
+            };
+            shop.part(serve(listener, door.router(shop.admin()), stop));
+        }
+        tracing::info!(public = %public_addr, private = ?private_addr, "the shop is open");
+        Ok(shop)
+    }
+
+    fn part(&self, life: impl Future<Output = ()> + Send + 'static) {
+        let handle = tokio::spawn(life);
+        self.inner.parts.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(handle);
+    }
+
+    /// The admin API: `/admin/api/*`, `/health`, `/metrics`, without a door of its own.
+    #[must_use]
+    pub fn admin(&self) -> Router {
+        http::admin::router(self.clone())
+    }
+
+    /// Numbered events from now on.
+    pub fn events(&self) -> impl Stream<Item = views::Event> + Send + 'static + use<> {
+        // A listener that lags sees the gap in the numbers and asks for everything again.
+        BroadcastStream::new(self.inner.events.hear()).filter_map(Result::ok)
+    }
+
+    /// Address of the public listener.
+    #[must_use]
+    pub fn public_addr(&self) -> SocketAddr {
+        self.inner.floor.public_addr()
+    }
+
+    /// Address of the private listener.
+    #[must_use]
+    pub fn private_addr(&self) -> Option<SocketAddr> {
+        self.inner.private_addr
+    }
+
+    /// The settings as they are now.
+    #[must_use]
+    pub fn config(&self) -> Arc<Config> {
+        self.inner.floor.config()
+    }
+
+    /// Whether this is a demo shop.
+    #[must_use]
+    pub fn demo(&self) -> bool {
+        self.inner.options.demo
+    }
+
+    /// The directory of the shop.
+    #[must_use]
+    pub fn data_dir(&self) -> &std::path::Path {
+        &self.inner.options.data_dir
+    }
+
+    /// Reads settings and secrets again, after they were changed here or by the command line.
+    ///
+    /// # Errors
+    /// When a setting is wrong; the old ones stay in use then.
+    pub async fn reload(&self) -> Result<(), ConfigError> {
+        let options = &self.inner.options;
+        let config = Config::load(&options.data_dir, options.demo, options.env.iter().cloned())?;
+        self.inner.pool.set(pool_settings(&config));
+        self.inner.floor.set_config(config);
+        self.inner.floor.credentials.forget();
+        self.inner.pool.reload_lanes().await;
+        Ok(())
+    }
+
+    /// Stops claiming, lets running stages finish for up to `drain`, then stops them without burning an attempt.
+    pub async fn shutdown(&self, drain: Duration) {
+        self.inner.pool.drain(drain).await;
+        self.inner.stop.cancel();
+        let parts = std::mem::take(&mut *self.inner.parts.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        for part in parts {
+            let _ = tokio::time::timeout(Duration::from_secs(5), part).await;
+        }
+        self.inner.floor.store.close().await;
+        tracing::info!("the shop is closed");
+    }
+
+    pub(crate) fn floor(&self) -> &Floor {
+        &self.inner.floor
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.inner.floor.store
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.inner.floor.clock
+    }
+
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.inner.pool
+    }
+
+    pub(crate) fn started_at(&self) -> i64 {
+        self.inner.started_at
+    }
+}
+
+fn pool_settings(config: &Config) -> PoolSettings {
+    PoolSettings {
+        workers: usize::from(config.workers.count),
+        lease_ms: i64::from(config.queue.lease_s) * 1000,
+        retry_base_ms: i64::from(config.queue.retry_base_s) * 1000,
+        stall_ms: i64::from(config.queue.stall_s) * 1000,
+    }
+}
+
+/// The keys that a shop needs of itself; a demo shop gets SePay's as well.
+async fn keys(credentials: &Credentials, demo: bool, clock: &dyn Clock) -> Result<LinkKey, StartError> {
+    credentials.get_or_generate(&SecretName::admin_token()).await?;
+    if demo {
+        credentials.get_or_generate(&SecretName::sepay_api_key()).await?;
+        credentials.get_or_generate(&SecretName::sepay_hmac_secret()).await?;
+    }
+    let name = SecretName::link_key();
+    if let Some(key) = credentials.get(&name, clock.now_ms()).await?.as_ref().and_then(LinkKey::from_secret) {
+        return Ok(key);
+    }
+    let key = LinkKey::generate();
+    credentials.set(&name, key.to_secret()).await?;
+    Ok(key)
+}
+
+async fn bind(addr: SocketAddr, remote: bool, setting: &'static str) -> Result<TcpListener, StartError> {
+    if !addr.ip().is_loopback() && !remote {
+        return Err(StartError::NotLoopback(addr, setting));
+    }
+    TcpListener::bind(addr).await.map_err(|error| StartError::Listen(addr, error))
+}
+
+fn local(listener: &TcpListener) -> Result<SocketAddr, StartError> {
+    listener.local_addr().map_err(|error| StartError::Internal(error.to_string()))
+}
+
+async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await {
+        tracing::error!(%error, "a listener ended");
+    }
+}
+
+/// Lets unpaid orders expire when their time is over.
+async fn expiry(floor: Floor, stop: CancellationToken) {
+    loop {
+        let now = floor.clock.now_ms();
+        let next = match floor.store.expire_orders(now).await {
+            Ok((_, next)) => next,
+            Err(error) => {
+                tracing::error!(%error, "orders could not expire");
+                None
+            }
+        };
+        let wait = next.map_or(EXPIRY, |at| Duration::from_millis(u64::try_from(at - now).unwrap_or(0).max(1_000)));
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = floor.clock.sleep(wait.min(EXPIRY)) => {}
+        }
+    }
+}
+
+#[cfg(unix)]
+fn private_directory(directory: &std::path::Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
+}
+
+#[cfg(not(unix))]
+fn private_directory(directory: &std::path::Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(directory)
+}

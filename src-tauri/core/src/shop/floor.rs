@@ -1,0 +1,182 @@
+//! What every part of the shop stands on: store, clock, settings, keys, and the ways out.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+
+use secrecy::ExposeSecret;
+use sepay::Keys;
+use serde_json::json;
+
+use chotdon_domain::task::Lane;
+use chotdon_store::{Raise, STOPPED, Store};
+
+use super::{Options, StartError};
+use crate::config::{Config, MailTransport};
+use crate::delivery::HttpSource;
+use crate::delivery::links::LinkKey;
+use crate::delivery::mail::{SmtpSettings, Templates, TlsMode, Transport};
+use crate::ports::{Clock, Notifier, Ports, SecretError};
+use crate::secrets::{Credentials, SecretName};
+use crate::workers::{Pool, StageError};
+
+/// Shared by handlers and tasks. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Floor {
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) notifier: Arc<dyn Notifier>,
+    pub(crate) credentials: Credentials,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) http: Arc<HttpSource>,
+    pub(crate) link_key: Arc<LinkKey>,
+    pub(crate) templates: Arc<Templates>,
+    pub(crate) intake: Arc<Intake>,
+    config: Arc<RwLock<Arc<Config>>>,
+    public_addr: SocketAddr,
+    shown: Arc<Mutex<VecDeque<i64>>>,
+    pool: Arc<OnceLock<Pool>>,
+}
+
+/// What the webhook door has seen since the start.
+#[derive(Debug, Default)]
+pub(crate) struct Intake {
+    /// When the last authentic webhook came, ms; 0 = none yet.
+    pub(crate) last_at: AtomicI64,
+    /// Requests refused for their key or signature.
+    pub(crate) rejected: AtomicU64,
+    /// Of those, right signatures with an old timestamp.
+    pub(crate) stale: AtomicU64,
+    /// Bodies that could not be read.
+    pub(crate) malformed: AtomicU64,
+}
+
+impl Floor {
+    pub(super) fn new(
+        store: Store,
+        ports: &Ports,
+        credentials: Credentials,
+        options: &Options,
+        config: Config,
+        link_key: LinkKey,
+        public_addr: SocketAddr,
+    ) -> Result<Self, StartError> {
+        let http = HttpSource::new().map_err(|error| StartError::Internal(error.to_string()))?;
+        store.tuning().set(i64::from(config.queue.retry_max), config.orders.tolerance_vnd);
+        Ok(Self {
+            store,
+            clock: ports.clock.clone(),
+            notifier: ports.notifier.clone(),
+            credentials,
+            data_dir: options.data_dir.clone(),
+            http: Arc::new(http),
+            link_key: Arc::new(link_key),
+            templates: Arc::new(Templates::new(options.data_dir.join("templates"))),
+            intake: Arc::default(),
+            config: Arc::new(RwLock::new(Arc::new(config))),
+            public_addr,
+            shown: Arc::default(),
+            pool: Arc::default(),
+        })
+    }
+
+    /// The pool exists only after the floor that its tasks stand on.
+    pub(super) fn attach(&self, pool: Pool) {
+        let _ = self.pool.set(pool);
+    }
+
+    pub(crate) fn config(&self) -> Arc<Config> {
+        self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_config(&self, config: Config) {
+        self.store.tuning().set(i64::from(config.queue.retry_max), config.orders.tolerance_vnd);
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+    }
+
+    /// The folder of prepared courses.
+    pub(crate) fn library(&self) -> PathBuf {
+        self.data_dir.join("library")
+    }
+
+    pub(crate) fn public_addr(&self) -> SocketAddr {
+        self.public_addr
+    }
+
+    /// What links and the webhook URL are built from, without a slash at the end.
+    pub(crate) fn base_url(&self) -> String {
+        match &self.config().public.base_url {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None => format!("http://{}", self.public_addr),
+        }
+    }
+
+    /// SePay's keys that are valid now.
+    pub(crate) async fn sepay_keys(&self) -> Result<Keys, SecretError> {
+        let now = self.clock.now_ms();
+        let mut keys = Keys::new();
+        for value in self.credentials.live_values(&SecretName::sepay_api_key(), now).await? {
+            keys = keys.with_api(value.expose_secret());
+        }
+        for value in self.credentials.live_values(&SecretName::sepay_hmac_secret(), now).await? {
+            keys = keys.with_hmac(value.expose_secret());
+        }
+        Ok(keys)
+    }
+
+    /// The way out for mail, as the settings say now.
+    pub(crate) async fn transport(&self) -> Result<Transport, StageError> {
+        let mail = &self.config().mail;
+        match mail.transport {
+            MailTransport::None => Ok(Transport::None),
+            MailTransport::Mailbox => Transport::mailbox(self.data_dir.join("mailbox"), &mail.from),
+            MailTransport::Smtp => {
+                let password = self
+                    .credentials
+                    .get(&SecretName::smtp_password(), self.clock.now_ms())
+                    .await
+                    .map_err(|error| StageError::transient("secret_store_unavailable", error.to_string()))?;
+                let settings = SmtpSettings {
+                    host: mail.host.clone(),
+                    port: mail.port,
+                    tls: TlsMode::from_name(mail.tls.as_str()).unwrap_or(TlsMode::Starttls),
+                    user: mail.user.clone(),
+                    from: mail.from.clone(),
+                    ca_file: mail.ca_file.as_ref().map(PathBuf::from),
+                };
+                Transport::smtp(&settings, password.as_ref())
+            }
+        }
+    }
+
+    /// When messages were shown on the desktop in the last hour, ms.
+    pub(crate) fn shown_at(&self) -> MutexGuard<'_, VecDeque<i64>> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Pauses the deliveries for a reason that is no order's own, and tells the owner.
+    pub(crate) async fn stop_deliveries(&self, reason: &'static str, detail: &str) {
+        let now = self.clock.now_ms();
+        let notice = Raise {
+            class: STOPPED,
+            merge_key: Some(reason.to_owned()),
+            kind: "mail_stopped",
+            data: json!({ "code": reason, "detail": detail }),
+            task: None,
+        };
+        let paused = self.store.pause(Some(Lane::Order), None, Some(reason.to_owned()), "system", now).await;
+        if let Err(error) = paused.and(self.store.raise_notice(notice, now).await) {
+            tracing::error!(%error, "deliveries could not be paused");
+        }
+        if let Some(pool) = self.pool.get() {
+            pool.reload_lanes().await;
+        }
+    }
+
+    /// Counts an authentic webhook.
+    pub(crate) fn webhook_came(&self) {
+        self.intake.last_at.store(self.clock.now_ms(), Ordering::Relaxed);
+    }
+}

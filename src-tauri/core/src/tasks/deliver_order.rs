@@ -1,0 +1,132 @@
+//! Gives a buyer access and tells them: share → mail.
+
+use chotdon_store::{Aftermath, Claimed, DeliveryCase, DeliveryItem, MailIntent, NewLink, prepare_key};
+use serde_json::json;
+
+use super::{damaged, incomplete, unreadable};
+use crate::config::{Config, MailTransport};
+use crate::delivery::mail::{Delivered, DeliveredItem, Message, Parts, delivery_message_id};
+use crate::delivery::{self, Location, Manifest};
+use crate::shop::Floor;
+use crate::workers::{Next, StageContext, StageError, StageOutcome};
+
+const DAY_MS: i64 = 24 * 3_600_000;
+
+pub(super) async fn run(floor: &Floor, task: &Claimed, cx: &StageContext) -> Result<StageOutcome, StageError> {
+    let order = task.order_id.ok_or_else(|| incomplete("order"))?;
+    let case = floor.store.delivery_case(order, task.id).await.map_err(unreadable)?;
+    match task.stage.as_str() {
+        "share" => share(floor, &case, cx).await,
+        _ => mail(floor, &case).await,
+    }
+}
+
+/// Verifies that every course of the order can be had, and gives each a link.
+async fn share(floor: &Floor, case: &DeliveryCase, cx: &StageContext) -> Result<StageOutcome, StageError> {
+    if let Some(missing) = case.items.iter().find(|item| item.prepared.is_none()) {
+        return Ok(waits_for(case.order, missing));
+    }
+    let config = floor.config();
+    let expires_at = floor.clock.now_ms() + config.orders.link_days * DAY_MS;
+    let mut links = Vec::with_capacity(case.items.len());
+    for item in &case.items {
+        let Some((manifest, location)) = &item.prepared else { return Ok(waits_for(case.order, item)) };
+        let manifest: Manifest = serde_json::from_str(manifest).map_err(|error| damaged("manifest", &error))?;
+        let location: Location = serde_json::from_str(location).map_err(|error| damaged("location", &error))?;
+        delivery::available(cx, &floor.library(), &location, &manifest).await?;
+        // A link that the buyer has goes on working when the order is delivered again.
+        let known = item.link.as_deref().and_then(|url| floor.link_key.parse(url.rsplit('/').next()?));
+        let id = known.unwrap_or_else(|| rand::random_range(1..=i64::MAX));
+        links.push(NewLink {
+            id,
+            item: item.item,
+            course: item.course,
+            version: item.version,
+            url: format!("{}/d/{}", floor.base_url(), floor.link_key.token(id)),
+            expires_at,
+            max_downloads: config.orders.link_max_downloads,
+        });
+    }
+    let parts = words(floor, &config, case, &links).await?;
+    let message_id = case
+        .mail
+        .clone()
+        .unwrap_or_else(|| delivery_message_id(&case.code, case.mails + 1, &config.mail.from));
+    let mail = MailIntent { message_id, recipient: case.email.clone(), subject: parts.subject };
+    let aftermath = Aftermath::Shared { order: case.order, links, mail };
+    Ok(StageOutcome { output: json!({ "expires_at": expires_at }).to_string(), aftermath, next: Next::Advance })
+}
+
+fn waits_for(order: i64, item: &DeliveryItem) -> StageOutcome {
+    StageOutcome {
+        aftermath: Aftermath::WaitsForCourse { order, course: item.course, version: item.version },
+        next: Next::WaitFor(prepare_key(item.course, item.version)),
+        ..StageOutcome::done()
+    }
+}
+
+/// Sends the mail that the share stage has written down. A crash after the server took it and before we wrote
+/// that down sends it again under the same Message-ID: a server cannot be asked what it accepted.
+async fn mail(floor: &Floor, case: &DeliveryCase) -> Result<StageOutcome, StageError> {
+    let config = floor.config();
+    let message_id = case.mail.clone().ok_or_else(|| {
+        StageError::permanent("internal", "the mail was never written down; retry from share".to_owned())
+    })?;
+    let reference = if config.mail.transport == MailTransport::None {
+        "no mail, by the settings".to_owned()
+    } else {
+        let links: Vec<NewLink> = case.items.iter().filter_map(|item| known_link(&config, floor, item)).collect();
+        let parts = words(floor, &config, case, &links).await?;
+        let message = Message::new(message_id.clone(), case.email.clone(), case.name.clone(), parts);
+        match floor.transport().await?.send(floor.clock.now_ms(), &message).await {
+            Ok(reference) => reference,
+            Err(error) if error.code == "mail_auth" => return stop_mail(floor, case, &error).await,
+            Err(error) => return Err(error),
+        }
+    };
+    let aftermath = Aftermath::Delivered { order: case.order, message_id, reference };
+    Ok(StageOutcome { output: "{}".to_owned(), aftermath, next: Next::Advance })
+}
+
+fn known_link(config: &Config, floor: &Floor, item: &DeliveryItem) -> Option<NewLink> {
+    let url = item.link.clone()?;
+    let id = floor.link_key.parse(url.rsplit('/').next()?)?;
+    let expires_at = floor.clock.now_ms() + config.orders.link_days * DAY_MS;
+    let max_downloads = config.orders.link_max_downloads;
+    Some(NewLink { id, item: item.item, course: item.course, version: item.version, url, expires_at, max_downloads })
+}
+
+/// Our own password is refused, which is no order's fault: deliveries pause and the owner is told.
+async fn stop_mail(floor: &Floor, case: &DeliveryCase, error: &StageError) -> Result<StageOutcome, StageError> {
+    tracing::error!(order_code = %case.code, detail = %error.detail, "the mail server refuses our login; deliveries pause");
+    floor.stop_deliveries("mail_auth", &error.detail).await;
+    Ok(StageOutcome { next: Next::Later(floor.clock.now_ms()), ..StageOutcome::done() })
+}
+
+async fn words(
+    floor: &Floor,
+    config: &Config,
+    case: &DeliveryCase,
+    links: &[NewLink],
+) -> Result<Parts, StageError> {
+    let items = case
+        .items
+        .iter()
+        .filter_map(|item| {
+            let link = links.iter().find(|link| link.item == item.item)?;
+            Some(DeliveredItem {
+                title: item.title.clone(),
+                link: link.url.clone(),
+                expires_at: Some(link.expires_at),
+                max_downloads: Some(link.max_downloads),
+            })
+        })
+        .collect();
+    let delivered = Delivered {
+        shop_name: config.shop.name.clone(),
+        customer_name: case.name.clone(),
+        order_code: case.code.clone(),
+        items,
+    };
+    floor.templates.delivered(config.shop.language.as_str(), &delivered).await
+}

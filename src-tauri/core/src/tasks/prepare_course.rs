@@ -1,0 +1,89 @@
+//! Brings one version of a course from its source to its target: fetch → upload → verify.
+
+use secrecy::SecretString;
+
+use chotdon_store::{Aftermath, Claimed};
+
+use super::{damaged, incomplete, unreadable};
+use crate::delivery::{self, Location, Manifest, SourceSpec, TargetSpec};
+use crate::secrets::SecretName;
+use crate::shop::Floor;
+use crate::workers::{Next, StageContext, StageError, StageOutcome};
+
+pub(super) async fn run(floor: &Floor, task: &Claimed, cx: &StageContext) -> Result<StageOutcome, StageError> {
+    let course = task.course_id.ok_or_else(|| incomplete("course"))?;
+    let version = task.course_version.ok_or_else(|| incomplete("version"))?;
+    let case = floor.store.prepare_case(course).await.map_err(unreadable)?;
+    let staging = floor.data_dir.join("staging").join(format!("course-{course}-v{version}"));
+    let target: TargetSpec = serde_json::from_str(&case.target).map_err(|error| damaged("target", &error))?;
+    match task.stage.as_str() {
+        "fetch" => {
+            let source: SourceSpec = serde_json::from_str(&case.source).map_err(|error| damaged("source", &error))?;
+            let secret = secret(floor, &source).await?;
+            let manifest = delivery::fetch(cx, &source, &staging, &floor.http, secret).await?;
+            Ok(StageOutcome { output: text(&manifest)?, ..StageOutcome::done() })
+        }
+        "upload" => {
+            let manifest = manifest(floor, task).await?;
+            let location =
+                delivery::upload(cx, &target, &floor.library(), &case.slug, version, &staging, &manifest).await?;
+            Ok(StageOutcome { output: text(&location)?, ..StageOutcome::done() })
+        }
+        _ => {
+            let manifest = manifest(floor, task).await?;
+            let location = location(floor, task).await?;
+            delivery::verify(cx, &target, &floor.library(), &location, &manifest).await?;
+            delivery::discard_staging(&staging).await?;
+            prepared(course, version, &manifest, &location)
+        }
+    }
+}
+
+fn prepared(
+    course: i64,
+    version: i64,
+    manifest: &Manifest,
+    location: &Location,
+) -> Result<StageOutcome, StageError> {
+    let aftermath = Aftermath::Prepared {
+        course,
+        version,
+        manifest: text(manifest)?,
+        location: text(location)?,
+        bytes: i64::try_from(manifest.bytes()).unwrap_or(i64::MAX),
+    };
+    Ok(StageOutcome { output: "{}".to_owned(), aftermath, next: Next::Advance })
+}
+
+async fn secret(floor: &Floor, source: &SourceSpec) -> Result<Option<SecretString>, StageError> {
+    let Some(name) = source.secret_name() else { return Ok(None) };
+    let name = SecretName::parse(name).map_err(|error| StageError::permanent("source_invalid", error.to_string()))?;
+    let value = floor
+        .credentials
+        .get(&name, floor.clock.now_ms())
+        .await
+        .map_err(|error| StageError::transient("secret_store_unavailable", error.to_string()))?;
+    match value {
+        Some(value) => Ok(Some(value)),
+        None => Err(StageError::permanent("source_unauthorized", format!("the secret {} is not set", name.as_str()))),
+    }
+}
+
+async fn manifest(floor: &Floor, task: &Claimed) -> Result<Manifest, StageError> {
+    serde_json::from_str(&left_by(floor, task, "fetch").await?).map_err(|error| damaged("manifest", &error))
+}
+
+async fn location(floor: &Floor, task: &Claimed) -> Result<Location, StageError> {
+    serde_json::from_str(&left_by(floor, task, "upload").await?).map_err(|error| damaged("location", &error))
+}
+
+async fn left_by(floor: &Floor, task: &Claimed, stage: &str) -> Result<String, StageError> {
+    let mut outputs = floor.store.stage_outputs(task.id).await.map_err(unreadable)?;
+    outputs.remove(stage).ok_or_else(|| {
+        StageError::permanent("internal", format!("the checkpoint of {stage} is missing; retry from {stage}"))
+    })
+}
+
+fn text(value: &impl serde::Serialize) -> Result<String, StageError> {
+    serde_json::to_string(value).map_err(|error| StageError::permanent("internal", error.to_string()))
+}
