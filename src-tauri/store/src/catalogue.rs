@@ -5,6 +5,7 @@
 use serde_json::{Value, json};
 use sqlx::Row;
 
+use crate::orders::audit;
 use crate::writer::Tx;
 use crate::{Error, Result, Store};
 
@@ -147,13 +148,25 @@ impl Store {
                 Box::pin(async move {
                     let id = write_account(tx, &edit, now).await?;
                     if edit.preferred {
-                        sqlx::query("UPDATE bank_account SET preferred = (id = $1)").bind(id).execute(&mut tx.conn).await?;
+                        sqlx::query("UPDATE bank_account SET preferred = (id = $1)")
+                            .bind(id)
+                            .execute(&mut tx.conn)
+                            .await?;
                     }
                     prefer_one(tx).await?;
                     tx.touched.topic("settings");
                     let data = json!({ "bank": edit.bank, "account": edit.account, "holder": edit.holder });
-                    record(tx, &AuditEntry { actor, action: "bank_account.save".into(), subject: id.to_string(), data }, now)
-                        .await?;
+                    record(
+                        tx,
+                        &AuditEntry {
+                            actor,
+                            action: "bank_account.save".into(),
+                            subject: id.to_string(),
+                            data,
+                        },
+                        now,
+                    )
+                    .await?;
                     Ok(id)
                 })
             })
@@ -199,7 +212,14 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Conflict`] when a key has this name.
-    pub async fn add_storefront_key(&self, name: &str, key_sha256: &str, scopes: &str, actor: &str, now: i64) -> Result<()> {
+    pub async fn add_storefront_key(
+        &self,
+        name: &str,
+        key_sha256: &str,
+        scopes: &str,
+        actor: &str,
+        now: i64,
+    ) -> Result<()> {
         let given = (name.to_owned(), key_sha256.to_owned(), scopes.to_owned(), actor.to_owned());
         self.writer
             .run(move |tx| {
@@ -233,15 +253,22 @@ impl Store {
             .run(move |tx| {
                 let (name, actor) = given.clone();
                 Box::pin(async move {
-                    let done = sqlx::query("UPDATE storefront_key SET revoked_at = $2 WHERE name = $1 AND revoked_at IS NULL")
-                        .bind(&name)
-                        .bind(now)
-                        .execute(&mut tx.conn)
-                        .await?;
+                    let done = sqlx::query(
+                        "UPDATE storefront_key SET revoked_at = $2 WHERE name = $1 AND revoked_at IS NULL",
+                    )
+                    .bind(&name)
+                    .bind(now)
+                    .execute(&mut tx.conn)
+                    .await?;
                     if done.rows_affected() == 0 {
                         return Err(Error::NotFound(format!("storefront key `{name}`")));
                     }
-                    let entry = AuditEntry { actor, action: "storefront_key.revoke".into(), subject: name, data: json!({}) };
+                    let entry = AuditEntry {
+                        actor,
+                        action: "storefront_key.revoke".into(),
+                        subject: name,
+                        data: json!({}),
+                    };
                     record(tx, &entry, now).await
                 })
             })
@@ -257,10 +284,11 @@ impl Store {
             .run(move |tx| {
                 Box::pin(async move {
                     if let Some(id) = id {
-                        let known: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM notice WHERE id = $1)")
-                            .bind(id)
-                            .fetch_one(&mut tx.conn)
-                            .await?;
+                        let known: bool =
+                            sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM notice WHERE id = $1)")
+                                .bind(id)
+                                .fetch_one(&mut tx.conn)
+                                .await?;
                         if !known {
                             return Err(Error::NotFound(format!("notice {id}")));
                         }
@@ -347,14 +375,6 @@ async fn prefer_one(tx: &mut Tx) -> Result<()> {
 }
 
 /// Adds an audit row to the open commit.
-pub(crate) async fn record(tx: &mut Tx, entry: &AuditEntry, now: i64) -> Result<()> {
-    sqlx::query("INSERT INTO audit (at, actor, action, subject, data) VALUES ($1, $2, $3, $4, $5)")
-        .bind(now)
-        .bind(&entry.actor)
-        .bind(&entry.action)
-        .bind(&entry.subject)
-        .bind(entry.data.to_string())
-        .execute(&mut tx.conn)
-        .await?;
-    Ok(())
+async fn record(tx: &mut Tx, entry: &AuditEntry, now: i64) -> Result<()> {
+    audit(tx, now, &entry.actor, &entry.action, &entry.subject, &entry.data).await
 }

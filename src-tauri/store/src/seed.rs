@@ -71,9 +71,15 @@ impl Store {
             self.writer
                 .run(move |tx| {
                     Box::pin(async move {
-                        let query = sqlx::query(ORDERS).bind(first).bind(last).bind(now).bind(count).bind(customers);
+                        let query =
+                            sqlx::query(ORDERS).bind(first).bind(last).bind(now).bind(count).bind(customers);
                         query.execute(&mut tx.conn).await?;
-                        sqlx::query(SEARCH).bind(first).bind(last).bind(customers).execute(&mut tx.conn).await?;
+                        sqlx::query(SEARCH)
+                            .bind(first)
+                            .bind(last)
+                            .bind(customers)
+                            .execute(&mut tx.conn)
+                            .await?;
                         sqlx::query(TASKS).bind(first).bind(last).bind(now).execute(&mut tx.conn).await?;
                         sqlx::query(TIMELINE).bind(first).bind(last).bind(now).execute(&mut tx.conn).await?;
                         Ok(())

@@ -17,9 +17,9 @@ pub use courses::{AccountRecord, CourseRecord};
 pub use failures::FailureRecord;
 pub use orders::{ItemRecord, MailRecord, OrderFilter, OrderRecord, OrderStory, TimelineRecord};
 pub use overview::{BucketRecord, DayFigures, DeliveryTimes, OverviewRecord, PulseRecord};
-pub use people::{AuditRecord, CustomerRecord, KeyRecord, NoticeRecord};
+pub use people::{AuditRecord, CustomerRecord, KeyRecord};
 pub use tasks::{AttemptRecord, LaneRecord, QueueRecord, StageRecord, TaskFilter, TaskRecord, TaskStory};
-pub use transfers::TransferRecord;
+pub use transfers::{TRANSFER_STATES, TransferRecord};
 
 /// The longest page of any list.
 pub const LONGEST_PAGE: u32 = 200;

@@ -191,7 +191,8 @@ impl Store {
         let filter = OrderFilter::default();
         let mut query = page_query(&filter, None, Some(code), Window { below: None, limit: 1 });
         let mut connection = self.reader.acquire().await?;
-        let Some(order) = query.build_query_as::<OrderRecord>().fetch_optional(&mut *connection).await? else {
+        let Some(order) = query.build_query_as::<OrderRecord>().fetch_optional(&mut *connection).await?
+        else {
             return Ok(None);
         };
         let items = sqlx::query_as(
@@ -231,7 +232,9 @@ pub(super) fn page_query(
     } else {
         ids(&mut query, filter, search, code, window, "");
     }
-    query.push(") p CROSS JOIN orders o ON o.id = p.id JOIN customer c ON c.id = o.customer_id ORDER BY o.id DESC");
+    query.push(
+        ") p CROSS JOIN orders o ON o.id = p.id JOIN customer c ON c.id = o.customer_id ORDER BY o.id DESC",
+    );
     query
 }
 

@@ -131,7 +131,18 @@ impl Store {
         .await?;
         let accounts = super::courses::accounts(&mut connection).await?;
         let delivery = DeliveryTimes(delivery);
-        Ok(OverviewRecord { stages, money, today, before, delivery, queue, failures, pulse, newest, accounts })
+        Ok(OverviewRecord {
+            stages,
+            money,
+            today,
+            before,
+            delivery,
+            queue,
+            failures,
+            pulse,
+            newest,
+            accounts,
+        })
     }
 
     /// Money by bucket.

@@ -4,7 +4,7 @@ use sqlx::{FromRow, QueryBuilder};
 
 use super::search;
 use super::{Slice, Window};
-use crate::{Result, Store};
+use crate::{NoticeRecord, Result, Store};
 
 /// A customer with a count of their orders.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
@@ -18,23 +18,6 @@ pub struct CustomerRecord {
     pub wallet_vnd: i64,
     pub orders: i64,
     pub created_at: i64,
-}
-
-/// A note in the owner's inbox.
-#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
-#[allow(missing_docs)]
-pub struct NoticeRecord {
-    pub id: i64,
-    /// 1 money or service stopped, 2 needs the owner, 3 information, 4 log only.
-    pub class: i64,
-    pub kind: String,
-    /// JSON.
-    pub data: String,
-    pub count: i64,
-    pub first_at: i64,
-    pub last_at: i64,
-    /// `new`, `seen`, `resolved`.
-    pub state: String,
 }
 
 /// What a person did.
@@ -84,12 +67,19 @@ impl Store {
             Some(text) => {
                 let search = search::read(text);
                 let email = text.to_lowercase();
-                query.push("SELECT id FROM (SELECT id FROM customer WHERE email_key >= ").push_bind(email.clone());
+                query
+                    .push("SELECT id FROM (SELECT id FROM customer WHERE email_key >= ")
+                    .push_bind(email.clone());
                 query.push(" AND email_key < ").push_bind(format!("{email}\u{10ffff}"));
-                query.push(" UNION SELECT id FROM customer WHERE deposit_code = ").push_bind(text.to_uppercase());
+                query
+                    .push(" UNION SELECT id FROM customer WHERE deposit_code = ")
+                    .push_bind(text.to_uppercase());
                 if !search.words.is_empty() {
                     query.push(" UNION SELECT o.customer_id FROM (SELECT rowid AS id FROM order_search WHERE order_search MATCH ");
-                    query.push_bind(search.words).push(" ORDER BY rowid DESC LIMIT ").push_bind(SEARCHED_ORDERS);
+                    query
+                        .push_bind(search.words)
+                        .push(" ORDER BY rowid DESC LIMIT ")
+                        .push_bind(SEARCHED_ORDERS);
                     query.push(") m CROSS JOIN orders o ON o.id = m.id");
                 }
                 query.push(") WHERE id < ").push_bind(window.top());
@@ -107,7 +97,7 @@ impl Store {
     /// When the database cannot be read.
     pub async fn notices(&self, window: Window) -> Result<Slice<NoticeRecord>> {
         let rows = sqlx::query_as(
-            "SELECT id, class, kind, data, count, first_at, last_at, state FROM notice \
+            "SELECT id, class, merge_key, kind, data, count, first_at, last_at, state FROM notice \
              WHERE id < $1 AND class <= 3 ORDER BY id DESC LIMIT $2",
         )
         .bind(window.top())
@@ -137,9 +127,11 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn storefront_keys(&self) -> Result<Vec<KeyRecord>> {
-        Ok(sqlx::query_as("SELECT id, name, scopes, created_at, revoked_at FROM storefront_key ORDER BY name")
-            .fetch_all(&self.reader)
-            .await?)
+        Ok(sqlx::query_as(
+            "SELECT id, name, scopes, created_at, revoked_at FROM storefront_key ORDER BY name",
+        )
+        .fetch_all(&self.reader)
+        .await?)
     }
 
     /// The key whose SHA-256 (lower-case hexadecimal) this is, unless it was revoked.

@@ -34,8 +34,9 @@ pub(super) fn read(text: &str) -> Search {
         query = format!("({query}) OR {}", prefix(digits));
     }
     let compact: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-    let code = (compact.len() <= 24 && compact.bytes().all(|b| b.is_ascii_alphanumeric()) && !compact.is_empty())
-        .then(|| compact.to_ascii_uppercase());
+    let code =
+        (compact.len() <= 24 && compact.bytes().all(|b| b.is_ascii_alphanumeric()) && !compact.is_empty())
+            .then(|| compact.to_ascii_uppercase());
     Search { words: query, code, amount_vnd: amount(&folded) }
 }
 

@@ -140,7 +140,11 @@ impl QueueRecord {
     /// How long the task that has waited longest has been due at `now`, ms; 0 when none waits.
     #[must_use]
     pub fn oldest_wait_ms(&self, now: i64) -> i64 {
-        self.lanes.iter().filter_map(|lane| lane.oldest_due_at).min().map_or(0, |due| now.saturating_sub(due).max(0))
+        self.lanes
+            .iter()
+            .filter_map(|lane| lane.oldest_due_at)
+            .min()
+            .map_or(0, |due| now.saturating_sub(due).max(0))
     }
 }
 
@@ -231,8 +235,10 @@ impl Store {
     pub async fn task_story(&self, id: i64) -> Result<Option<TaskStory>> {
         let mut connection = self.reader.acquire().await?;
         let sql = format!("SELECT {COLUMNS} FROM task t WHERE t.id = $1");
-        let Some(task) =
-            sqlx::query_as::<_, TaskRecord>(AssertSqlSafe(sql)).bind(id).fetch_optional(&mut *connection).await?
+        let Some(task) = sqlx::query_as::<_, TaskRecord>(AssertSqlSafe(sql))
+            .bind(id)
+            .fetch_optional(&mut *connection)
+            .await?
         else {
             return Ok(None);
         };

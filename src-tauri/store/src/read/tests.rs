@@ -134,7 +134,9 @@ async fn search_finds_without_marks_by_phone_by_amount_and_puts_an_exact_code_fi
 #[tokio::test]
 async fn no_search_text_is_an_error_of_the_database() {
     let (_directory, store) = small().await;
-    for words in ["\"", "*", "AND", "NEAR(", "a OR", "text:lan", "(((", "-", "^lan", "'; DROP", "\0", "{a b}: c", "😀"] {
+    for words in
+        ["\"", "*", "AND", "NEAR(", "a OR", "text:lan", "(((", "-", "^lan", "'; DROP", "\0", "{a b}: c", "😀"]
+    {
         store.orders(&text(words), Window::default()).await.unwrap();
         store.customers(Some(words), Window::default()).await.unwrap();
     }
@@ -175,7 +177,10 @@ async fn tasks_are_filtered_by_state_lane_kind_cause_and_order() {
     let states = vec![TaskState::Ready, TaskState::Failed];
     assert_eq!(ids(TaskFilter { states, ..TaskFilter::default() }).await, [6, 1]);
     assert_eq!(ids(TaskFilter { lane: Some(Lane::Course), ..TaskFilter::default() }).await, [1]);
-    assert_eq!(ids(TaskFilter { kind: Some(TaskKind::DeliverOrder), ..TaskFilter::default() }).await, [5, 4, 3, 2]);
+    assert_eq!(
+        ids(TaskFilter { kind: Some(TaskKind::DeliverOrder), ..TaskFilter::default() }).await,
+        [5, 4, 3, 2]
+    );
     let group = Some("prepare_course:fetch:source_not_found".to_owned());
     assert_eq!(ids(TaskFilter { group, ..TaskFilter::default() }).await, [1]);
     assert_eq!(ids(TaskFilter { order: Some("DH000005".into()), ..TaskFilter::default() }).await, [4]);
@@ -196,7 +201,10 @@ async fn the_overview_adds_up() {
     let (_directory, store) = small().await;
     let overview = store.overview(NOW).await.unwrap();
     assert_eq!(overview.stages["processing"], 2);
-    assert_eq!((overview.money.in_vnd, overview.money.unmatched_vnd, overview.money.transfers), (500_000, 1000, 2));
+    assert_eq!(
+        (overview.money.in_vnd, overview.money.unmatched_vnd, overview.money.transfers),
+        (500_000, 1000, 2)
+    );
     assert_eq!(overview.queue.failed(), 1);
     assert_eq!((overview.queue.queued(), overview.queue.retrying), (3, 1));
     assert_eq!(overview.queue.oldest_wait_ms(100), 58);
@@ -214,7 +222,14 @@ async fn a_day_begins_at_midnight_in_vietnam_and_last_week_ends_at_the_same_hour
     let (first, this) = super::overview::hours_of_day(now);
     assert_eq!(this - first, 1);
     let week = 7 * 24;
-    let hours = [(first - 1, 1), (first, 10), (this, 100), (first - week, 1000), (this - week, 10_000), (this - week + 1, 5)];
+    let hours = [
+        (first - 1, 1),
+        (first, 10),
+        (this, 100),
+        (first - week, 1000),
+        (this - week, 10_000),
+        (this - week + 1, 5),
+    ];
     for (hour, in_vnd) in hours {
         run(&store, &format!("INSERT INTO hour_stat (hour, in_vnd) VALUES ({hour}, {in_vnd})")).await;
     }
@@ -248,7 +263,10 @@ async fn a_new_source_makes_a_new_version_that_is_not_ready() {
     store.save_course(edit.clone(), "owner", NOW).await.unwrap();
     let same = store.course("rust-101").await.unwrap().unwrap();
     assert_eq!((same.version, same.ready, same.price_vnd), (1, true, 1000));
-    store.save_course(CourseEdit { source: "{\"kind\":\"folder\"}".into(), ..edit.clone() }, "owner", NOW).await.unwrap();
+    store
+        .save_course(CourseEdit { source: "{\"kind\":\"folder\"}".into(), ..edit.clone() }, "owner", NOW)
+        .await
+        .unwrap();
     let other = store.course("rust-101").await.unwrap().unwrap();
     assert_eq!((other.version, other.ready), (2, false));
     assert_eq!(store.audit(Window::default()).await.unwrap().rows.len(), 2);
@@ -272,7 +290,14 @@ async fn one_bank_account_is_preferred_and_a_shown_one_cannot_be_removed() {
     let first = store.save_bank_account(edit("1", false), "owner", NOW).await.unwrap();
     let second = store.save_bank_account(edit("2", true), "owner", NOW).await.unwrap();
     let preferred = async || -> Vec<i64> {
-        store.bank_accounts().await.unwrap().into_iter().filter(|account| account.preferred).map(|a| a.id).collect()
+        store
+            .bank_accounts()
+            .await
+            .unwrap()
+            .into_iter()
+            .filter(|account| account.preferred)
+            .map(|a| a.id)
+            .collect()
     };
     assert_eq!(preferred().await, [second]);
     store.delete_bank_account(second, "owner", NOW).await.unwrap();
@@ -313,7 +338,8 @@ async fn walks(store: &Store, sql: &str) -> Vec<String> {
     let explain = format!("EXPLAIN QUERY PLAN {sql}");
     let plan = sqlx::query(AssertSqlSafe(explain)).fetch_all(&mut connection).await.unwrap();
     let lines: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
-    let big = ["orders", "task", "timeline", "transfer", "customer", "attempt", "audit", "o", "t", "w", "c", "m"];
+    let big =
+        ["orders", "task", "timeline", "transfer", "customer", "attempt", "audit", "o", "t", "w", "c", "m"];
     lines
         .into_iter()
         .filter(|line| {
@@ -328,7 +354,11 @@ async fn walks(store: &Store, sql: &str) -> Vec<String> {
 #[tokio::test]
 async fn every_list_is_driven_by_an_index() {
     let (_directory, store) = small().await;
-    let mut statements = vec![super::failures::SQL.to_owned(), super::overview::PULSE.to_owned(), super::tasks::LANES.to_owned()];
+    let mut statements = vec![
+        super::failures::SQL.to_owned(),
+        super::overview::PULSE.to_owned(),
+        super::tasks::LANES.to_owned(),
+    ];
     let stages = EVERY_STAGE.into_iter().map(Some).chain([None]);
     for stage in stages {
         for flag in [None, Some(Flags::LATE)] {
@@ -338,7 +368,9 @@ async fn every_list_is_driven_by_an_index() {
                     let filter = OrderFilter { stage, flag, attention_paid_before, text };
                     let search = words.map(super::search::read);
                     let window = Window { below: Some(9), limit: 50 };
-                    statements.push(page_query(&filter, search.as_ref(), None, window).build().sql().as_str().to_owned());
+                    statements.push(
+                        page_query(&filter, search.as_ref(), None, window).build().sql().as_str().to_owned(),
+                    );
                 }
             }
         }
@@ -346,13 +378,18 @@ async fn every_list_is_driven_by_an_index() {
     for state in TaskState::ALL.into_iter().map(Some).chain([None]) {
         for kind in TaskKind::ALL.into_iter().map(Some).chain([None]) {
             for order in [None, Some("DH000001".to_owned())] {
-                let filter = TaskFilter { states: state.into_iter().collect(), kind, order, ..TaskFilter::default() };
-                let query = super::tasks::page_query(&filter, Window::default()).build().sql().as_str().to_owned();
+                let filter =
+                    TaskFilter { states: state.into_iter().collect(), kind, order, ..TaskFilter::default() };
+                let query =
+                    super::tasks::page_query(&filter, Window::default()).build().sql().as_str().to_owned();
                 statements.push(query);
             }
         }
     }
-    statements.push(format!("{} WHERE t.state = $1 AND t.id < $2 ORDER BY t.id DESC LIMIT $3", super::transfers::SELECT));
+    statements.push(format!(
+        "{} WHERE t.state = $1 AND t.id < $2 ORDER BY t.id DESC LIMIT $3",
+        super::transfers::SELECT
+    ));
     for sql in statements {
         assert_eq!(walks(&store, &sql).await, Vec::<String>::new(), "{sql}");
     }
@@ -384,7 +421,16 @@ async fn a_million_orders_are_listed_and_searched_in_time() {
     let window = Window::default();
     let attention = OrderFilter { attention_paid_before: Some(NOW), ..OrderFilter::default() };
     let failed = OrderFilter { stage: Some(Stage::Failed), ..text("nguyen") };
-    for filter in [OrderFilter::default(), attention, text("nguyen"), text("nguyen duc"), text("ng"), text("buyer12"), text("499000"), failed] {
+    for filter in [
+        OrderFilter::default(),
+        attention,
+        text("nguyen"),
+        text("nguyen duc"),
+        text("ng"),
+        text("buyer12"),
+        text("499000"),
+        failed,
+    ] {
         for _ in 0..2 {
             let began = tokio::time::Instant::now();
             store.orders(&filter, window).await.unwrap();

@@ -41,8 +41,10 @@ impl Store {
     /// When the database cannot be read.
     pub async fn transfers(&self, state: Option<&str>, window: Window) -> Result<Slice<TransferRecord>> {
         let rows = match state {
-            None => sqlx::query_as(AssertSqlSafe(format!("{SELECT} WHERE t.id < $1 ORDER BY t.id DESC LIMIT $2")))
-                .bind(window.top()),
+            None => {
+                sqlx::query_as(AssertSqlSafe(format!("{SELECT} WHERE t.id < $1 ORDER BY t.id DESC LIMIT $2")))
+                    .bind(window.top())
+            }
             Some(state) => sqlx::query_as(AssertSqlSafe(format!(
                 "{SELECT} WHERE t.state = $1 AND t.id < $2 ORDER BY t.id DESC LIMIT $3"
             )))
