@@ -73,6 +73,7 @@ CREATE INDEX orders_stage   ON orders (stage, id);
 CREATE INDEX orders_flagged ON orders (id) WHERE flags <> 0;
 CREATE INDEX orders_expiry  ON orders (expires_at) WHERE stage = 'pending';
 CREATE INDEX orders_buyer   ON orders (customer_id, id);
+CREATE INDEX orders_total   ON orders (total_vnd, id);
 CREATE INDEX orders_amount  ON orders (total_vnd, id) WHERE stage = 'pending';
 -- Folded text (code, name, e-mail, phone, titles); rowid is orders.id.
 CREATE VIRTUAL TABLE order_search USING fts5 (text, content='', contentless_delete=1, prefix='2 3 4', tokenize="unicode61 remove_diacritics 0 tokenchars '@._-'");
@@ -223,6 +224,8 @@ CREATE INDEX task_failed ON task (err_group, id)  WHERE state = 'failed';
 CREATE INDEX task_retry  ON task (id)             WHERE state = 'scheduled' AND attempt > 0;
 CREATE INDEX task_order  ON task (order_id, id)   WHERE order_id IS NOT NULL;
 CREATE INDEX task_course ON task (course_id, id)  WHERE course_id IS NOT NULL;
+CREATE INDEX task_gone   ON task (id)             WHERE state = 'cancelled';
+CREATE INDEX task_rare   ON task (lane, id)       WHERE lane <> 'order';
 CREATE UNIQUE INDEX task_dedupe ON task (dedupe_key) WHERE dedupe_key IS NOT NULL AND state NOT IN ('done','failed','cancelled');
 
 -- Checkpoints: a row here means the stage is finished and will not be run again unless the owner says so.
@@ -288,6 +291,15 @@ END;
 CREATE TRIGGER tally_task_move AFTER UPDATE OF state ON task WHEN OLD.state <> NEW.state BEGIN
   UPDATE tally SET n = n - 1 WHERE name = 'task:' || OLD.lane || ':' || OLD.state;
   UPDATE tally SET n = n + 1 WHERE name = 'task:' || NEW.lane || ':' || NEW.state;
+END;
+-- sold:COURSE_ID, courses in buyers' hands.
+CREATE TRIGGER tally_sold_new AFTER INSERT ON order_item WHEN NEW.delivery = 'delivered' BEGIN
+  INSERT INTO tally (name, n) VALUES ('sold:' || NEW.course_id, 1) ON CONFLICT (name) DO UPDATE SET n = n + 1;
+END;
+CREATE TRIGGER tally_sold_move AFTER UPDATE OF delivery ON order_item
+  WHEN (OLD.delivery = 'delivered') <> (NEW.delivery = 'delivered') BEGIN
+  INSERT INTO tally (name, n) VALUES ('sold:' || NEW.course_id, 0) ON CONFLICT (name) DO NOTHING;
+  UPDATE tally SET n = n + CASE NEW.delivery WHEN 'delivered' THEN 1 ELSE -1 END WHERE name = 'sold:' || NEW.course_id;
 END;
 
 -- ---------------------------------------------------------------- telling people

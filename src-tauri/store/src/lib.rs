@@ -5,6 +5,7 @@
 
 mod aftermath;
 mod cases;
+mod catalogue;
 mod enqueue;
 mod error;
 mod intake;
@@ -14,11 +15,14 @@ mod open;
 mod orders;
 mod queue;
 mod queue_actions;
+pub mod read;
+mod seed;
 mod tuning;
 mod verify;
 mod writer;
 
 pub use aftermath::{Aftermath, MailIntent, NewLink};
+pub use catalogue::{AccountEdit, AuditEntry, CourseEdit, CustomerEdit};
 pub use cases::{DeliveryCase, DeliveryItem, LinkRecord, PrepareCase};
 pub use enqueue::jittered_backoff_ms;
 pub use error::Error;

@@ -34,7 +34,7 @@ impl Raise {
 }
 
 /// A notice as kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct NoticeRecord {
     /// Id.
     pub id: i64,
