@@ -1,12 +1,14 @@
 //! The running shop, minus windows: listeners, intake, workers, delivery and the admin API.
 
 pub mod config;
+mod demo;
 pub mod delivery;
 mod events;
 pub mod http;
 mod intake;
 mod lock;
 pub mod logging;
+mod ordering;
 pub mod ports;
 pub mod private_file;
 pub mod secrets;

@@ -28,7 +28,7 @@ use crate::tasks::ShopStages;
 use crate::views;
 use crate::workers::{Pool, PoolSettings};
 
-pub(crate) use floor::{Floor, Intake};
+pub(crate) use floor::Floor;
 
 /// Where the public listener is when nothing else is said.
 pub const PUBLIC_DEFAULT: &str = "127.0.0.1:8686";

@@ -113,6 +113,16 @@ impl Floor {
         }
     }
 
+    /// The page at which an order is paid, with the token that opens it.
+    pub(crate) fn pay_url(&self, code: &str) -> String {
+        format!("{}/pay/{code}?t={}", self.base_url(), self.link_key.page_token(code))
+    }
+
+    /// Whether `token` opens the page of this order.
+    pub(crate) fn may_see(&self, code: &str, token: &str) -> bool {
+        crate::secrets::same(&self.link_key.page_token(code), token)
+    }
+
     /// SePay's keys that are valid now.
     pub(crate) async fn sepay_keys(&self) -> Result<Keys, SecretError> {
         let now = self.clock.now_ms();
