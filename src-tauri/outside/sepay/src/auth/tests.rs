@@ -199,6 +199,22 @@ fn a_signature_decides_whatever_else_is_there() {
 }
 
 #[test]
+fn a_signature_that_nobody_can_check_does_not_lock_the_api_key_out() {
+    let only_api = Keys::new().with_api("k");
+    let with = |authorization: &str| {
+        let headers = [
+            ("Authorization", authorization),
+            ("X-SePay-Signature", SIGNATURE),
+            ("X-SePay-Timestamp", STAMP),
+        ];
+        let headers = headers.iter().map(|(name, value)| (*name, value.as_bytes()));
+        verify(headers, BODY, &only_api, NOW, 300).map(|authentic| authentic.method())
+    };
+    assert_eq!(with("Apikey k"), Ok(Method::ApiKey));
+    assert_eq!(with("Apikey x"), Err(Rejected::WrongKey));
+}
+
+#[test]
 fn a_header_that_is_there_twice_is_refused() {
     for twice in ["Authorization", "X-SePay-Signature", "X-SePay-Timestamp"] {
         let mut headers = vec![
