@@ -35,6 +35,15 @@ fn the_known_signature_is_made_and_accepted() {
 }
 
 #[test]
+fn the_current_and_the_previous_secret_are_both_good() {
+    let headers = [("x-sepay-signature", SIGNATURE.as_bytes()), ("x-sepay-timestamp", STAMP.as_bytes())];
+    for secrets in [[SECRET, "another"], ["another", SECRET]] {
+        let keys = secrets.into_iter().fold(Keys::new(), Keys::with_hmac);
+        assert!(verify(headers, BODY, &keys, NOW, 300).is_ok());
+    }
+}
+
+#[test]
 fn the_body_comes_back_byte_for_byte() {
     let headers = [("x-sepay-signature", SIGNATURE.as_bytes()), ("x-sepay-timestamp", STAMP.as_bytes())];
     let authentic = verify(headers, BODY.to_owned(), &keys(), NOW, 0).unwrap();

@@ -172,6 +172,7 @@ fn a_fraction_of_zeros_and_a_vietnamese_memo_are_read() {
     );
     let payload = read(&text).unwrap();
     assert_eq!((payload.amount, payload.additional.memo.as_str()), (Some(10_000), "Cảm ơn b"));
+    assert_eq!(read(&payload.encode()), Ok(payload));
 }
 
 proptest! {
