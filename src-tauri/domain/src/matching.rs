@@ -81,11 +81,16 @@ fn codes_in(text: &str, formats: &[CodeFormat]) -> Vec<Candidate> {
     let chars: Vec<char> = upper_ascii(text).chars().collect();
     for level in [Level::Exact, Level::Spaced, Level::Embedded] {
         let mut found: Vec<Candidate> = Vec::new();
+        // Where each format's next code may begin: not inside its last one.
+        let mut free = vec![0; formats.len()];
         for start in 0..chars.len() {
-            for format in formats {
-                if let Some(code) = code_at(&chars, start, format, level)
-                    && found.iter().all(|known| known.code != code)
-                {
+            for (format, free) in formats.iter().zip(&mut free) {
+                if start < *free {
+                    continue;
+                }
+                let Some((code, end)) = code_at(&chars, start, format, level) else { continue };
+                *free = end;
+                if found.iter().all(|known| known.code != code) {
                     found.push(Candidate { code, level });
                 }
             }
@@ -97,8 +102,8 @@ fn codes_in(text: &str, formats: &[CodeFormat]) -> Vec<Candidate> {
     Vec::new()
 }
 
-/// The longest code of `format` that begins at `start`, by the rules of `level`.
-fn code_at(chars: &[char], start: usize, format: &CodeFormat, level: Level) -> Option<String> {
+/// The longest code of `format` that begins at `start`, by the rules of `level`, and where it ends.
+fn code_at(chars: &[char], start: usize, format: &CodeFormat, level: Level) -> Option<(String, usize)> {
     if level != Level::Embedded && start > 0 && is_word(chars[start - 1]) {
         return None;
     }
@@ -126,11 +131,12 @@ fn code_at(chars: &[char], start: usize, format: &CodeFormat, level: Level) -> O
             _ => !is_word(after),
         });
         if length >= format.min && ends {
-            complete = Some(code.len());
+            complete = Some((code.len(), at));
         }
     }
-    code.truncate(complete?);
-    Some(code)
+    let (length, end) = complete?;
+    code.truncate(length);
+    Some((code, end))
 }
 
 fn skip_separators(chars: &[char], from: usize) -> usize {

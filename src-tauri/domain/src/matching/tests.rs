@@ -141,6 +141,7 @@ fn a_format_of_varying_length_takes_the_whole_word() {
     assert_eq!(find("PAY001"), one("PAY001", Level::Exact));
     assert_eq!(find("x PAYABC123."), one("PAYABC123", Level::Exact));
     assert_eq!(find("PAY-AB-1"), one("PAYAB1", Level::Spaced));
+    assert_eq!(find("xPAYPAY1/"), one("PAYPAY1", Level::Embedded));
     assert_eq!(find("PAYABC1234"), []);
     assert_eq!(find("PAY01"), []);
 }

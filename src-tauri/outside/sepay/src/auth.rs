@@ -153,8 +153,8 @@ impl Rejected {
 
 /// Checks that SePay sent `body`.
 ///
-/// `headers` are all headers of the request, names in any case. A signature decides when there is one, whatever
-/// else the request carries; otherwise the API key does. `now_s` is seconds since the Unix epoch, `tolerance_s`
+/// `headers` are all headers of the request, names in any case. A signature decides when there is one and we hold
+/// a secret to check it with, whatever else the request carries; otherwise the API key does. `now_s` is seconds since the Unix epoch, `tolerance_s`
 /// how far the timestamp may lie to either side of it ([`DEFAULT_TOLERANCE_S`]).
 ///
 /// # Errors
@@ -168,16 +168,16 @@ pub fn verify<'h, B: AsRef<[u8]>>(
 ) -> Result<Authentic<B>, Rejected> {
     let proof = Proof::read(headers)?;
     let method = match (proof.signature, proof.authorization) {
-        (Some(signature), _) => {
+        (Some(signature), authorization) if authorization.is_none() || !keys.hmac.is_empty() => {
             let timestamp = proof.timestamp.ok_or(Rejected::Malformed)?;
             check_signature(signature, timestamp, body.as_ref(), keys, now_s, tolerance_s)?;
             Method::Hmac
         }
-        (None, Some(authorization)) => {
+        (_, Some(authorization)) => {
             check_api_key(authorization, keys)?;
             Method::ApiKey
         }
-        (None, None) => return Err(Rejected::Missing),
+        (_, None) => return Err(Rejected::Missing),
     };
     Ok(Authentic { body, method })
 }

@@ -23,7 +23,7 @@ pub fn by_name(name: &str) -> Option<&'static Bank> {
     }
     let is_wanted = |name: &&str| plain(name) == wanted;
     BANKS.iter().find(|bank| {
-        is_wanted(&bank.short_name) || is_wanted(&bank.code) || bank.aliases.iter().any(|a| is_wanted(&a))
+        is_wanted(&bank.short_name) || is_wanted(&bank.code) || bank.aliases.iter().any(is_wanted)
     })
 }
 

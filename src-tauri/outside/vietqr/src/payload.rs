@@ -23,7 +23,8 @@ pub struct Request<'a> {
     pub account: &'a str,
     /// Whole đồng, 1 to [`MAX_AMOUNT`]; `None` lets the payer choose.
     pub amount: Option<i64>,
-    /// Transfer text, at most 25 of `A-Z 0-9`; banks change everything else. Empty for none.
+    /// Transfer text, at most 25 of `A-Z` and `0-9`, since banks change everything else; words may stand apart by
+    /// one space, for the prefix that some banks want (`SEVQR DH123456`). Empty for none.
     pub memo: &'a str,
 }
 
@@ -40,7 +41,7 @@ pub enum BuildError {
     #[error("the amount cannot be in a QR code")]
     Amount,
     /// Too long, or with other characters.
-    #[error("the memo is not at most 25 of A-Z and 0-9")]
+    #[error("the memo is not words of A-Z and 0-9, 25 characters in all")]
     Memo,
 }
 
@@ -108,7 +109,6 @@ impl TryFrom<&Request<'_>> for Payload {
     type Error = BuildError;
 
     fn try_from(request: &Request<'_>) -> Result<Payload, BuildError> {
-        let is_upper_alnum = |b: u8| b.is_ascii_digit() || b.is_ascii_uppercase();
         if request.bin.len() != 6 || !request.bin.bytes().all(|b| b.is_ascii_digit()) {
             return Err(BuildError::Bin);
         }
@@ -119,7 +119,7 @@ impl TryFrom<&Request<'_>> for Payload {
         if request.amount.is_some_and(|amount| !(1..=MAX_AMOUNT).contains(&amount)) {
             return Err(BuildError::Amount);
         }
-        if request.memo.len() > MAX_MEMO || !request.memo.bytes().all(is_upper_alnum) {
+        if request.memo.len() > MAX_MEMO || !is_memo(request.memo) {
             return Err(BuildError::Memo);
         }
         Ok(Payload {
@@ -132,6 +132,12 @@ impl TryFrom<&Request<'_>> for Payload {
             other: Vec::new(),
         })
     }
+}
+
+fn is_memo(memo: &str) -> bool {
+    let is_word =
+        |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase());
+    memo.is_empty() || memo.split(' ').all(is_word)
 }
 
 impl Payload {

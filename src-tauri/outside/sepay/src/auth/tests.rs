@@ -35,6 +35,15 @@ fn the_known_signature_is_made_and_accepted() {
 }
 
 #[test]
+fn the_current_and_the_previous_secret_are_both_good() {
+    let headers = [("x-sepay-signature", SIGNATURE.as_bytes()), ("x-sepay-timestamp", STAMP.as_bytes())];
+    for secrets in [[SECRET, "another"], ["another", SECRET]] {
+        let keys = secrets.into_iter().fold(Keys::new(), Keys::with_hmac);
+        assert!(verify(headers, BODY, &keys, NOW, 300).is_ok());
+    }
+}
+
+#[test]
 fn the_body_comes_back_byte_for_byte() {
     let headers = [("x-sepay-signature", SIGNATURE.as_bytes()), ("x-sepay-timestamp", STAMP.as_bytes())];
     let authentic = verify(headers, BODY.to_owned(), &keys(), NOW, 0).unwrap();
@@ -196,6 +205,22 @@ fn a_signature_decides_whatever_else_is_there() {
         [("Authorization", "Basic dGVzdA=="), ("X-SePay-Signature", SIGNATURE), ("X-SePay-Timestamp", STAMP)];
     assert_eq!(check(&basic, BODY.as_bytes(), NOW), Ok(Method::Hmac));
     assert_eq!(check(&[("X-SePay-Signature", SIGNATURE)], BODY.as_bytes(), NOW), Err(Rejected::Malformed));
+}
+
+#[test]
+fn a_signature_that_nobody_can_check_does_not_lock_the_api_key_out() {
+    let only_api = Keys::new().with_api("k");
+    let with = |authorization: &str| {
+        let headers = [
+            ("Authorization", authorization),
+            ("X-SePay-Signature", SIGNATURE),
+            ("X-SePay-Timestamp", STAMP),
+        ];
+        let headers = headers.iter().map(|(name, value)| (*name, value.as_bytes()));
+        verify(headers, BODY, &only_api, NOW, 300).map(|authentic| authentic.method())
+    };
+    assert_eq!(with("Apikey k"), Ok(Method::ApiKey));
+    assert_eq!(with("Apikey x"), Err(Rejected::WrongKey));
 }
 
 #[test]

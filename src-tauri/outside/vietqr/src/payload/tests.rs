@@ -100,7 +100,11 @@ fn what_cannot_be_written_is_refused() {
         (Request { amount: Some(0), ..USUAL }, BuildError::Amount),
         (Request { amount: Some(-1), ..USUAL }, BuildError::Amount),
         (Request { amount: Some(MAX_AMOUNT + 1), ..USUAL }, BuildError::Amount),
-        (Request { memo: "DH 123456", ..USUAL }, BuildError::Memo),
+        (Request { memo: "DH-123456", ..USUAL }, BuildError::Memo),
+        (Request { memo: "SEVQR  DH123456", ..USUAL }, BuildError::Memo),
+        (Request { memo: " DH123456", ..USUAL }, BuildError::Memo),
+        (Request { memo: "DH123456 ", ..USUAL }, BuildError::Memo),
+        (Request { memo: " ", ..USUAL }, BuildError::Memo),
         (Request { memo: "dh123456", ..USUAL }, BuildError::Memo),
         (Request { memo: "ĐH123456", ..USUAL }, BuildError::Memo),
         (Request { memo: "DH123456DH123456DH12345678", ..USUAL }, BuildError::Memo),
@@ -108,6 +112,7 @@ fn what_cannot_be_written_is_refused() {
         assert_eq!(build(&request), Err(error), "{request:?}");
     }
     assert!(build(&Request { memo: "DH123456DH123456DH1234567", ..USUAL }).is_ok());
+    assert!(build(&Request { memo: "SEVQR DH123456", ..USUAL }).is_ok());
     assert!(build(&Request { amount: Some(MAX_AMOUNT), ..USUAL }).is_ok());
     assert!(build(&Request { account: "96247BENTRAN", ..USUAL }).is_ok());
 }
@@ -167,6 +172,7 @@ fn a_fraction_of_zeros_and_a_vietnamese_memo_are_read() {
     );
     let payload = read(&text).unwrap();
     assert_eq!((payload.amount, payload.additional.memo.as_str()), (Some(10_000), "Cảm ơn b"));
+    assert_eq!(read(&payload.encode()), Ok(payload));
 }
 
 proptest! {
