@@ -2,3 +2,6 @@
 
 #[cfg(target_os = "linux")]
 pub mod machine;
+mod shop;
+
+pub use shop::{API_KEY, HMAC_SECRET, HeldNotifier, MarkedClock, Payment, Setup, TestShop};
