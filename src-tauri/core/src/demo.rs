@@ -83,8 +83,8 @@ pub(crate) async fn furnish(shop: &Shop) -> anyhow::Result<()> {
 }
 
 /// Puts the failing course's source where it is looked for, so that a retry succeeds.
-pub(crate) async fn mend(shop: &Shop) -> anyhow::Result<()> {
-    let folder = shop.data_dir().join("demo-courses").join(FAILING.0);
+pub(crate) async fn mend(data_dir: &Path) -> anyhow::Result<()> {
+    let folder = data_dir.join("demo-courses").join(FAILING.0);
     write(&folder, &[("bai-hoc.md", "# Đã sửa nguồn\n\nKhoá học này lúc đầu thiếu nguồn. Bây giờ nguồn đã có, bấm **Thử lại** là giao được.\n")]).await
 }
 
@@ -104,7 +104,9 @@ async fn save(shop: &Shop, slug: &str, title: &str, price_vnd: i64, folder: &Pat
 async fn write(folder: &Path, files: &[(&str, &str)]) -> anyhow::Result<()> {
     tokio::fs::create_dir_all(folder).await.with_context(|| folder.display().to_string())?;
     for (name, text) in files {
-        tokio::fs::write(folder.join(name), text).await.with_context(|| format!("{}/{name}", folder.display()))?;
+        tokio::fs::write(folder.join(name), text)
+            .await
+            .with_context(|| format!("{}/{name}", folder.display()))?;
     }
     Ok(())
 }

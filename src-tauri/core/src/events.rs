@@ -32,7 +32,12 @@ impl Events {
     }
 
     /// Turns commits into events until `stop`.
-    pub(crate) async fn run(self, mut changes: broadcast::Receiver<Touched>, pool: Pool, stop: CancellationToken) {
+    pub(crate) async fn run(
+        self,
+        mut changes: broadcast::Receiver<Touched>,
+        pool: Pool,
+        stop: CancellationToken,
+    ) {
         let mut seq = 0_u64;
         let mut pending: Option<BTreeSet<String>> = None;
         let mut moved = false;

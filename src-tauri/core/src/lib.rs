@@ -1,8 +1,8 @@
 //! The running shop, minus windows: listeners, intake, workers, delivery and the admin API.
 
 pub mod config;
-mod demo;
 pub mod delivery;
+mod demo;
 mod events;
 pub mod http;
 mod intake;
@@ -10,6 +10,7 @@ mod lock;
 pub mod logging;
 mod ordering;
 pub mod ports;
+pub(crate) mod present;
 pub mod private_file;
 pub mod secrets;
 mod shop;

@@ -1,6 +1,7 @@
 //! The shop as a whole: opens the directory, starts every part in order, and stops them in reverse.
 
 mod floor;
+mod running;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -22,7 +23,7 @@ use crate::delivery::links::LinkKey;
 use crate::events::Events;
 use crate::http;
 use crate::lock::{DirectoryLock, NotLocked};
-use crate::ports::{Clock, Ports, SecretError};
+use crate::ports::{Clock, Ports, SecretError, SecretStore};
 use crate::secrets::{Credentials, SecretName};
 use crate::tasks::ShopStages;
 use crate::views;
@@ -31,7 +32,7 @@ use crate::workers::{Pool, PoolSettings};
 pub(crate) use floor::Floor;
 
 /// Where the public listener is when nothing else is said.
-pub const PUBLIC_DEFAULT: &str = "127.0.0.1:8686";
+const PUBLIC_DEFAULT: &str = "127.0.0.1:8686";
 
 /// How often unpaid orders are looked at when none is due sooner.
 const EXPIRY: Duration = Duration::from_secs(3_600);
@@ -43,7 +44,7 @@ pub struct Options {
     pub data_dir: PathBuf,
     /// Sample courses, generated keys, mail into a folder.
     pub demo: bool,
-    /// Public listener; `None` = [`PUBLIC_DEFAULT`], port 0 = any free one.
+    /// Public listener; `None` = `127.0.0.1:8686`, port 0 = any free one.
     pub public: Option<SocketAddr>,
     /// Private listener; `None` = none, as in the desktop app.
     pub private: Option<SocketAddr>,
@@ -110,8 +111,11 @@ struct Inner {
     options: Options,
     private_addr: Option<SocketAddr>,
     started_at: i64,
+    secrets: Arc<dyn SecretStore>,
+    checks: Arc<http::admin::CheckBook>,
     stop: CancellationToken,
-    parts: std::sync::Mutex<Vec<JoinHandle<()>>>,
+    /// The long-running parts by name.
+    parts: std::sync::Mutex<Vec<(&'static str, JoinHandle<()>)>>,
     _lock: DirectoryLock,
 }
 
@@ -165,6 +169,8 @@ impl Shop {
                 pool: pool.clone(),
                 events: events.clone(),
                 started_at: ports.clock.now_ms(),
+                secrets: ports.secrets.clone(),
+                checks: Arc::default(),
                 options,
                 private_addr,
                 stop: stop.clone(),
@@ -175,11 +181,11 @@ impl Shop {
         if shop.inner.options.demo {
             crate::demo::furnish(&shop).await.map_err(|error| StartError::Internal(error.to_string()))?;
         }
-        shop.part(pool.clone().run(changes));
-        shop.part(pool.clone().watch());
-        shop.part(events.run(for_events, pool, stop.clone()));
-        shop.part(expiry(shop.inner.floor.clone(), stop.clone()));
-        shop.part(serve(public, http::public::router(&shop.inner.floor), stop.clone()));
+        shop.part("workers", pool.clone().run(changes));
+        shop.part("watch", pool.clone().watch());
+        shop.part("events", events.run(for_events, pool, stop.clone()));
+        shop.part("expiry", expiry(shop.inner.floor.clone(), stop.clone()));
+        shop.part("public_listener", serve(public, http::public::router(&shop.inner.floor), stop.clone()));
         if let (Some(listener), Some(local)) = (private, private_addr) {
             let door = http::private::PrivateDoor {
                 credentials: shop.inner.floor.credentials.clone(),
@@ -187,21 +193,31 @@ impl Shop {
                 local,
                 allowed_hosts: shop.config().private.allowed_hosts.clone(),
             };
-            shop.part(serve(listener, door.router(shop.admin()), stop));
+            shop.part("private_listener", serve(listener, door.router(shop.admin()), stop));
         }
         tracing::info!(public = %public_addr, private = ?private_addr, "the shop is open");
         Ok(shop)
     }
 
-    fn part(&self, life: impl Future<Output = ()> + Send + 'static) {
+    fn part(&self, name: &'static str, life: impl Future<Output = ()> + Send + 'static) {
         let handle = tokio::spawn(life);
-        self.inner.parts.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(handle);
+        self.inner.parts.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((name, handle));
     }
 
     /// The admin API: `/admin/api/*`, `/health`, `/metrics`, without a door of its own.
     #[must_use]
     pub fn admin(&self) -> Router {
-        http::admin::router(self.clone())
+        let floor = &self.inner.floor;
+        let desk = http::admin::Desk::new(
+            floor.store.clone(),
+            floor.clock.clone(),
+            self.inner.secrets.clone(),
+            floor.credentials.clone(),
+            floor.notifier.clone(),
+            Arc::new(self.clone()),
+        );
+        // The window and the private listener show the same test results.
+        http::admin::router(http::admin::Desk { checks: self.inner.checks.clone(), ..desk })
     }
 
     /// Numbered events from now on.
@@ -258,16 +274,13 @@ impl Shop {
     pub async fn shutdown(&self, drain: Duration) {
         self.inner.pool.drain(drain).await;
         self.inner.stop.cancel();
-        let parts = std::mem::take(&mut *self.inner.parts.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-        for part in parts {
+        let parts =
+            std::mem::take(&mut *self.inner.parts.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        for (_, part) in parts {
             let _ = tokio::time::timeout(Duration::from_secs(5), part).await;
         }
         self.inner.floor.store.close().await;
         tracing::info!("the shop is closed");
-    }
-
-    pub(crate) fn floor(&self) -> &Floor {
-        &self.inner.floor
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -276,14 +289,6 @@ impl Shop {
 
     pub(crate) fn clock(&self) -> &dyn Clock {
         &*self.inner.floor.clock
-    }
-
-    pub(crate) fn pool(&self) -> &Pool {
-        &self.inner.pool
-    }
-
-    pub(crate) fn started_at(&self) -> i64 {
-        self.inner.started_at
     }
 }
 
@@ -341,7 +346,8 @@ async fn expiry(floor: Floor, stop: CancellationToken) {
                 None
             }
         };
-        let wait = next.map_or(EXPIRY, |at| Duration::from_millis(u64::try_from(at - now).unwrap_or(0).max(1_000)));
+        let wait =
+            next.map_or(EXPIRY, |at| Duration::from_millis(u64::try_from(at - now).unwrap_or(0).max(1_000)));
         tokio::select! {
             () = stop.cancelled() => return,
             () = floor.clock.sleep(wait.min(EXPIRY)) => {}

@@ -789,6 +789,101 @@ pub struct MailboxMessage {
     pub html: Option<String>,
 }
 
+/// `GET /health`, for monitors.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[allow(missing_docs)]
+pub struct Health {
+    /// `ok`, or `degraded` when a component is not `ok`.
+    pub status: String,
+    pub uptime_s: i64,
+    pub version: String,
+    /// Tasks that reached an end since the shop exists.
+    pub tasks_processed: i64,
+    pub current_tasks: Vec<TaskRow>,
+    pub components: Vec<Component>,
+}
+
+/// One long-running part of the shop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[allow(missing_docs)]
+pub struct Component {
+    pub name: String,
+    /// `ok`, `starting`, `degraded`, `stopped`.
+    pub state: String,
+    pub since: String,
+    pub reason: Option<String>,
+}
+
+/// What a person did.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[allow(missing_docs)]
+pub struct AuditRow {
+    pub id: i64,
+    pub at: String,
+    /// `owner`, `storefront:NAME`, `cli`.
+    pub actor: String,
+    /// `order.cancel`, `settings.save`, …
+    pub action: String,
+    pub subject: String,
+    #[schema(value_type = Object)]
+    pub data: serde_json::Value,
+}
+
+/// `POST /admin/api/orders/{code}/cancel` and `POST /admin/api/tasks/{id}/cancel`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct CancelRequest {
+    /// Why; needed for orders, at most 500 characters.
+    pub reason: String,
+}
+
+/// `POST /admin/api/orders/{code}/note`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoteRequest {
+    /// 1 to 2000 characters.
+    pub text: String,
+}
+
+/// `POST /admin/api/tasks/{id}/retry`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RetryTask {
+    /// Restarts from this stage; none goes on at the stage that failed.
+    pub from_stage: Option<String>,
+}
+
+/// `POST /admin/api/tasks/{id}/priority`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PriorityRequest {
+    /// True moves the task to the front.
+    pub vip: bool,
+}
+
+/// `PUT /admin/api/courses/{slug}`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CourseChange {
+    /// Not empty.
+    pub title: String,
+    /// Whole đồng, positive.
+    pub price_vnd: i64,
+    /// `{"kind":"folder","path":"/…"}` or `{"kind":"http","url":"…","secret":"source.NAME"?}`.
+    #[schema(value_type = Object)]
+    pub source: serde_json::Value,
+    /// `{"kind":"folder"}`.
+    #[schema(value_type = Object)]
+    pub target: serde_json::Value,
+    /// False takes it off sale; default true.
+    #[serde(default = "yes")]
+    pub active: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
 /// One numbered event of `GET /admin/api/events` (SSE) or of the desktop's channel.
 ///
 /// Events only say what changed; the UI asks again for what it shows. `seq` grows by one; a gap means

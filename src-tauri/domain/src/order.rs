@@ -275,13 +275,19 @@ mod tests {
     #[test]
     fn the_exact_amount_settles() {
         let receipt = order(Stage::Pending, 0).receive(499_000, 0, 10).unwrap();
-        assert_eq!((receipt.after.stage, receipt.outcome, receipt.settles), (Stage::Paid, Outcome::Paid, true));
+        assert_eq!(
+            (receipt.after.stage, receipt.outcome, receipt.settles),
+            (Stage::Paid, Outcome::Paid, true)
+        );
     }
 
     #[test]
     fn parts_add_up() {
         let part = order(Stage::Pending, 0).receive(99_000, 0, 10).unwrap();
-        assert_eq!((part.outcome, part.settles, part.after.flags), (Outcome::Partial, false, Flags::UNDERPAID));
+        assert_eq!(
+            (part.outcome, part.settles, part.after.flags),
+            (Outcome::Partial, false, Flags::UNDERPAID)
+        );
         let rest = part.after.receive(400_000, 0, 20).unwrap();
         assert_eq!((rest.outcome, rest.settles, rest.after.flags), (Outcome::Paid, true, Flags::default()));
     }
@@ -289,7 +295,10 @@ mod tests {
     #[test]
     fn late_money_is_flagged_and_kept() {
         let receipt = order(Stage::Pending, 0).receive(499_000, 0, 1_000).unwrap();
-        assert_eq!((receipt.after.stage, receipt.outcome, receipt.settles), (Stage::Expired, Outcome::Late, false));
+        assert_eq!(
+            (receipt.after.stage, receipt.outcome, receipt.settles),
+            (Stage::Expired, Outcome::Late, false)
+        );
         assert_eq!(receipt.after.paid, 499_000);
     }
 

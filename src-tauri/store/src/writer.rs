@@ -124,6 +124,7 @@ pub(crate) struct Writer {
     requests: mpsc::Sender<Request>,
     changes: broadcast::Sender<Touched>,
     closed: Arc<AtomicBool>,
+    halted: Arc<AtomicBool>,
     done: Arc<tokio::sync::Notify>,
 }
 
@@ -132,20 +133,32 @@ impl Writer {
         let (requests, inbox) = mpsc::channel(QUEUE);
         let (changes, _) = broadcast::channel(CHANGES);
         let closed = Arc::new(AtomicBool::new(false));
+        let halted = Arc::new(AtomicBool::new(false));
         let done = Arc::new(tokio::sync::Notify::new());
-        let writer = Self { requests, changes: changes.clone(), closed: closed.clone(), done: done.clone() };
+        let writer = Self {
+            requests,
+            changes: changes.clone(),
+            closed: closed.clone(),
+            halted: halted.clone(),
+            done: done.clone(),
+        };
         let bench = Bench {
             tx: Tx { conn: connection, touched: Touched::default(), tuning },
             inbox,
             changes,
             closed,
             halted: None,
+            halt: halted,
         };
         tokio::spawn(async move {
             bench.serve().await;
             done.notify_one();
         });
         writer
+    }
+
+    pub(crate) fn halted(&self) -> bool {
+        self.halted.load(Ordering::Acquire)
     }
 
     pub(crate) fn changes(&self) -> broadcast::Receiver<Touched> {
@@ -203,6 +216,7 @@ struct Bench {
     changes: broadcast::Sender<Touched>,
     closed: Arc<AtomicBool>,
     halted: Option<Error>,
+    halt: Arc<AtomicBool>,
 }
 
 /// One batch, sorted by kind in the order in which it runs.
@@ -290,7 +304,9 @@ impl Bench {
             Err(error) => {
                 self.rollback().await;
                 self.note_halt(&error);
-                if batch.len() == 1 || matches!(error, Error::Unavailable(_) | Error::Halted(_) | Error::Unusable(_)) {
+                if batch.len() == 1
+                    || matches!(error, Error::Unavailable(_) | Error::Halted(_) | Error::Unusable(_))
+                {
                     return batch.fail(&error);
                 }
                 tracing::warn!(%error, units = batch.len(), "a batch failed as a whole; running its units one by one");
@@ -355,6 +371,7 @@ impl Bench {
         if matches!(error, Error::Halted(_)) {
             tracing::error!(%error, "the disk failed to sync; no further write is acknowledged");
             self.halted = Some(error.clone());
+            self.halt.store(true, Ordering::Release);
         }
     }
 }

@@ -221,9 +221,14 @@ pub async fn available(
                     return Err(StageError::permanent("link_broken", detail));
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    return Err(StageError::permanent("link_broken", format!("{} is gone from the library", file.path)));
+                    return Err(StageError::permanent(
+                        "link_broken",
+                        format!("{} is gone from the library", file.path),
+                    ));
                 }
-                Err(error) => return Err(StageError::transient("target_unwritable", format!("{}: {error}", file.path))),
+                Err(error) => {
+                    return Err(StageError::transient("target_unwritable", format!("{}: {error}", file.path)));
+                }
             }
         }
         Ok(())

@@ -33,8 +33,8 @@ pub(crate) fn router(floor: &Floor) -> Router {
         .route("/d/{token}", get(download))
         .route("/d/{token}/{*path}", get(download_file))
         .merge(super::storefront::router())
-        .fallback(problem::not_found)
-        .method_not_allowed_fallback(problem::method_not_allowed)
+        .fallback(problem::no_route)
+        .method_not_allowed_fallback(problem::no_method)
         .layer(DefaultBodyLimit::max(sepay::webhook::MAX_BODY))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, DEADLINE))
         .with_state(floor.clone())
@@ -45,7 +45,11 @@ async fn healthz() -> Json<serde_json::Value> {
 }
 
 /// SePay's webhook: verified on raw bytes, parsed, booked in one commit, then answered.
-async fn webhook(State(floor): State<Floor>, headers: HeaderMap, body: Result<Bytes, BytesRejection>) -> Response {
+async fn webhook(
+    State(floor): State<Floor>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
     let body = match body {
         Ok(body) => body,
         Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
@@ -84,7 +88,13 @@ async fn webhook(State(floor): State<Floor>, headers: HeaderMap, body: Result<By
     let (sepay_id, amount_vnd) = (incoming.sepay_id, incoming.amount.get());
     match floor.store.take_in(incoming).await {
         Ok(taken) => {
-            tracing::info!(sepay_id, amount_vnd, outcome = taken.outcome.as_str(), order_code = taken.order, "transfer");
+            tracing::info!(
+                sepay_id,
+                amount_vnd,
+                outcome = taken.outcome.as_str(),
+                order_code = taken.order,
+                "transfer"
+            );
             let mut words = json!({ "success": true, "outcome": taken.outcome.as_str() });
             if let Some(order) = taken.order {
                 words["order"] = json!(order);
@@ -100,7 +110,7 @@ async fn webhook(State(floor): State<Floor>, headers: HeaderMap, body: Result<By
 
 /// Every refusal looks the same from outside.
 fn reject(floor: &Floor, rejected: Rejected) -> Response {
-    floor.intake.rejected.fetch_add(1, Ordering::Relaxed);
+    floor.intake.reject(floor.clock.now_ms());
     if rejected == Rejected::Stale {
         floor.intake.stale.fetch_add(1, Ordering::Relaxed);
     }
@@ -113,7 +123,8 @@ fn unreadable(error: &ParseError) -> Response {
         ParseError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         _ => StatusCode::BAD_REQUEST,
     };
-    (status, Json(json!({ "success": false, "error": "malformed", "detail": error.to_string() }))).into_response()
+    (status, Json(json!({ "success": false, "error": "malformed", "detail": error.to_string() })))
+        .into_response()
 }
 
 fn answer(status: StatusCode, error: &str) -> Response {
@@ -138,7 +149,13 @@ async fn download_file(
     give(&floor, &token, Some(&path), &method, &headers).await
 }
 
-async fn give(floor: &Floor, token: &str, path: Option<&str>, method: &Method, headers: &HeaderMap) -> Response {
+async fn give(
+    floor: &Floor,
+    token: &str,
+    path: Option<&str>,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Response {
     let config = floor.config();
     let shop = config.shop.name.as_str();
     let Some(id) = floor.link_key.parse(token) else { return refuse(Refusal::Unknown, shop, headers) };
@@ -150,7 +167,8 @@ async fn give(floor: &Floor, token: &str, path: Option<&str>, method: &Method, h
             return refuse(Refusal::Broken, shop, headers);
         }
     };
-    let stored = (serde_json::from_str::<Manifest>(&link.manifest), serde_json::from_str::<Location>(&link.location));
+    let stored =
+        (serde_json::from_str::<Manifest>(&link.manifest), serde_json::from_str::<Location>(&link.location));
     let (Ok(manifest), Ok(location)) = stored else { return refuse(Refusal::Broken, shop, headers) };
     let shared = Shared {
         token,

@@ -14,10 +14,12 @@ use sha2::{Digest, Sha256};
 
 use chotdon_store::Idempotency;
 
-use super::problem::{Answer, Refused};
-use crate::ordering::{Due, Origin, payment, place};
+use super::problem::Answer;
+use crate::ordering::{Origin, place};
+use crate::present;
 use crate::shop::Floor;
-use crate::views::NewOrder;
+use crate::views::{NewOrder, Payment, Problem};
+use chotdon_store::read::OrderRecord;
 
 pub(super) fn router() -> Router<Floor> {
     Router::new()
@@ -39,57 +41,78 @@ pub fn openapi() -> Value {
 /// The storefront that a bearer key belongs to.
 async fn storefront(floor: &Floor, headers: &HeaderMap, scope: &str) -> Answer<String> {
     let refused = || {
-        Refused::new(
+        Problem::new(
             StatusCode::UNAUTHORIZED,
             "unauthorized",
             "Send a storefront key as `Authorization: Bearer …`; `chotdon-server storefront-key create` makes one.",
         )
     };
-    let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).ok_or_else(refused)?;
+    let value =
+        headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).ok_or_else(refused)?;
     let (scheme, key) = value.split_once(' ').ok_or_else(refused)?;
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(refused());
     }
     // Looked up by its hash: what the database compares is not the key.
     let hash = hex::encode(Sha256::digest(key.trim().as_bytes()));
-    let known = floor.store.storefront_key(&hash).await?.filter(|key| key.revoked_at.is_none()).ok_or_else(refused)?;
+    let known = floor
+        .store
+        .storefront_key(&hash)
+        .await?
+        .filter(|key| key.revoked_at.is_none())
+        .ok_or_else(refused)?;
     if !known.scopes.split_whitespace().any(|one| one == scope || one == "*") {
-        return Err(Refused::new(StatusCode::FORBIDDEN, "forbidden", format!("This key lacks the scope {scope}.")));
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "forbidden",
+            format!("This key lacks the scope {scope}."),
+        ));
     }
     Ok(known.name)
 }
 
 async fn create_order(State(floor): State<Floor>, headers: HeaderMap, body: Bytes) -> Answer<Response> {
     let name = storefront(&floor, &headers, "orders").await?;
-    let order: NewOrder =
-        serde_json::from_slice(&body).map_err(|error| Refused::bad_request(format!("the body is not an order: {error}")))?;
+    let order: NewOrder = serde_json::from_slice(&body)
+        .map_err(|error| Problem::bad(format!("the body is not an order: {error}")))?;
     let idempotency = match headers.get("idempotency-key") {
         None => None,
         Some(key) => {
             let key = key.to_str().unwrap_or_default();
             if key.is_empty() || key.len() > 200 {
-                return Err(Refused::bad_request("Idempotency-Key: 1 to 200 visible ASCII characters"));
+                return Err(Problem::bad("Idempotency-Key: 1 to 200 visible ASCII characters"));
             }
             let request_hash = hex::encode(Sha256::digest(&body));
             Some(Idempotency { scope: format!("storefront:{name}"), key: key.to_owned(), request_hash })
         }
     };
     let origin = Origin { channel: "storefront", actor: format!("storefront:{name}"), idempotency };
-    let created = place(&floor, order, origin).await?;
+    let created = place(&floor.store, &floor.config(), floor.clock.now_ms(), order, origin).await?;
     let view = order_view(&floor, &created.code).await?;
     let status = if created.replayed { StatusCode::OK } else { StatusCode::CREATED };
     Ok((status, Json(view)).into_response())
 }
 
-async fn read_order(State(floor): State<Floor>, headers: HeaderMap, Path(code): Path<String>) -> Answer<Json<Value>> {
+async fn read_order(
+    State(floor): State<Floor>,
+    headers: HeaderMap,
+    Path(code): Path<String>,
+) -> Answer<Json<Value>> {
     storefront(&floor, &headers, "orders").await?;
     Ok(Json(order_view(&floor, &code).await?))
 }
 
-async fn cancel_order(State(floor): State<Floor>, headers: HeaderMap, Path(code): Path<String>) -> Answer<Json<Value>> {
+async fn cancel_order(
+    State(floor): State<Floor>,
+    headers: HeaderMap,
+    Path(code): Path<String>,
+) -> Answer<Json<Value>> {
     let name = storefront(&floor, &headers, "orders").await?;
     let now = floor.clock.now_ms();
-    floor.store.cancel_order(&code, "cancelled by the storefront", &format!("storefront:{name}"), now).await?;
+    floor
+        .store
+        .cancel_order(&code, "cancelled by the storefront", &format!("storefront:{name}"), now)
+        .await?;
     Ok(Json(order_view(&floor, &code).await?))
 }
 
@@ -106,16 +129,13 @@ async fn courses(State(floor): State<Floor>, headers: HeaderMap) -> Answer<Json<
 
 /// An order as the storefront sees it.
 async fn order_view(floor: &Floor, code: &str) -> Answer<Value> {
-    let story = floor.store.order_story(code).await?.ok_or_else(|| Refused::not_found(format!("order {code} was not found")))?;
+    let story = floor
+        .store
+        .order_story(code)
+        .await?
+        .ok_or_else(|| Problem::not_found(format_args!("order {code}")))?;
     let order = &story.order;
-    let due = Due {
-        code: &order.code,
-        stage: order.stage,
-        total_vnd: order.total_vnd,
-        paid_vnd: order.paid_vnd,
-        bank_account: order.bank_account_id,
-    };
-    let payment = payment(floor, due).await?.map(|payment| {
+    let payment = payment(floor, order).await?.map(|payment| {
         json!({
             "bank": payment.bank, "bin": payment.bin, "account": payment.account, "holder": payment.holder,
             "memo": payment.memo, "amount_vnd": payment.amount_vnd, "vietqr": payment.vietqr, "pay_url": payment.pay_url,
@@ -129,9 +149,18 @@ async fn order_view(floor: &Floor, code: &str) -> Answer<Value> {
     Ok(json!({
         "code": order.code, "stage": order.stage.as_str(), "flags": order.flags.names(),
         "total_vnd": order.total_vnd, "paid_vnd": order.paid_vnd,
-        "created_at": rfc3339(order.created_at), "expires_at": rfc3339(order.expires_at),
+        "created_at": present::rfc3339(order.created_at), "expires_at": present::rfc3339(order.expires_at),
         "items": items, "payment": payment,
     }))
+}
+
+/// How to pay an order: by the account it was created with, or the preferred one when that is gone.
+async fn payment(floor: &Floor, order: &OrderRecord) -> Answer<Option<Payment>> {
+    let accounts = floor.store.bank_accounts().await?;
+    let account =
+        accounts.iter().find(|account| Some(account.id) == order.bank_account_id).or(accounts.first());
+    let open = order.total_vnd.saturating_sub(order.paid_vnd);
+    Ok(account.map(|account| present::payment(account, &order.code, open, floor.pay_url(&order.code))))
 }
 
 #[derive(Deserialize)]
@@ -141,22 +170,22 @@ struct Token {
 }
 
 /// `DH123456.svg`. The token of the order's page is needed: a QR says what somebody owes.
-async fn qr(State(floor): State<Floor>, headers: HeaderMap, Path(file): Path<String>, Query(token): Query<Token>) -> Answer<Response> {
+async fn qr(
+    State(floor): State<Floor>,
+    headers: HeaderMap,
+    Path(file): Path<String>,
+    Query(token): Query<Token>,
+) -> Answer<Response> {
     let Some(code) = file.strip_suffix(".svg") else {
-        return Err(Refused::not_found("QR codes are drawn as .svg"));
+        return Err(Problem::not_found("a QR that is not .svg"));
     };
     if !floor.may_see(code, &token.t) {
         storefront(&floor, &headers, "orders").await?;
     }
     let view = order_view(&floor, code).await?;
     let text = view.pointer("/payment/vietqr").and_then(Value::as_str).ok_or_else(|| {
-        Refused::new(StatusCode::CONFLICT, "no_bank_account", "The shop has no bank account yet.")
+        Problem::new(StatusCode::CONFLICT, "no_bank_account", "The shop has no bank account yet.")
     })?;
-    let svg = vietqr::svg(text, 480).map_err(|error| Refused::bad_request(error.to_string()))?;
+    let svg = vietqr::svg(text, 480).map_err(|error| Problem::bad(error.to_string()))?;
     Ok(([(header::CONTENT_TYPE, "image/svg+xml")], svg).into_response())
-}
-
-/// RFC 3339 UTC of milliseconds.
-pub(crate) fn rfc3339(ms: i64) -> String {
-    jiff::Timestamp::from_millisecond(ms).map_or_else(|_| String::new(), |at| at.to_string())
 }

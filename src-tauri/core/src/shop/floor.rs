@@ -45,12 +45,33 @@ pub(crate) struct Floor {
 pub(crate) struct Intake {
     /// When the last authentic webhook came, ms; 0 = none yet.
     pub(crate) last_at: AtomicI64,
-    /// Requests refused for their key or signature.
-    pub(crate) rejected: AtomicU64,
+    /// Requests refused for their key or signature, by hour of the last day.
+    rejected: Mutex<VecDeque<(i64, i64)>>,
     /// Of those, right signatures with an old timestamp.
     pub(crate) stale: AtomicU64,
     /// Bodies that could not be read.
     pub(crate) malformed: AtomicU64,
+}
+
+impl Intake {
+    /// Counts a refused request.
+    pub(crate) fn reject(&self, now: i64) {
+        let hour = now / 3_600_000;
+        let mut hours = self.rejected.lock().unwrap_or_else(PoisonError::into_inner);
+        match hours.back_mut() {
+            Some((last, count)) if *last == hour => *count += 1,
+            _ => hours.push_back((hour, 1)),
+        }
+        while hours.len() > 25 {
+            hours.pop_front();
+        }
+    }
+
+    /// Requests refused since then (ms), by whole hours.
+    pub(crate) fn rejected_since(&self, since: i64) -> i64 {
+        let hours = self.rejected.lock().unwrap_or_else(PoisonError::into_inner);
+        hours.iter().filter(|(hour, _)| *hour >= since / 3_600_000).map(|(_, count)| count).sum()
+    }
 }
 
 impl Floor {
@@ -143,11 +164,10 @@ impl Floor {
             MailTransport::None => Ok(Transport::None),
             MailTransport::Mailbox => Transport::mailbox(self.data_dir.join("mailbox"), &mail.from),
             MailTransport::Smtp => {
-                let password = self
-                    .credentials
-                    .get(&SecretName::smtp_password(), self.clock.now_ms())
-                    .await
-                    .map_err(|error| StageError::transient("secret_store_unavailable", error.to_string()))?;
+                let password =
+                    self.credentials.get(&SecretName::smtp_password(), self.clock.now_ms()).await.map_err(
+                        |error| StageError::transient("secret_store_unavailable", error.to_string()),
+                    )?;
                 let settings = SmtpSettings {
                     host: mail.host.clone(),
                     port: mail.port,

@@ -12,7 +12,11 @@ use crate::workers::{Next, StageContext, StageError, StageOutcome};
 
 const DAY_MS: i64 = 24 * 3_600_000;
 
-pub(super) async fn run(floor: &Floor, task: &Claimed, cx: &StageContext) -> Result<StageOutcome, StageError> {
+pub(super) async fn run(
+    floor: &Floor,
+    task: &Claimed,
+    cx: &StageContext,
+) -> Result<StageOutcome, StageError> {
     let order = task.order_id.ok_or_else(|| incomplete("order"))?;
     let case = floor.store.delivery_case(order, task.id).await.map_err(unreadable)?;
     match task.stage.as_str() {
@@ -31,8 +35,10 @@ async fn share(floor: &Floor, case: &DeliveryCase, cx: &StageContext) -> Result<
     let mut links = Vec::with_capacity(case.items.len());
     for item in &case.items {
         let Some((manifest, location)) = &item.prepared else { return Ok(waits_for(case.order, item)) };
-        let manifest: Manifest = serde_json::from_str(manifest).map_err(|error| damaged("manifest", &error))?;
-        let location: Location = serde_json::from_str(location).map_err(|error| damaged("location", &error))?;
+        let manifest: Manifest =
+            serde_json::from_str(manifest).map_err(|error| damaged("manifest", &error))?;
+        let location: Location =
+            serde_json::from_str(location).map_err(|error| damaged("location", &error))?;
         delivery::available(cx, &floor.library(), &location, &manifest).await?;
         // A link that the buyer has goes on working when the order is delivered again.
         let known = item.link.as_deref().and_then(|url| floor.link_key.parse(url.rsplit('/').next()?));
@@ -54,7 +60,11 @@ async fn share(floor: &Floor, case: &DeliveryCase, cx: &StageContext) -> Result<
         .unwrap_or_else(|| delivery_message_id(&case.code, case.mails + 1, &config.mail.from));
     let mail = MailIntent { message_id, recipient: case.email.clone(), subject: parts.subject };
     let aftermath = Aftermath::Shared { order: case.order, links, mail };
-    Ok(StageOutcome { output: json!({ "expires_at": expires_at }).to_string(), aftermath, next: Next::Advance })
+    Ok(StageOutcome {
+        output: json!({ "expires_at": expires_at }).to_string(),
+        aftermath,
+        next: Next::Advance,
+    })
 }
 
 fn waits_for(order: i64, item: &DeliveryItem) -> StageOutcome {
@@ -75,7 +85,8 @@ async fn mail(floor: &Floor, case: &DeliveryCase) -> Result<StageOutcome, StageE
     let reference = if config.mail.transport == MailTransport::None {
         "no mail, by the settings".to_owned()
     } else {
-        let links: Vec<NewLink> = case.items.iter().filter_map(|item| known_link(&config, floor, item)).collect();
+        let links: Vec<NewLink> =
+            case.items.iter().filter_map(|item| known_link(&config, floor, item)).collect();
         let parts = words(floor, &config, case, &links).await?;
         let message = Message::new(message_id.clone(), case.email.clone(), case.name.clone(), parts);
         match floor.transport().await?.send(floor.clock.now_ms(), &message).await {
@@ -93,11 +104,23 @@ fn known_link(config: &Config, floor: &Floor, item: &DeliveryItem) -> Option<New
     let id = floor.link_key.parse(url.rsplit('/').next()?)?;
     let expires_at = floor.clock.now_ms() + config.orders.link_days * DAY_MS;
     let max_downloads = config.orders.link_max_downloads;
-    Some(NewLink { id, item: item.item, course: item.course, version: item.version, url, expires_at, max_downloads })
+    Some(NewLink {
+        id,
+        item: item.item,
+        course: item.course,
+        version: item.version,
+        url,
+        expires_at,
+        max_downloads,
+    })
 }
 
 /// Our own password is refused, which is no order's fault: deliveries pause and the owner is told.
-async fn stop_mail(floor: &Floor, case: &DeliveryCase, error: &StageError) -> Result<StageOutcome, StageError> {
+async fn stop_mail(
+    floor: &Floor,
+    case: &DeliveryCase,
+    error: &StageError,
+) -> Result<StageOutcome, StageError> {
     tracing::error!(order_code = %case.code, detail = %error.detail, "the mail server refuses our login; deliveries pause");
     floor.stop_deliveries("mail_auth", &error.detail).await;
     Ok(StageOutcome { next: Next::Later(floor.clock.now_ms()), ..StageOutcome::done() })

@@ -22,7 +22,9 @@ pub(super) async fn run(floor: &Floor, task: &Claimed, _: &StageContext) -> Resu
         .ok()
         .and_then(|payload| payload.get("notice").and_then(Value::as_i64))
         .ok_or_else(|| super::incomplete("notice"))?;
-    let Some(notice) = floor.store.notice(id).await.map_err(unreadable)? else { return Ok(StageOutcome::done()) };
+    let Some(notice) = floor.store.notice(id).await.map_err(unreadable)? else {
+        return Ok(StageOutcome::done());
+    };
     let config = floor.config();
     // What the owner has seen in the app needs no toast.
     if notice.state != "new" || !config.notifications.desktop {
@@ -75,7 +77,12 @@ fn toast(notice: &NoticeRecord, language: Language) -> Toast {
     let vi = language == Language::Vi;
     let (title, body, route) = match notice.kind.as_str() {
         "worker_crashed" | "worker_hung" => (
-            if vi { "Một tác vụ bị treo hoặc dừng đột ngột" } else { "A worker hung or crashed" }.to_owned(),
+            if vi {
+                "Một tác vụ bị treo hoặc dừng đột ngột"
+            } else {
+                "A worker hung or crashed"
+            }
+            .to_owned(),
             if vi {
                 "Đã thay worker và tự chạy lại tác vụ. Mở Hàng đợi để xem."
             } else {
@@ -85,8 +92,12 @@ fn toast(notice: &NoticeRecord, language: Language) -> Toast {
             "/queue",
         ),
         "mail_stopped" => (
-            if vi { "Không gửi được e-mail: máy chủ từ chối đăng nhập" } else { "Mail stopped: the server refuses our login" }
-                .to_owned(),
+            if vi {
+                "Không gửi được e-mail: máy chủ từ chối đăng nhập"
+            } else {
+                "Mail stopped: the server refuses our login"
+            }
+            .to_owned(),
             if vi {
                 "Giao hàng đang tạm dừng. Kiểm tra mật khẩu SMTP trong Cài đặt rồi bấm Tiếp tục."
             } else {
@@ -96,10 +107,18 @@ fn toast(notice: &NoticeRecord, language: Language) -> Toast {
             "/settings",
         ),
         "different_body" => (
-            if vi { "SePay gửi lại một giao dịch với nội dung khác" } else { "SePay repeated a transfer with other contents" }
-                .to_owned(),
-            if vi { "Tiền không bị cộng hai lần. Hãy kiểm tra giao dịch này." } else { "Nothing was counted twice. Please check this transfer." }
-                .to_owned(),
+            if vi {
+                "SePay gửi lại một giao dịch với nội dung khác"
+            } else {
+                "SePay repeated a transfer with other contents"
+            }
+            .to_owned(),
+            if vi {
+                "Tiền không bị cộng hai lần. Hãy kiểm tra giao dịch này."
+            } else {
+                "Nothing was counted twice. Please check this transfer."
+            }
+            .to_owned(),
             "/overview",
         ),
         _ => {
@@ -109,7 +128,8 @@ fn toast(notice: &NoticeRecord, language: Language) -> Toast {
                 (true, count) => format!("{count} tác vụ thất bại vì cùng một lỗi"),
                 (false, count) => format!("{count} tasks failed for one cause"),
             };
-            let subject = [word("order"), word("course")].into_iter().find(|word| !word.is_empty()).unwrap_or_default();
+            let subject =
+                [word("order"), word("course")].into_iter().find(|word| !word.is_empty()).unwrap_or_default();
             let cause = cause(&word("code"), vi);
             let body = if subject.is_empty() { cause.to_owned() } else { format!("{subject}: {cause}") };
             (title, body, "/failures")
@@ -122,7 +142,9 @@ fn cause(code: &str, vi: bool) -> &'static str {
     match (code, vi) {
         ("source_not_found", true) => "không tìm thấy nguồn khoá học. Sửa nguồn rồi bấm Thử lại.",
         ("source_not_found", false) => "the course's source was not found. Mend it, then retry.",
-        ("source_unauthorized", true) => "nguồn khoá học từ chối quyền truy cập. Kiểm tra khóa rồi bấm Thử lại.",
+        ("source_unauthorized", true) => {
+            "nguồn khoá học từ chối quyền truy cập. Kiểm tra khóa rồi bấm Thử lại."
+        }
         ("source_unauthorized", false) => "the course's source refused access. Check its key, then retry.",
         ("source_invalid", true) => "nguồn khoá học có nội dung không hợp lệ.",
         ("source_invalid", false) => "the course's source has invalid contents.",

@@ -10,7 +10,11 @@ use crate::secrets::SecretName;
 use crate::shop::Floor;
 use crate::workers::{Next, StageContext, StageError, StageOutcome};
 
-pub(super) async fn run(floor: &Floor, task: &Claimed, cx: &StageContext) -> Result<StageOutcome, StageError> {
+pub(super) async fn run(
+    floor: &Floor,
+    task: &Claimed,
+    cx: &StageContext,
+) -> Result<StageOutcome, StageError> {
     let course = task.course_id.ok_or_else(|| incomplete("course"))?;
     let version = task.course_version.ok_or_else(|| incomplete("version"))?;
     let case = floor.store.prepare_case(course).await.map_err(unreadable)?;
@@ -18,7 +22,8 @@ pub(super) async fn run(floor: &Floor, task: &Claimed, cx: &StageContext) -> Res
     let target: TargetSpec = serde_json::from_str(&case.target).map_err(|error| damaged("target", &error))?;
     match task.stage.as_str() {
         "fetch" => {
-            let source: SourceSpec = serde_json::from_str(&case.source).map_err(|error| damaged("source", &error))?;
+            let source: SourceSpec =
+                serde_json::from_str(&case.source).map_err(|error| damaged("source", &error))?;
             let secret = secret(floor, &source).await?;
             let manifest = delivery::fetch(cx, &source, &staging, &floor.http, secret).await?;
             Ok(StageOutcome { output: text(&manifest)?, ..StageOutcome::done() })
@@ -26,7 +31,8 @@ pub(super) async fn run(floor: &Floor, task: &Claimed, cx: &StageContext) -> Res
         "upload" => {
             let manifest = manifest(floor, task).await?;
             let location =
-                delivery::upload(cx, &target, &floor.library(), &case.slug, version, &staging, &manifest).await?;
+                delivery::upload(cx, &target, &floor.library(), &case.slug, version, &staging, &manifest)
+                    .await?;
             Ok(StageOutcome { output: text(&location)?, ..StageOutcome::done() })
         }
         _ => {
@@ -57,7 +63,8 @@ fn prepared(
 
 async fn secret(floor: &Floor, source: &SourceSpec) -> Result<Option<SecretString>, StageError> {
     let Some(name) = source.secret_name() else { return Ok(None) };
-    let name = SecretName::parse(name).map_err(|error| StageError::permanent("source_invalid", error.to_string()))?;
+    let name = SecretName::parse(name)
+        .map_err(|error| StageError::permanent("source_invalid", error.to_string()))?;
     let value = floor
         .credentials
         .get(&name, floor.clock.now_ms())
@@ -65,7 +72,10 @@ async fn secret(floor: &Floor, source: &SourceSpec) -> Result<Option<SecretStrin
         .map_err(|error| StageError::transient("secret_store_unavailable", error.to_string()))?;
     match value {
         Some(value) => Ok(Some(value)),
-        None => Err(StageError::permanent("source_unauthorized", format!("the secret {} is not set", name.as_str()))),
+        None => Err(StageError::permanent(
+            "source_unauthorized",
+            format!("the secret {} is not set", name.as_str()),
+        )),
     }
 }
 

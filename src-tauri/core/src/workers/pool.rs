@@ -60,7 +60,11 @@ impl StageOutcome {
 /// What the stages of all kinds of tasks do.
 pub trait Stages: Send + Sync + 'static {
     /// Runs the stage that `task` stands at.
-    fn run<'a>(&'a self, task: &'a Claimed, cx: &'a StageContext) -> BoxFuture<'a, Result<StageOutcome, StageError>>;
+    fn run<'a>(
+        &'a self,
+        task: &'a Claimed,
+        cx: &'a StageContext,
+    ) -> BoxFuture<'a, Result<StageOutcome, StageError>>;
 }
 
 /// Settings of the pool; may change while it runs.
@@ -286,7 +290,9 @@ impl Pool {
         let free = match lane {
             Lane::Owner => 1_usize.saturating_sub(of(Lane::Owner)),
             Lane::Order => workers.saturating_sub(shared),
-            Lane::Course => workers.saturating_sub(shared).min(self.limit(Lane::Course).saturating_sub(of(Lane::Course))),
+            Lane::Course => {
+                workers.saturating_sub(shared).min(self.limit(Lane::Course).saturating_sub(of(Lane::Course)))
+            }
         };
         i64::try_from(free).unwrap_or(i64::MAX)
     }
@@ -485,7 +491,11 @@ impl Pool {
         let stall = self.inner.settings().stall_ms;
         let running = self.inner.running();
         let seen = |one: &Running| one.meter.seen_at.load(Ordering::Relaxed);
-        running.values().filter(|one| now - seen(one) >= stall).map(|one| (one.task.clone(), seen(one))).collect()
+        running
+            .values()
+            .filter(|one| now - seen(one) >= stall)
+            .map(|one| (one.task.clone(), seen(one)))
+            .collect()
     }
 
     /// Throws a worker out and seats a new one in its place.
@@ -547,13 +557,20 @@ impl Inner {
     fn paused(&self, lane: Lane) -> bool {
         let now = self.clock.now_ms();
         let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        lanes.iter().any(|one| one.lane == lane && one.paused_at.is_some() && one.until.is_none_or(|until| until > now))
+        lanes.iter().any(|one| {
+            one.lane == lane && one.paused_at.is_some() && one.until.is_none_or(|until| until > now)
+        })
     }
 
     /// When the next pause with an end is over, ms.
     fn resumes_at(&self) -> i64 {
         let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        lanes.iter().filter(|one| one.paused_at.is_some()).filter_map(|one| one.until).min().unwrap_or(i64::MAX)
+        lanes
+            .iter()
+            .filter(|one| one.paused_at.is_some())
+            .filter_map(|one| one.until)
+            .min()
+            .unwrap_or(i64::MAX)
     }
 
     fn until_due(&self) -> Duration {

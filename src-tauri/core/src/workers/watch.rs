@@ -29,7 +29,12 @@ impl Pool {
     async fn beat(&self) {
         let now = self.inner.clock.now_ms();
         let leases = self.leases();
-        match self.inner.store.heartbeat(&self.inner.boot, leases.clone(), now + self.settings().lease_ms).await {
+        match self
+            .inner
+            .store
+            .heartbeat(&self.inner.boot, leases.clone(), now + self.settings().lease_ms)
+            .await
+        {
             Ok(held) => {
                 for (task, _) in leases.iter().filter(|(task, _)| !held.contains(task)) {
                     // Cancelled by the owner, or settled this very moment.

@@ -36,7 +36,8 @@ impl Worker {
     pub(super) async fn work(mut self) {
         loop {
             let started = self.begin_stage();
-            let cx = StageContext::new(self.cancel.clone(), self.meter.clone(), self.pool.inner.clock.clone());
+            let cx =
+                StageContext::new(self.cancel.clone(), self.meter.clone(), self.pool.inner.clock.clone());
             let ran = AssertUnwindSafe(self.run_stage(&cx)).catch_unwind().await;
             let ran = ran.unwrap_or_else(|panic| Err(crashed(panic.as_ref())));
             let crashed = matches!(&ran, Err(error) if error.class == ErrorClass::Crashed);
@@ -149,7 +150,11 @@ pub(super) async fn settle(pool: &Pool, task: &Claimed, result: StageResult, aft
             Ok(Settled::Accepted) => return !given_up,
             Ok(Settled::Stale) => {
                 pool.inner.stale_refused.fetch_add(1, Ordering::Relaxed);
-                tracing::warn!(task_id = task.id, epoch = task.epoch, "the late result of a stale worker was refused");
+                tracing::warn!(
+                    task_id = task.id,
+                    epoch = task.epoch,
+                    "the late result of a stale worker was refused"
+                );
                 return false;
             }
             Err(Error::Unavailable(why)) => {

@@ -1,10 +1,114 @@
-//! The admin API.
+//! The admin API: every question and action of the owner's UI, behind the desktop's window and the private listener.
+//!
+//! It asks nobody who they are; the private listener does that before. Handlers only parse, ask the store or the
+//! pool, and present. [`openapi`] is the same table of routes as a document.
+
+mod checks;
+mod courses;
+mod events;
+mod failures;
+mod health;
+mod lists;
+mod mailbox;
+mod orders;
+mod overview;
+mod page;
+mod queue;
+mod settings;
+mod simulate;
+pub(crate) mod state;
+mod tasks;
 
 use axum::Router;
+use utoipa::OpenApi;
 
-use crate::shop::Shop;
+pub(crate) use checks::CheckBook;
+pub(crate) use state::Desk;
 
-pub(crate) fn router(shop: Shop) -> Router {
-    let _ = shop;
-    Router::new()
+use super::problem::{no_method, no_route};
+
+macro_rules! routes {
+    ($($method:ident $path:literal $module:ident :: $handler:ident;)+) => {
+        /// Every route, as `method path`.
+        #[cfg(test)]
+        const ROUTES: &[(&str, &str)] = &[$((stringify!($method), $path),)+];
+
+        fn routed() -> Router<Desk> {
+            Router::new()$(.route($path, axum::routing::$method($module::$handler)))+
+        }
+
+        #[derive(OpenApi)]
+        #[openapi(
+            info(
+                title = "ChotDon admin API",
+                description = "What the owner's UI asks and does. Bearer token or login cookie on the private listener. \
+                               Errors are RFC 9457 problem details with a stable `code`; times are RFC 3339 UTC; \
+                               money is whole đồng in fields that end in `_vnd`."
+            ),
+            paths($($module::$handler),+),
+            components(schemas(crate::views::Problem, crate::views::Event))
+        )]
+        struct Document;
+    };
 }
+
+routes! {
+    get "/health" health::health;
+    get "/admin/api/overview" overview::overview;
+    get "/admin/api/money" overview::money;
+    get "/admin/api/checklist" checks::checklist;
+    post "/admin/api/checks/{id}" checks::run_check;
+    get "/admin/api/orders" orders::orders;
+    post "/admin/api/orders" orders::create_order;
+    get "/admin/api/orders/{code}" orders::order;
+    post "/admin/api/orders/{code}/cancel" orders::cancel_order;
+    post "/admin/api/orders/{code}/redeliver" orders::redeliver;
+    post "/admin/api/orders/{code}/note" orders::add_note;
+    get "/admin/api/queue" queue::queue;
+    post "/admin/api/queue/pause" queue::pause;
+    post "/admin/api/queue/resume" queue::resume;
+    get "/admin/api/tasks" tasks::tasks;
+    get "/admin/api/tasks/{id}" tasks::task;
+    post "/admin/api/tasks/{id}/retry" tasks::retry_task;
+    post "/admin/api/tasks/{id}/cancel" tasks::cancel_task;
+    post "/admin/api/tasks/{id}/priority" tasks::set_priority;
+    get "/admin/api/failures" failures::failures;
+    post "/admin/api/failures/retry" failures::retry_failures;
+    get "/admin/api/transfers" lists::transfers;
+    get "/admin/api/customers" lists::customers;
+    get "/admin/api/audit" lists::audit;
+    get "/admin/api/notices" lists::notices;
+    post "/admin/api/notices/seen" lists::all_notices_seen;
+    post "/admin/api/notices/{id}/seen" lists::notice_seen;
+    get "/admin/api/courses" courses::courses;
+    put "/admin/api/courses/{slug}" courses::save_course;
+    get "/admin/api/settings" settings::settings;
+    put "/admin/api/settings/{section}" settings::save_section;
+    put "/admin/api/secrets/{name}" settings::set_secret;
+    delete "/admin/api/secrets/{name}" settings::delete_secret;
+    put "/admin/api/bank-accounts" settings::save_bank_account;
+    delete "/admin/api/bank-accounts/{id}" settings::delete_bank_account;
+    post "/admin/api/reload" settings::reload;
+    post "/admin/api/demo/mend" simulate::mend_source;
+    post "/admin/api/simulate-transfer" simulate::simulate_transfer;
+    get "/admin/api/mailbox" mailbox::mailbox;
+    get "/admin/api/mailbox/{file}" mailbox::message;
+    get "/admin/api/events" events::events;
+    get "/admin/api/openapi.json" health::document;
+}
+
+/// The admin API over `desk`. Unknown paths and methods are problems too.
+pub(crate) fn router(desk: Desk) -> Router {
+    routed().fallback(no_route).method_not_allowed_fallback(no_method).with_state(desk)
+}
+
+/// The OpenAPI document of the admin API, as JSON.
+#[must_use]
+pub fn openapi() -> String {
+    let mut document = Document::openapi();
+    document.info.version = env!("CARGO_PKG_VERSION").to_owned();
+    document.to_pretty_json().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

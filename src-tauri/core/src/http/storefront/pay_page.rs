@@ -8,10 +8,10 @@ use minijinja::{Environment, context};
 use chotdon_domain::money::Vnd;
 use chotdon_domain::order::Stage;
 
-use super::super::problem::{Answer, Refused};
-use super::Token;
-use crate::ordering::{Due, payment};
+use super::{Token, payment};
+use crate::http::problem::Answer;
 use crate::shop::Floor;
+use crate::views::Problem;
 
 const PAGE: &str = include_str!("pay.html");
 
@@ -22,28 +22,22 @@ pub(super) async fn show(
     headers: HeaderMap,
 ) -> Answer<Response> {
     // Without the right token an existing order looks like one that does not exist.
-    let unknown = || Refused::not_found("There is no such page. Please open the whole link, to its last character.");
+    let unknown = || Problem::not_found("this page");
     if !floor.may_see(&code, &token.t) {
         return Err(unknown());
     }
     let story = floor.store.order_story(&code).await?.ok_or_else(unknown)?;
     let order = &story.order;
-    let due = Due {
-        code: &order.code,
-        stage: order.stage,
-        total_vnd: order.total_vnd,
-        paid_vnd: order.paid_vnd,
-        bank_account: order.bank_account_id,
-    };
-    let payment = payment(&floor, due).await?;
+    let payment = payment(&floor, order).await?;
     let vnd = |amount: i64| Vnd::new(amount).map_or_else(|_| String::new(), |amount| amount.to_string());
     let english = headers
         .get(header::ACCEPT_LANGUAGE)
         .and_then(|value| value.to_str().ok())
         .is_some_and(|languages| languages.trim_start().starts_with("en"));
     let mut environment = Environment::new();
-    environment.add_template("pay.html", PAGE).map_err(|error| Refused::bad_request(error.to_string()))?;
-    let links: Vec<_> = story.items.iter().filter_map(|item| Some((item.title.clone(), item.link.clone()?))).collect();
+    environment.add_template("pay.html", PAGE).map_err(|error| Problem::bad(error.to_string()))?;
+    let links: Vec<_> =
+        story.items.iter().filter_map(|item| Some((item.title.clone(), item.link.clone()?))).collect();
     let words = context! {
         en => english,
         shop => floor.config().shop.name.clone(),
@@ -56,7 +50,7 @@ pub(super) async fn show(
         paid => vnd(order.paid_vnd),
         underpaid => order.paid_vnd > 0 && order.paid_vnd < order.total_vnd,
         links => if order.stage == Stage::Completed { links } else { Vec::new() },
-        qr => payment.as_ref().map(|payment| payment.qr_svg.clone()),
+        qr => payment.as_ref().map(|payment| payment.qr_svg.clone()).filter(|svg| !svg.is_empty()),
         bank => payment.as_ref().map(|payment| payment.bank.clone()),
         account => payment.as_ref().map(|payment| payment.account.clone()),
         holder => payment.as_ref().map(|payment| payment.holder.clone()),
@@ -66,7 +60,7 @@ pub(super) async fn show(
     let page = environment
         .get_template("pay.html")
         .and_then(|template| template.render(words))
-        .map_err(|error| Refused::bad_request(error.to_string()))?;
+        .map_err(|error| Problem::bad(error.to_string()))?;
     let policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
     let headers = [
         (header::CONTENT_SECURITY_POLICY, policy),

@@ -1,0 +1,116 @@
+//! Transfers, customers, the inbox and the record of human actions.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use chotdon_store::read::TRANSFER_STATES;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::Desk;
+use super::page::{id, page, window, word};
+use crate::http::problem::{Answer, Asked};
+use crate::present;
+use crate::views::{AuditRow, CustomerRow, Notice, Page, Problem, TransferRow};
+
+/// What these lists can be asked.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListQuery {
+    /// Cursor: `next` of the page before.
+    after: Option<String>,
+    /// Rows, 1 to 200; 50 when left out.
+    limit: Option<String>,
+}
+
+/// What the list of transfers can be asked.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+pub(super) struct TransfersQuery {
+    /// Only this state: `order`, `wallet`, `unmatched`, `set_aside`, `ignored`.
+    state: Option<String>,
+    /// Cursor: `next` of the page before.
+    after: Option<String>,
+    /// Rows, 1 to 200; 50 when left out.
+    limit: Option<String>,
+}
+
+/// What the list of customers can be asked.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+pub(super) struct CustomersQuery {
+    /// Name, e-mail, phone or deposit code.
+    q: Option<String>,
+    /// Cursor: `next` of the page before.
+    after: Option<String>,
+    /// Rows, 1 to 200; 50 when left out.
+    limit: Option<String>,
+}
+
+/// Transfers that arrived, newest first.
+#[utoipa::path(get, path = "/admin/api/transfers", tag = "money", params(TransfersQuery),
+    responses((status = 200, body = Page<TransferRow>), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn transfers(
+    State(desk): State<Desk>,
+    Asked(asked): Asked<TransfersQuery>,
+) -> Answer<Json<Page<TransferRow>>> {
+    let window = window(asked.after.as_deref(), asked.limit.as_deref())?;
+    let state = word("state", asked.state.as_deref(), TRANSFER_STATES, |name| {
+        TRANSFER_STATES.into_iter().find(|known| *known == name)
+    })?;
+    let slice = desk.store.transfers(state, window).await?;
+    Ok(Json(page(&slice, present::transfer_row)))
+}
+
+/// Customers, newest first.
+#[utoipa::path(get, path = "/admin/api/customers", tag = "people", params(CustomersQuery),
+    responses((status = 200, body = Page<CustomerRow>), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn customers(
+    State(desk): State<Desk>,
+    Asked(asked): Asked<CustomersQuery>,
+) -> Answer<Json<Page<CustomerRow>>> {
+    let window = window(asked.after.as_deref(), asked.limit.as_deref())?;
+    let slice = desk.store.customers(asked.q.as_deref(), window).await?;
+    Ok(Json(page(&slice, present::customer_row)))
+}
+
+/// What people did, newest first.
+#[utoipa::path(get, path = "/admin/api/audit", tag = "people", params(ListQuery),
+    responses((status = 200, body = Page<AuditRow>), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn audit(
+    State(desk): State<Desk>,
+    Asked(asked): Asked<ListQuery>,
+) -> Answer<Json<Page<AuditRow>>> {
+    let slice = desk.store.audit(window(asked.after.as_deref(), asked.limit.as_deref())?).await?;
+    Ok(Json(page(&slice, present::audit_row)))
+}
+
+/// The owner's inbox, newest first.
+#[utoipa::path(get, path = "/admin/api/notices", tag = "notices", params(ListQuery),
+    responses((status = 200, body = Page<Notice>), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn notices(
+    State(desk): State<Desk>,
+    Asked(asked): Asked<ListQuery>,
+) -> Answer<Json<Page<Notice>>> {
+    let slice = desk.store.notices(window(asked.after.as_deref(), asked.limit.as_deref())?).await?;
+    Ok(Json(page(&slice, present::notice)))
+}
+
+/// Marks one notice as seen.
+#[utoipa::path(post, path = "/admin/api/notices/{id}/seen", tag = "notices", params(("id" = i64, Path, description = "Notice id")),
+    responses((status = 204), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn notice_seen(State(desk): State<Desk>, Path(notice): Path<String>) -> Answer<StatusCode> {
+    desk.store.notices_seen(Some(id(&notice)?)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Marks every new notice as seen.
+#[utoipa::path(post, path = "/admin/api/notices/seen", tag = "notices",
+    responses((status = 204), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn all_notices_seen(State(desk): State<Desk>) -> Answer<StatusCode> {
+    desk.store.notices_seen(None).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,27 @@
+//! From what the store remembers to what people are shown: records become views, nothing else.
+//!
+//! No SQL, no clock and no I/O: whatever depends on the time is given `now`. Used by the admin API; the payment
+//! block also by the public listener.
+
+mod failures;
+mod orders;
+mod overview;
+mod payment;
+mod people;
+mod settings;
+mod tasks;
+mod time;
+
+pub(crate) use failures::{failure_group, failures};
+pub(crate) use orders::{order_detail, order_row, transfer_row};
+pub(crate) use overview::{Glance, money, overview};
+pub(crate) use payment::{memo, payment};
+pub(crate) use people::{audit_row, customer_row, notice};
+pub(crate) use settings::{course_row, secret_row, settings};
+pub(crate) use tasks::{Crew, queue, queue_counts, task_detail, task_row};
+pub(crate) use time::rfc3339;
+
+/// JSON that we wrote ourselves; an object without words when it is damaged.
+fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap_or_else(|_| serde_json::Value::Object(serde_json::Map::new()))
+}

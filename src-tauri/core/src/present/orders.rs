@@ -1,0 +1,158 @@
+//! Orders, their timeline, transfers and mails.
+
+use chotdon_domain::order::{Delivery as DeliveryState, Flags, Stage as OrderStage};
+use chotdon_domain::task::TaskState;
+use chotdon_store::read::{ItemRecord, MailRecord, OrderRecord, OrderStory, TimelineRecord, TransferRecord};
+
+use super::{json, rfc3339, task_row};
+use crate::views::{
+    CustomerName, Delivery, Flag, MailRow, OrderDetail, OrderItem, OrderRow, Payment, Stage, TimelineRow,
+    TransferRow,
+};
+
+/// One line of the order list.
+pub(crate) fn order_row(order: &OrderRecord) -> OrderRow {
+    OrderRow {
+        code: order.code.clone(),
+        customer: CustomerName {
+            id: order.customer_id,
+            name: order.name.clone(),
+            email: order.email.clone(),
+            phone: order.phone.clone(),
+        },
+        summary: order.summary.clone(),
+        stage: stage(order.stage),
+        flags: flags(order.flags),
+        total_vnd: order.total_vnd,
+        paid_vnd: order.paid_vnd,
+        vip: order.prio < 2,
+        created_at: rfc3339(order.created_at),
+        paid_at: order.paid_at.map(rfc3339),
+        completed_at: order.completed_at.map(rfc3339),
+        retry_at: order.retry_at.map(rfc3339),
+    }
+}
+
+/// The whole story of one order.
+pub(crate) fn order_detail(story: &OrderStory, payment: Option<Payment>) -> OrderDetail {
+    OrderDetail {
+        order: order_row(&story.order),
+        note: story.order.note.clone(),
+        channel: story.order.channel.clone(),
+        expires_at: rfc3339(story.order.expires_at),
+        items: story.items.iter().map(item).collect(),
+        payment,
+        timeline: story.timeline.iter().map(timeline_row).collect(),
+        tasks: story.tasks.iter().map(|task| task_row(task, None)).collect(),
+        transfers: story.transfers.iter().map(transfer_row).collect(),
+        mails: story.mails.iter().map(mail_row).collect(),
+        actions: actions(story),
+    }
+}
+
+/// What the store will accept for this order now.
+fn actions(story: &OrderStory) -> Vec<String> {
+    use OrderStage::{Cancelled, Completed, Expired, Failed, Paid, Pending, Processing, Refunded};
+    let stage = story.order.stage;
+    let any = |state: TaskState| story.tasks.iter().any(|task| task.state == state);
+    let delivering = story.tasks.iter().any(|task| {
+        task.order_code.is_some()
+            && matches!(task.state, TaskState::Scheduled | TaskState::Ready | TaskState::Running)
+    });
+    let mut actions = Vec::new();
+    if any(TaskState::Failed) && !matches!(stage, Cancelled | Refunded) {
+        actions.push("retry");
+    }
+    if matches!(stage, Completed | Failed | Paid | Processing) && !delivering {
+        actions.push("redeliver");
+    }
+    if matches!(stage, Pending | Expired | Failed) {
+        actions.push("cancel");
+    }
+    if story.items.iter().any(|item| item.link.is_some() && item.delivery == DeliveryState::Delivered) {
+        actions.push("copy_link");
+    }
+    actions.into_iter().map(str::to_owned).collect()
+}
+
+/// A transfer that arrived.
+pub(crate) fn transfer_row(transfer: &TransferRecord) -> TransferRow {
+    TransferRow {
+        id: transfer.id,
+        sepay_id: transfer.sepay_id,
+        direction: transfer.direction.clone(),
+        amount_vnd: transfer.amount_vnd,
+        gateway: transfer.gateway.clone(),
+        account: transfer.account.clone(),
+        content: transfer.content.clone(),
+        reference: transfer.reference.clone(),
+        state: transfer.state.clone(),
+        reason: transfer.reason.clone(),
+        level: transfer.level.clone(),
+        order: transfer.order_code.clone(),
+        received_at: rfc3339(transfer.received_at),
+        booked_at: transfer.booked_at.map(rfc3339),
+    }
+}
+
+fn item(item: &ItemRecord) -> OrderItem {
+    OrderItem {
+        course: item.slug.clone(),
+        title: item.title.clone(),
+        price_vnd: item.price_vnd,
+        delivery: match item.delivery {
+            DeliveryState::Waiting => Delivery::Waiting,
+            DeliveryState::Preparing => Delivery::Preparing,
+            DeliveryState::Sharing => Delivery::Sharing,
+            DeliveryState::Delivered => Delivery::Delivered,
+            DeliveryState::Failed => Delivery::Failed,
+            DeliveryState::Revoked => Delivery::Revoked,
+        },
+        link: item.link.clone(),
+    }
+}
+
+fn timeline_row(row: &TimelineRecord) -> TimelineRow {
+    TimelineRow {
+        id: row.id,
+        at: rfc3339(row.at),
+        kind: row.kind.clone(),
+        data: json(&row.data),
+        actor: row.actor.clone(),
+    }
+}
+
+fn mail_row(mail: &MailRecord) -> MailRow {
+    MailRow {
+        id: mail.id,
+        recipient: mail.recipient.clone(),
+        subject: mail.subject.clone(),
+        state: mail.state.clone(),
+        created_at: rfc3339(mail.created_at),
+        sent_at: mail.sent_at.map(rfc3339),
+    }
+}
+
+fn stage(stage: OrderStage) -> Stage {
+    match stage {
+        OrderStage::Pending => Stage::Pending,
+        OrderStage::Paid => Stage::Paid,
+        OrderStage::Processing => Stage::Processing,
+        OrderStage::Completed => Stage::Completed,
+        OrderStage::Failed => Stage::Failed,
+        OrderStage::Expired => Stage::Expired,
+        OrderStage::Cancelled => Stage::Cancelled,
+        OrderStage::Refunded => Stage::Refunded,
+    }
+}
+
+fn flags(flags: Flags) -> Vec<Flag> {
+    let all = [
+        (Flags::UNDERPAID, Flag::Underpaid),
+        (Flags::OVERPAID, Flag::Overpaid),
+        (Flags::LATE, Flag::Late),
+        (Flags::PAID_TWICE, Flag::PaidTwice),
+        (Flags::MARKED, Flag::Marked),
+    ];
+    all.into_iter().filter(|(bit, _)| flags.has(*bit)).map(|(_, flag)| flag).collect()
+}

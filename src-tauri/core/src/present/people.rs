@@ -1,0 +1,54 @@
+//! Customers, the inbox, and the record of human actions.
+
+use chotdon_store::NoticeRecord;
+use chotdon_store::read::{AuditRecord, CustomerRecord};
+
+use super::{json, rfc3339};
+use crate::views::{AuditRow, CustomerRow, Notice};
+
+/// A customer in a list.
+pub(crate) fn customer_row(customer: &CustomerRecord) -> CustomerRow {
+    CustomerRow {
+        id: customer.id,
+        name: customer.name.clone(),
+        email: customer.email.clone(),
+        phone: customer.phone.clone(),
+        deposit_code: customer.deposit_code.clone(),
+        wallet_vnd: customer.wallet_vnd,
+        orders: customer.orders,
+        created_at: rfc3339(customer.created_at),
+    }
+}
+
+/// A note of the inbox, with the page that explains it.
+pub(crate) fn notice(notice: &NoticeRecord) -> Notice {
+    let route = match notice.kind.as_str() {
+        "task_failed" => "/failures",
+        "worker_crashed" | "worker_hung" => "/queue",
+        "mail_stopped" => "/settings",
+        _ => "/",
+    };
+    Notice {
+        id: notice.id,
+        class: notice.class,
+        kind: notice.kind.clone(),
+        data: json(&notice.data),
+        count: notice.count,
+        first_at: rfc3339(notice.first_at),
+        last_at: rfc3339(notice.last_at),
+        state: notice.state.clone(),
+        route: route.to_owned(),
+    }
+}
+
+/// What a person did.
+pub(crate) fn audit_row(entry: &AuditRecord) -> AuditRow {
+    AuditRow {
+        id: entry.id,
+        at: rfc3339(entry.at),
+        actor: entry.actor.clone(),
+        action: entry.action.clone(),
+        subject: entry.subject.clone(),
+        data: json(&entry.data),
+    }
+}

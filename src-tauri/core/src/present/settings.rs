@@ -1,0 +1,92 @@
+//! Settings, bank accounts, courses.
+
+use chotdon_store::read::{AccountRecord, CourseRecord};
+
+use super::json;
+use crate::config::Config;
+use crate::secrets::Listed;
+use crate::views::{
+    BankAccount, CourseRow, MailSettings, NotificationSettings, OrderSettings, SecretRow, SepaySettings,
+    Settings, ShopSettings, WorkerSettings,
+};
+
+/// The settings page; `sepay` and the secrets come from the running shop.
+pub(crate) fn settings(
+    config: &Config,
+    sepay: SepaySettings,
+    accounts: &[AccountRecord],
+    secrets: Vec<SecretRow>,
+    secret_store: &str,
+) -> Settings {
+    Settings {
+        shop: ShopSettings {
+            name: config.shop.name.clone(),
+            language: config.shop.language.as_str().to_owned(),
+        },
+        sepay,
+        bank_accounts: accounts.iter().map(bank_account).collect(),
+        mail: MailSettings {
+            transport: config.mail.transport.as_str().to_owned(),
+            host: config.mail.host.clone(),
+            port: config.mail.port,
+            tls: config.mail.tls.as_str().to_owned(),
+            user: config.mail.user.clone(),
+            from: config.mail.from.clone(),
+        },
+        workers: WorkerSettings {
+            count: config.workers.count,
+            lease_s: config.queue.lease_s,
+            retry_base_s: config.queue.retry_base_s,
+            retry_max: config.queue.retry_max,
+        },
+        orders: OrderSettings {
+            expire_after_min: config.orders.expire_after_min,
+            tolerance_vnd: config.orders.tolerance_vnd,
+            link_days: config.orders.link_days,
+            link_max_downloads: config.orders.link_max_downloads,
+        },
+        notifications: NotificationSettings {
+            desktop: config.notifications.desktop,
+            quiet_from: config.notifications.quiet_from.clone(),
+            quiet_to: config.notifications.quiet_to.clone(),
+        },
+        secrets,
+        secret_store: secret_store.to_owned(),
+    }
+}
+
+/// Whether a secret is set; never the value.
+pub(crate) fn secret_row(listed: Listed) -> SecretRow {
+    SecretRow { name: listed.name.as_str().to_owned(), set: listed.set, hint: listed.hint }
+}
+
+/// A bank account.
+fn bank_account(account: &AccountRecord) -> BankAccount {
+    BankAccount {
+        id: Some(account.id),
+        bank: account.bank.clone(),
+        bin: Some(account.bin.clone()),
+        account: account.account.clone(),
+        holder: account.holder.clone(),
+        virtual_account: account.virtual_account.clone(),
+        memo_prefix: account.memo_prefix.clone(),
+        preferred: account.preferred,
+    }
+}
+
+/// A course of the catalogue.
+pub(crate) fn course_row(course: &CourseRecord) -> CourseRow {
+    CourseRow {
+        slug: course.slug.clone(),
+        title: course.title.clone(),
+        price_vnd: course.price_vnd,
+        source: json(&course.source),
+        target: json(&course.target),
+        active: course.active,
+        version: course.version,
+        ready: course.ready,
+        bytes: course.bytes,
+        files: course.files,
+        sold: course.sold,
+    }
+}

@@ -1,0 +1,136 @@
+//! What the admin API asks of a running shop.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+
+use chotdon_domain::task::Lane;
+
+use super::Shop;
+use crate::config::{Config, ConfigError};
+use crate::http::admin::state::{Running, WorkerGlance};
+use crate::present;
+use crate::views::{Component, Event, Progress};
+
+impl Running for Shop {
+    fn config(&self) -> Arc<Config> {
+        Shop::config(self)
+    }
+
+    fn reload(&self) -> BoxFuture<'_, Result<(), ConfigError>> {
+        Box::pin(Shop::reload(self))
+    }
+
+    fn data_dir(&self) -> &Path {
+        Shop::data_dir(self)
+    }
+
+    fn demo(&self) -> bool {
+        Shop::demo(self)
+    }
+
+    fn public_addr(&self) -> SocketAddr {
+        Shop::public_addr(self)
+    }
+
+    fn base_url(&self) -> String {
+        self.inner.floor.base_url()
+    }
+
+    fn pay_url(&self, code: &str) -> String {
+        self.inner.floor.pay_url(code)
+    }
+
+    fn started_at(&self) -> i64 {
+        self.inner.started_at
+    }
+
+    fn ledger_ok(&self) -> bool {
+        !self.inner.floor.store.halted()
+    }
+
+    fn last_webhook_at(&self) -> Option<i64> {
+        Some(self.inner.floor.intake.last_at.load(Ordering::Relaxed)).filter(|at| *at > 0)
+    }
+
+    fn rejected_24h(&self) -> i64 {
+        let now = self.clock().now_ms();
+        self.inner.floor.intake.rejected_since(now - 24 * 3_600_000)
+    }
+
+    fn components(&self) -> Vec<Component> {
+        let parts = self.inner.parts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let since = present::rfc3339(self.inner.started_at);
+        let mut components: Vec<Component> = parts
+            .iter()
+            .map(|(name, handle)| {
+                let ended = handle.is_finished();
+                Component {
+                    name: (*name).to_owned(),
+                    state: if ended { "stopped" } else { "ok" }.to_owned(),
+                    since: since.clone(),
+                    reason: ended.then(|| "it ended; restart the app".to_owned()),
+                }
+            })
+            .collect();
+        let halted = self.inner.floor.store.halted();
+        components.push(Component {
+            name: "database".to_owned(),
+            state: if halted { "stopped" } else { "ok" }.to_owned(),
+            since,
+            reason: halted.then(|| "the disk failed to keep a write; restart the app".to_owned()),
+        });
+        components
+    }
+
+    fn workers(&self) -> Vec<WorkerGlance> {
+        let now = self.clock().now_ms();
+        let stall = i64::from(self.config().queue.stall_s) * 1000;
+        let glance = |sight: crate::workers::WorkerSight| {
+            let seen_at = sight.work.as_ref().map_or(now, |(_, _, seen)| *seen);
+            WorkerGlance {
+                id: sight.id,
+                task: sight.work.as_ref().map(|(task, _, _)| task.id),
+                started_at: sight.work.as_ref().map(|(_, began, _)| *began),
+                seen_at,
+                restarts: sight.restarts,
+                hung: sight.work.is_some() && now - seen_at >= stall,
+            }
+        };
+        self.inner.pool.sight().into_iter().map(glance).collect()
+    }
+
+    fn limit(&self, lane: Lane) -> i64 {
+        i64::try_from(self.inner.pool.limit(lane)).unwrap_or(i64::MAX)
+    }
+
+    fn progress(&self) -> BTreeMap<i64, Progress> {
+        self.inner.pool.progress()
+    }
+
+    fn per_minute(&self) -> Vec<[u64; 3]> {
+        self.inner.pool.per_minute()
+    }
+
+    fn stale_refused(&self) -> u64 {
+        self.inner.pool.stale_refused()
+    }
+
+    fn cancel(&self, task: i64) {
+        self.inner.pool.cancel(task);
+    }
+
+    fn lanes_changed(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.inner.pool.reload_lanes())
+    }
+
+    fn events(&self) -> BoxStream<'static, Event> {
+        Shop::events(self).boxed()
+    }
+}
