@@ -51,10 +51,7 @@ impl Clock for Handed {
         let wait = duration / u32::try_from(hurry).unwrap_or(1);
         Box::pin(async move {
             let moved = clock.moved.notified();
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = moved => {}
-            }
+            let _ = tokio::time::timeout(wait, moved).await;
         })
     }
 }
@@ -173,8 +170,12 @@ impl TestShop {
             request = request.header("content-type", "application/json");
         }
         let body = body.map_or_else(axum::body::Body::empty, |body| axum::body::Body::from(body.to_string()));
-        let response =
-            self.admin.clone().oneshot(request.body(body).expect("a request")).await.expect("the router answers");
+        let response = self
+            .admin
+            .clone()
+            .oneshot(request.body(body).expect("a request"))
+            .await
+            .expect("the router answers");
         let status = response.status().as_u16();
         let bytes = response.into_body().collect().await.expect("a body").to_bytes();
         (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
@@ -183,7 +184,8 @@ impl TestShop {
     /// Creates an order of these courses; answers its code and what it costs.
     pub async fn order(&self, courses: &[&str]) -> (String, i64) {
         let items: Vec<Value> = courses.iter().map(|slug| json!({ "course": slug })).collect();
-        let body = json!({ "customer": { "email": "lan@example.com", "name": "Trần Thị Lan" }, "items": items });
+        let body =
+            json!({ "customer": { "email": "lan@example.com", "name": "Trần Thị Lan" }, "items": items });
         let (status, order) = self.admin("POST", "/admin/api/orders", Some(body)).await;
         assert_eq!(status, 201, "{order}");
         let code = order["order"]["code"].as_str().expect("a code").to_owned();
@@ -248,23 +250,24 @@ impl TestShop {
     pub async fn until<T, F: Future<Output = Option<T>>>(&self, ask: impl Fn() -> F) -> T {
         let events = self.shop.events();
         tokio::pin!(events);
-        let deadline = tokio::time::sleep(Duration::from_secs(60));
-        tokio::pin!(deadline);
-        loop {
-            if let Some(answer) = ask().await {
-                return answer;
-            }
-            tokio::select! {
+        let answered = async {
+            loop {
+                if let Some(answer) = ask().await {
+                    return answer;
+                }
                 // Some changes make no event of their own; looking again then costs nothing.
-                _ = tokio::time::timeout(Duration::from_millis(200), events.next()) => {}
-                () = &mut deadline => panic!("waited a minute for what did not come"),
+                let _ = tokio::time::timeout(Duration::from_millis(200), events.next()).await;
             }
-        }
+        };
+        tokio::time::timeout(Duration::from_secs(60), answered)
+            .await
+            .expect("what is waited for comes within a minute")
     }
 
     /// Every check of the whole database holds.
     pub async fn sound(&self) {
-        let store = chotdon_core::store::Store::open(self.dir.path()).await.expect("a second look at the database");
+        let store =
+            chotdon_core::store::Store::open(self.dir.path()).await.expect("a second look at the database");
         let findings = store.verify().await.expect("the check runs");
         assert_eq!(findings.problems, Vec::<String>::new());
         store.close().await;
