@@ -51,10 +51,7 @@ impl Clock for Handed {
         let wait = duration / u32::try_from(hurry).unwrap_or(1);
         Box::pin(async move {
             let moved = clock.moved.notified();
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = moved => {}
-            }
+            let _ = tokio::time::timeout(wait, moved).await;
         })
     }
 }
@@ -253,18 +250,18 @@ impl TestShop {
     pub async fn until<T, F: Future<Output = Option<T>>>(&self, ask: impl Fn() -> F) -> T {
         let events = self.shop.events();
         tokio::pin!(events);
-        let deadline = tokio::time::sleep(Duration::from_secs(60));
-        tokio::pin!(deadline);
-        loop {
-            if let Some(answer) = ask().await {
-                return answer;
-            }
-            tokio::select! {
+        let answered = async {
+            loop {
+                if let Some(answer) = ask().await {
+                    return answer;
+                }
                 // Some changes make no event of their own; looking again then costs nothing.
-                _ = tokio::time::timeout(Duration::from_millis(200), events.next()) => {}
-                () = &mut deadline => panic!("waited a minute for what did not come"),
+                let _ = tokio::time::timeout(Duration::from_millis(200), events.next()).await;
             }
-        }
+        };
+        tokio::time::timeout(Duration::from_secs(60), answered)
+            .await
+            .expect("what is waited for comes within a minute")
     }
 
     /// Every check of the whole database holds.

@@ -31,6 +31,6 @@ pub(crate) fn doctor(project: &Project) -> Result<ExitCode> {
         );
     }
     let done = |path: &str| if project.root.join(path).exists() { "there" } else { "not yet" };
-    println!("ui         packages {}, build {}", done("ui/node_modules"), done("ui/dist/index.html"));
+    println!("ui         packages {}, build {}", done("ui/node_modules"), done("ui/dist/assets"));
     Ok(if ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -48,7 +48,8 @@ pub(crate) fn stream(
     let ends_at = Instant::now() + limit;
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let name = command.get_program().to_string_lossy().into_owned();
-    let (mut child, group) = Group::spawn(command).with_context(|| format!("starting {name}"))?;
+    let (mut child, group) =
+        Group::spawn(command, Duration::from_secs(5)).with_context(|| format!("starting {name}"))?;
     let (sender, receiver) = mpsc::channel();
     if let Some(out) = child.stdout.take() {
         read_lines(out, Stream::Out, sender.clone());
@@ -150,25 +151,31 @@ pub(crate) struct Group {
     leader: u32,
 }
 
-/// Ends the group `$1`: politely, and after five seconds for good.
+/// Ends the group `$1`: politely, and after `$2` tenths of a second for good.
 #[cfg(unix)]
 const WATCHDOG: &str = r#"
 read -r line
 kill -s TERM -- "$1" 2>/dev/null || exit 0
 n=0
-while [ $n -lt 50 ] && kill -s 0 -- "$1" 2>/dev/null; do sleep 0.1; n=$((n + 1)); done
+while [ $n -lt "$2" ] && kill -s 0 -- "$1" 2>/dev/null; do sleep 0.1; n=$((n + 1)); done
 kill -s KILL -- "$1" 2>/dev/null
 exit 0
 "#;
 
 impl Group {
-    /// Starts `command` as the leader of a new group.
+    /// Starts `command` as the leader of a new group, which gets `patience` to end when it is asked to.
     #[cfg(unix)]
-    pub(crate) fn spawn(command: &mut Command) -> io::Result<(Child, Self)> {
+    pub(crate) fn spawn(command: &mut Command, patience: Duration) -> io::Result<(Child, Self)> {
         use std::os::unix::process::CommandExt;
         let child = command.process_group(0).spawn()?;
         let watchdog = Command::new("sh")
-            .args(["-c", WATCHDOG, "watchdog", &format!("-{}", child.id())])
+            .args([
+                "-c",
+                WATCHDOG,
+                "watchdog",
+                &format!("-{}", child.id()),
+                &(patience.as_millis() / 100).to_string(),
+            ])
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -179,7 +186,7 @@ impl Group {
 
     /// Starts `command`; its descendants are ended by `taskkill`.
     #[cfg(not(unix))]
-    pub(crate) fn spawn(command: &mut Command) -> io::Result<(Child, Self)> {
+    pub(crate) fn spawn(command: &mut Command, _: Duration) -> io::Result<(Child, Self)> {
         let child = command.spawn()?;
         let leader = child.id();
         Ok((child, Self { leader }))

@@ -1,6 +1,7 @@
 //! `cargo xtask run`: from a clean clone to the app in demo mode, by one command.
 
 use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
 use std::{env, io::BufRead, io::BufReader};
 
 use anyhow::{Context, Result, bail};
@@ -72,8 +73,10 @@ fn serve(program: &std::path::Path, data: &std::path::Path) -> Result<ExitCode> 
     println!("Starting the headless server in demo mode; its data is in {}", data.display());
     let mut server = Command::new(program);
     server.arg("serve").arg("--demo").arg("--data-dir").arg(data).stdout(Stdio::piped());
-    // In this program's own group, so that Ctrl-C reaches the server and it can finish what is running.
-    let mut child = server.spawn().with_context(|| format!("starting {}", program.display()))?;
+    server.stdin(Stdio::null());
+    // Whatever ends this program, the server is asked to stop and gets the time to finish what is running.
+    let started = process::Group::spawn(&mut server, Duration::from_secs(60));
+    let (mut child, _group) = started.with_context(|| format!("starting {}", program.display()))?;
     let out = child.stdout.take().context("the server's output is piped")?;
     for line in BufReader::new(out).lines() {
         let line = line?;

@@ -33,11 +33,12 @@ pub(crate) fn install(project: &Project) -> Result<()> {
     Ok(())
 }
 
-/// Builds the UI when its sources have changed since the last time.
+/// Builds the UI when its sources have changed since the last time. (`dist/index.html` alone may be the
+/// stand-in that core makes.)
 pub(crate) fn build(project: &Project) -> Result<()> {
     let ui = project.ui();
     let sources = fingerprint(std::slice::from_ref(&ui), NOT_SOURCES)?;
-    let done = project.once("ui-build", sources, &ui.join("dist/index.html"), || {
+    let done = project.once("ui-build", sources, &ui.join("dist/assets"), || {
         println!("Building the UI");
         process::must(&mut script(project, "build", &[]))
     })?;

@@ -71,7 +71,7 @@ fn has_path(code: &str, path: &str) -> bool {
 }
 
 fn is_this_check(source: &Source) -> bool {
-    source.path.starts_with("tests/tests/invariants/")
+    source.path.starts_with("tests/invariants/")
 }
 
 fn tauri_imports(sources: &[Source]) -> Vec<String> {
