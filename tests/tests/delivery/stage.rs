@@ -32,14 +32,19 @@ impl Clock for Still {
 pub(crate) struct Stage {
     pub(crate) cx: StageContext,
     pub(crate) meter: Arc<Meter>,
-    dir: TempDir,
+    dir: Arc<TempDir>,
 }
 
 impl Stage {
     pub(crate) fn new() -> Self {
         let meter = Arc::new(Meter::default());
         let cx = StageContext::new(CancellationToken::new(), Arc::clone(&meter), Arc::new(Still));
-        Self { cx, meter, dir: tempfile::tempdir().unwrap() }
+        Self { cx, meter, dir: Arc::new(tempfile::tempdir().unwrap()) }
+    }
+
+    /// The same directories, not cancelled: the next attempt.
+    pub(crate) fn next(&self) -> Self {
+        Self { dir: Arc::clone(&self.dir), ..Self::new() }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
