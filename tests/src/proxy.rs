@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Result;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 /// What becomes of one connection.
@@ -32,7 +31,6 @@ pub struct Proxy {
 struct Shared {
     fates: Mutex<VecDeque<Fate>>,
     down: AtomicU64,
-    stalled: Notify,
 }
 
 impl Proxy {
@@ -65,11 +63,6 @@ impl Proxy {
     #[must_use]
     pub fn bytes_down(&self) -> u64 {
         self.shared.down.load(Ordering::SeqCst)
-    }
-
-    /// Waits until a connection has stalled.
-    pub async fn stalled(&self) {
-        self.shared.stalled.notified().await;
     }
 }
 
@@ -104,7 +97,6 @@ impl Shared {
             left -= n as u64;
         }
         if let Some(Fate::StallAfter(_)) = fate {
-            self.stalled.notify_one();
             std::future::pending::<()>().await;
         }
         Ok(())

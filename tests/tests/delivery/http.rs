@@ -82,7 +82,7 @@ async fn a_cut_download_goes_on_at_the_byte() {
     assert!(proxy.bytes_down() < 3_010_000, "{} bytes for 3,000,000", proxy.bytes_down());
     let requests = nginx.requests().unwrap();
     let resumed = requests.last().unwrap();
-    assert!(resumed.contains(" 206 range=bytes=69") && resumed.contains("if_range=\""), "{requests:?}");
+    assert!(resumed.contains(" 206 range=bytes=69") && resumed.contains("if_range=\\x22"), "{requests:?}");
 }
 
 #[tokio::test]
@@ -104,14 +104,14 @@ async fn a_cancelled_download_stops_at_once_and_keeps_its_bytes() {
     let nginx = Nginx::start(&stage.path("www"), LISTING).unwrap();
     let proxy = Proxy::start(nginx.port, [Fate::StallAfter(2_000_000)]).await.unwrap();
     let stop = async {
-        proxy.stalled().await;
+        stage.has_done(1_990_000).await;
         stage.cx.cancel.cancel();
     };
     let (result, ()) = tokio::join!(fetch_http(&stage, proxy.url("/"), None), stop);
     assert_eq!(result.unwrap_err().code, "cancelled");
     let next = stage.next();
     assert_eq!(fetch_http(&next, proxy.url("/"), None).await.unwrap(), expected);
-    assert!(proxy.bytes_down() < 3_300_000, "{} bytes for 3,000,000", proxy.bytes_down());
+    assert!(proxy.bytes_down() < 3_010_000, "{} bytes for 3,000,000", proxy.bytes_down());
 }
 
 #[tokio::test]
@@ -220,7 +220,7 @@ async fn what_a_server_answers_decides_whether_trying_again_helps() {
     let stage = Stage::new();
     course(&stage.path("www"), &[("list.json", br#"[{"path":"gone.txt"}]"#), ("page.html", b"<html>")]);
     let server = "location /401 { return 401; } location /403 { return 403; } location /410 { return 410; }
-        location /408 { return 408; } location /429 { add_header Retry-After 7 always; return 429; }
+        location /429 { add_header Retry-After 7 always; return 429; }
         location /500 { return 500; } location /503 { add_header Retry-After 'Tue, 14 Nov 2023 22:14:20 GMT' always; return 503; }
         location /418 { return 418; } location /loop { return 302 /loop; }";
     let nginx = Nginx::start(&stage.path("www"), server).unwrap();
@@ -231,7 +231,6 @@ async fn what_a_server_answers_decides_whether_trying_again_helps() {
         ("/list.json", (permanent, "source_not_found"), None),
         ("/401", (permanent, "source_unauthorized"), None),
         ("/403", (permanent, "source_unauthorized"), None),
-        ("/408", (transient, "source_server_error"), None),
         ("/429", (transient, "source_server_error"), Some(7)),
         ("/500", (transient, "source_server_error"), None),
         ("/503", (transient, "source_server_error"), Some(60)),
