@@ -128,8 +128,9 @@ async fn ranges_shorter_than_asked_for_are_put_together() {
 async fn an_answer_that_does_not_fit_starts_the_file_again() {
     let bytes = pattern(1_000, 1);
     type Answer = fn(&[u8], usize) -> Response<Body>;
-    let misfits: [(&str, Answer); 7] = [
-        ("another first byte", |b, first| part(b, first - 10, 999, TAG)),
+    let misfits: [(&str, Answer); 8] = [
+        ("an earlier first byte", |b, first| part(b, first - 10, 999, TAG)),
+        ("a later first byte", |b, first| part(b, first + 10, 999, TAG)),
         ("another size", |b, first| part(&[b, b"x"].concat(), first, 1_000, TAG)),
         ("another version", |b, first| part(b, first, 999, "\"v2\"")),
         ("no Content-Range", |b, first| {
@@ -202,10 +203,11 @@ async fn a_body_without_a_length_ends_where_it_ends() {
 async fn a_server_that_never_fits_is_left_after_a_few_requests() {
     let bytes = pattern(4 << 20, 1);
     type Answer = fn(&[u8], Option<usize>) -> Response<Body>;
-    let cases: [(&str, &str, usize, Answer); 4] = [
+    let cases: [(&str, &str, usize, Answer); 5] = [
         ("only 416", "source_changed", 3, |_, _| status(416)),
         ("only 304", "source_changed", 3, |_, _| status(304)),
         ("cuts a file it cannot go on with", "source_unreachable", 1, |b, _| cut(b, 3 << 20, "W/\"v1\"")),
+        ("cuts a file whose ranges it ignores", "source_unreachable", 2, |b, _| cut(b, 3 << 20, TAG)),
         ("cuts early", "source_unreachable", 1, |b, _| cut(b, 500, TAG)),
     ];
     for (name, code, requests, answer) in cases {
