@@ -2,6 +2,10 @@
 
 #[cfg(target_os = "linux")]
 pub mod machine;
+#[cfg(unix)]
+pub mod nginx;
+pub mod proxy;
 mod shop;
+pub mod smtp;
 
 pub use shop::{API_KEY, HMAC_SECRET, HeldNotifier, MarkedClock, Payment, Setup, TestShop};

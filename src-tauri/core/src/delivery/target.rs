@@ -182,7 +182,7 @@ impl Moving {
         for path in tree(&self.incoming)?.0 {
             let listed = path.strip_prefix(&self.incoming).ok().and_then(Path::to_str);
             let listed = listed.map(|p| p.replace(std::path::MAIN_SEPARATOR, "/"));
-            if !listed.is_some_and(|p| self.manifest.file(&p).is_some()) {
+            if listed.is_none_or(|p| self.manifest.file(&p).is_none()) {
                 fs::remove_file(&path).map_err(|e| write_error(&e, &path))?;
             }
         }

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use lettre::message::Mailbox;
@@ -25,13 +24,11 @@ const MAX_MESSAGE: u64 = 4 << 20;
 pub struct Folder {
     dir: PathBuf,
     from: Mailbox,
-    /// Makes looking for an id and writing it one step.
-    taking: Arc<Mutex<()>>,
 }
 
 impl Folder {
     pub(super) fn new(dir: PathBuf, from: Mailbox) -> Self {
-        Self { dir, from, taking: Arc::default() }
+        Self { dir, from }
     }
 
     /// Writes `message` unless its id is there; answers the file's name. Names sort by time.
@@ -39,10 +36,12 @@ impl Folder {
         let bytes = message.on_the_wire(&self.from, now_ms)?.formatted();
         let digest = hex::encode(Sha256::digest(message.message_id.trim_matches(['<', '>'])));
         let id = format!("-{}.eml", &digest[..16]);
-        let (dir, taking) = (self.dir.clone(), Arc::clone(&self.taking));
+        let dir = self.dir.clone();
         blocking(move || {
-            let _one_at_a_time = taking.lock().unwrap_or_else(PoisonError::into_inner);
             fs::create_dir_all(&dir).map_err(|e| write_error(&e, &dir))?;
+            // Makes looking for an id and writing it one step, for other processes as well.
+            let lock = fs::File::create(dir.join(".lock")).map_err(|e| write_error(&e, &dir))?;
+            lock.lock().map_err(|e| write_error(&e, &dir))?;
             if let Some(there) = names(&dir)?.into_iter().find(|name| name.ends_with(&id)) {
                 return Ok(there);
             }
@@ -181,8 +180,9 @@ mod tests {
     async fn an_id_is_taken_once_however_often_it_is_sent() {
         let dir = tempfile::tempdir().expect("a directory");
         let mailbox = Transport::mailbox(dir.path(), "").expect("a folder");
+        let others: Vec<_> = (0..20).map(|_| Transport::mailbox(dir.path(), "").expect("a folder")).collect();
         let a = message("a.1@shop.vn");
-        let sends = (0..20).map(|n| mailbox.send(1_700_000_000_000 + n, &a));
+        let sends = others.iter().zip(0..).map(|(other, n)| other.send(1_700_000_000_000 + n, &a));
         let names = futures::future::try_join_all(sends).await.expect("sent");
         assert!(names.iter().all(|name| *name == names[0]), "{names:?}");
         mailbox.send(1, &message("a.2@shop.vn")).await.expect("another id is another mail");

@@ -47,8 +47,8 @@ pub(super) async fn fetch(
 enum Brought {
     /// The rest of the file.
     Everything(Part),
-    /// Some of it; the connection ended.
-    Some,
+    /// Some of it, up to this byte; why there is not more.
+    Some(u64, StageError),
     /// Nothing that can be used together with what is there.
     Misfit(String),
 }
@@ -81,11 +81,13 @@ impl FileFetch<'_> {
         if !usable || state.done.is_some() {
             state = self.start_over().await?;
         }
-        let mut restarts = 0;
+        let (mut restarts, mut reached) = (0, 0);
         loop {
             match self.request(&mut state).await? {
                 Brought::Everything(part) => return self.finish(part, state).await,
-                Brought::Some => {}
+                // A server that ignores ranges starts at 0 each time: getting no further is no progress.
+                Brought::Some(at, why) if at <= reached => return Err(why),
+                Brought::Some(at, _) => reached = at,
                 Brought::Misfit(why) if restarts == MAX_RESTARTS => {
                     self.start_over().await?;
                     return Err(StageError::transient(
@@ -245,15 +247,15 @@ impl FileFetch<'_> {
         self.slot.sync(part, state).await?;
         let goes_on = self.resume_at(state).await > from;
         match ended {
-            Ok(()) if goes_on => Ok(Brought::Some),
-            Ok(()) => Err(StageError::transient(
-                "source_unreachable",
-                format!("{} ended after {at} bytes", shown(&self.entry.url)),
-            )),
-            Err(error) if error.code != "cancelled" && goes_on && at - from >= WORTH_RECONNECTING => {
-                Ok(Brought::Some)
+            Ok(()) => {
+                let why = format!("{} ended after {at} bytes", shown(&self.entry.url));
+                let why = StageError::transient("source_unreachable", why);
+                if goes_on { Ok(Brought::Some(at, why)) } else { Err(why) }
             }
-            Err(error) => Err(error),
+            Err(why) if why.code != "cancelled" && goes_on && at - from >= WORTH_RECONNECTING => {
+                Ok(Brought::Some(at, why))
+            }
+            Err(why) => Err(why),
         }
     }
 

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-#[path = "delivery/folder.rs"]
+mod download;
+mod faults;
 mod folder;
-#[path = "delivery/stage.rs"]
+mod http;
+mod smtp;
 mod stage;

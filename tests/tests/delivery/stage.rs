@@ -11,15 +11,19 @@ use chotdon_core::workers::{Meter, StageContext};
 use futures::future::BoxFuture;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// 2023-11-14T22:13:20Z.
 pub(crate) const NOW_MS: i64 = 1_700_000_000_000;
 
-struct Still;
+/// Stands still, and tells whenever it is read, which every sign of life of a stage does.
+#[derive(Default)]
+struct Still(Arc<Notify>);
 
 impl Clock for Still {
     fn now_ms(&self) -> i64 {
+        self.0.notify_one();
         NOW_MS
     }
 
@@ -32,14 +36,24 @@ impl Clock for Still {
 pub(crate) struct Stage {
     pub(crate) cx: StageContext,
     pub(crate) meter: Arc<Meter>,
-    dir: TempDir,
+    life: Arc<Notify>,
+    dir: Arc<TempDir>,
 }
 
 impl Stage {
     pub(crate) fn new() -> Self {
-        let meter = Arc::new(Meter::default());
-        let cx = StageContext::new(CancellationToken::new(), Arc::clone(&meter), Arc::new(Still));
-        Self { cx, meter, dir: tempfile::tempdir().unwrap() }
+        let (meter, life) = (Arc::new(Meter::default()), Arc::default());
+        let cx = StageContext::new(
+            CancellationToken::new(),
+            Arc::clone(&meter),
+            Arc::new(Still(Arc::clone(&life))),
+        );
+        Self { cx, meter, life, dir: Arc::new(tempfile::tempdir().unwrap()) }
+    }
+
+    /// The same directories, not cancelled: the next attempt.
+    pub(crate) fn next(&self) -> Self {
+        Self { dir: Arc::clone(&self.dir), ..Self::new() }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -52,6 +66,13 @@ impl Stage {
 
     pub(crate) fn library(&self) -> PathBuf {
         self.path("library")
+    }
+
+    /// Waits until the stage has reported this many bytes.
+    pub(crate) async fn has_done(&self, bytes: u64) {
+        while self.progress().0 < bytes {
+            self.life.notified().await;
+        }
     }
 
     /// Bytes done and in all, as the owner sees them.
