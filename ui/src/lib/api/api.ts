@@ -56,8 +56,8 @@ export const api = {
   onNavigate: (go: (route: string) => void): void => door().onNavigate(go),
   transportName: (): Transport['name'] => door().name,
 
-  login: (token: string): Promise<void> => request<void>('POST', '/login', { token }),
-  logout: (): Promise<void> => request<void>('POST', '/logout', {}),
+  login: (token: string): Promise<unknown> => request<unknown>('POST', '/login', { token }),
+  logout: (): Promise<unknown> => request<unknown>('POST', '/logout', {}),
 
   createOrder: (order: T.NewOrder) => post<T.OrderDetail>('orders', order),
   cancelOrder: (code: string, reason: string) =>

@@ -17,7 +17,7 @@ function copyBySelection(text: string): boolean {
   const before = document.activeElement;
   host.append(area);
   area.select();
-  let done = false;
+  let done: boolean;
   try {
     done = document.execCommand('copy');
   } catch {
