@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
-import { api, get, onLoginRequired, request } from '../src/lib/api/api';
+import { api, get, onLoginRequired } from '../src/lib/api/api';
 import { httpTransport, parseEvent } from '../src/lib/api/http';
 import { problemFrom } from '../src/lib/api/problem';
 import { FakeTransport, Refusal } from './fake';
