@@ -76,6 +76,8 @@ describe('live', () => {
     vi.advanceTimersByTime(MERGE_MS);
     expect(live.progress.get(7)).toEqual(progress);
     expect(queue).not.toHaveBeenCalled();
+    fake.send({ seq: 2, topics: [], progress: {} });
+    expect(live.progress.has(7)).toBe(false);
   });
 
   it('forgets a watcher that has gone', () => {

@@ -62,6 +62,13 @@ describe('the HTTP transport', () => {
     expect(init).toMatchObject({ method: 'POST', credentials: 'same-origin', body: '{"a":1}' });
   });
 
+  it('names JSON on every change, even one without a body', async () => {
+    const fetched = vi.fn((_url: string, _init: RequestInit) => Promise.resolve(new Response('{}')));
+    vi.stubGlobal('fetch', fetched);
+    await httpTransport().request('DELETE', '/admin/api/bank-accounts/1');
+    expect(fetched.mock.calls[0]?.[1].headers).toMatchObject({ 'content-type': 'application/json' });
+  });
+
   it('sends no body with a question', async () => {
     const fetched = vi.fn((_url: string, _init: RequestInit) => Promise.resolve(new Response('{}')));
     vi.stubGlobal('fetch', fetched);

@@ -14,9 +14,10 @@ export function httpTransport(base = ''): Transport {
         credentials: 'same-origin',
         headers: { accept: 'application/json' },
       };
-      if (body !== undefined) {
+      if (method !== 'GET') {
+        // Changes are taken only as JSON: a form of another site cannot send that.
         init.headers = { accept: 'application/json', 'content-type': 'application/json' };
-        init.body = JSON.stringify(body);
+        if (body !== undefined) init.body = JSON.stringify(body);
       }
       const response = await fetch(base + path, init);
       return {

@@ -53,6 +53,8 @@ export class Live {
   receive(event: Event): void {
     const gap = this.#seq !== undefined && event.seq !== this.#seq + 1;
     this.#seq = event.seq;
+    // Each event carries every task that runs; whoever is missing has stopped.
+    for (const id of [...this.progress.keys()]) if (!(id in event.progress)) this.progress.delete(id);
     for (const [id, progress] of Object.entries(event.progress)) {
       this.progress.set(Number(id), progress);
     }

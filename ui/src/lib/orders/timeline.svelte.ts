@@ -60,7 +60,9 @@ export function timelineWords(row: TimelineRow): TimelineWords {
     case 'transfer':
       result.text = [vnd('amount_vnd'), text('gateway'), text('reference')].filter(Boolean).join(' · ');
       break;
+    case 'matched':
     case 'booked':
+      if (words.total === '') break;
       result.text = t('timeline.booked_text', words);
       break;
     case 'attempt_failed':
