@@ -9,9 +9,7 @@ const noTauri = {
   'no-restricted-imports': [
     'error',
     {
-      patterns: [
-        { group: ['@tauri-apps/*'], message: 'Only lib/api/tauri.ts talks to the desktop shell.' },
-      ],
+      patterns: [{ group: ['@tauri-apps/*'], message: 'Only lib/api/tauri.ts talks to the desktop shell.' }],
     },
   ],
 };
@@ -42,7 +40,7 @@ export default ts.config(
           message: 'Locale comes from lib/i18n, never from the machine.',
         },
         {
-          selector: "CallExpression[callee.property.name=/^toLocale(String|DateString|TimeString)$/]",
+          selector: 'CallExpression[callee.property.name=/^toLocale(String|DateString|TimeString)$/]',
           message: 'Format through lib/i18n/format.',
         },
         {

@@ -2,7 +2,9 @@ import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vitest/config';
 
 /** `--mode mock` builds the UI over the sample data of `lib/api/mock`, for screenshots. */
-export default defineConfig(({ mode }) => ({
+export default defineConfig(({ mode, command }) => ({
+  // Whether the sample data is part of the bundle; a constant, so that production leaves it out.
+  define: { __SAMPLE_DATA__: JSON.stringify(mode === 'mock' || command === 'serve') },
   plugins: [svelte()],
   base: './',
   build: {

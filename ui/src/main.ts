@@ -10,9 +10,7 @@ import { useTransport } from './lib/api/api';
 import type { Transport } from './lib/api/transport';
 
 async function chooseTransport(): Promise<Transport> {
-  const mocked = import.meta.env.MODE === 'mock' || (import.meta.env.DEV && location.search.includes('mock'));
-  // A constant in production builds, so the sample data is left out of them.
-  if ((import.meta.env.DEV || import.meta.env.MODE === 'mock') && mocked) {
+  if (__SAMPLE_DATA__ && (import.meta.env.MODE === 'mock' || location.search.includes('mock'))) {
     return (await import('./lib/api/mock/transport')).mockTransport(new URLSearchParams(location.search));
   }
   if (window.__TAURI_INTERNALS__) return (await import('./lib/api/tauri')).tauriTransport();

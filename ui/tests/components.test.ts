@@ -74,7 +74,9 @@ describe('the shell', () => {
   });
 
   it('has no mailbox when mail goes out by SMTP', async () => {
-    await open('#/overview', { settings: () => ({ ...SETTINGS, mail: { ...SETTINGS.mail, transport: 'smtp' } }) });
+    await open('#/overview', {
+      settings: () => ({ ...SETTINGS, mail: { ...SETTINGS.mail, transport: 'smtp' } }),
+    });
     expect(screen.queryByTestId('nav-mailbox')).toBeNull();
   });
 
@@ -135,7 +137,9 @@ describe('the order list', () => {
     vi.useRealTimers();
     await calm();
     expect(screen.queryByTestId('order-row-DH000003')).toBeNull();
-    expect(within(screen.getByTestId('order-row-DH000002')).getByTestId('order-stage').textContent).toContain('Hoàn tất');
+    expect(within(screen.getByTestId('order-row-DH000002')).getByTestId('order-stage').textContent).toContain(
+      'Hoàn tất',
+    );
     await fireEvent.click(screen.getByRole('button', { name: /1 đơn mới/ }));
     expect(screen.getByTestId('order-row-DH000003')).toBeTruthy();
   });
@@ -180,7 +184,17 @@ describe('creating an order', () => {
     mails: [],
     actions: [],
   });
-  const course = { slug: 'rust-101', title: 'Rust cơ bản', price_vnd: 499000, source: {}, target: {}, active: true, version: 1, ready: true, sold: 0 };
+  const course = {
+    slug: 'rust-101',
+    title: 'Rust cơ bản',
+    price_vnd: 499000,
+    source: {},
+    target: {},
+    active: true,
+    version: 1,
+    ready: true,
+    sold: 0,
+  };
 
   it('sends the courses and the buyer, shows the QR, and pays in the demo', async () => {
     const fake = await open('#/orders', {
@@ -204,7 +218,9 @@ describe('creating an order', () => {
     expect(screen.getByTestId('pay-qr').getAttribute('src')).toMatch(/^data:image\/svg\+xml/);
     await fireEvent.click(screen.getByTestId('simulate-payment'));
     await calm();
-    expect(fake.asked.find((one) => one.path.endsWith('simulate-transfer'))?.body).toEqual({ order: 'DH777777' });
+    expect(fake.asked.find((one) => one.path.endsWith('simulate-transfer'))?.body).toEqual({
+      order: 'DH777777',
+    });
   });
 
   it('keeps what was typed when the core refuses it', async () => {
@@ -231,7 +247,14 @@ describe('failures', () => {
       return { matched: count, retried: dry ? 0 : count, skipped: 0 };
     },
     tasks: () => ({ rows: [taskRow(7)], next: null }),
-    'POST tasks/7/retry': () => ({ task: taskRow(7, { state: 'ready' }), stages: [], attempts: [], waiting_orders: 0, lease_epoch: 1, actions: [] }),
+    'POST tasks/7/retry': () => ({
+      task: taskRow(7, { state: 'ready' }),
+      stages: [],
+      attempts: [],
+      waiting_orders: 0,
+      lease_epoch: 1,
+      actions: [],
+    }),
   });
   const retries = (fake: FakeTransport): unknown[] =>
     fake.asked.filter((one) => one.path.endsWith('failures/retry')).map((one) => one.body);
@@ -248,7 +271,9 @@ describe('failures', () => {
     await fireEvent.click(screen.getByTestId('retry-all'));
     await calm();
     expect(retries(fake)).toEqual([{ filter: {}, dry_run: true }]);
-    await fireEvent.submit(screen.getByTestId('confirm').closest('dialog')?.querySelector('form') as HTMLFormElement);
+    await fireEvent.submit(
+      screen.getByTestId('confirm').closest('dialog')?.querySelector('form') as HTMLFormElement,
+    );
     await calm();
     expect(retries(fake)).toEqual([
       { filter: {}, dry_run: true },
@@ -284,7 +309,10 @@ describe('settings', () => {
     await fireEvent.input(input, { target: { value: 'whsec_canary' } });
     await fireEvent.click(within(field).getByRole('button', { name: 'Lưu' }));
     await calm();
-    expect(fake.asked.find((one) => one.method === 'PUT')).toMatchObject({ path: '/admin/api/secrets/sepay.hmac_secret', body: { value: 'whsec_canary' } });
+    expect(fake.asked.find((one) => one.method === 'PUT')).toMatchObject({
+      path: '/admin/api/secrets/sepay.hmac_secret',
+      body: { value: 'whsec_canary' },
+    });
     expect(input.value).toBe('');
     expect(document.body.innerHTML).not.toContain('whsec_canary');
   });

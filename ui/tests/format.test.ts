@@ -54,7 +54,11 @@ describe('times', () => {
   });
 
   it('put the day first, unlike the default of Vietnamese Intl', () => {
-    const bare = new Intl.DateTimeFormat('vi-VN', { dateStyle: 'short', timeStyle: 'short', timeZone: format.ZONE });
+    const bare = new Intl.DateTimeFormat('vi-VN', {
+      dateStyle: 'short',
+      timeStyle: 'short',
+      timeZone: format.ZONE,
+    });
     expect(bare.format(Date.parse('2026-11-22T00:34:12Z'))).not.toBe('22/11/2026 07:34');
   });
 

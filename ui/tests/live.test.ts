@@ -96,7 +96,10 @@ describe('a live list', () => {
   const rows = (...ids: number[]): Row[] => ids.map((id) => ({ id, text: `v${id}` }));
 
   it('takes fresh rows as they are while nobody touches it', () => {
-    expect(mergeRows(rows(2, 1), rows(3, 2, 1), key, false)).toMatchObject({ rows: rows(3, 2, 1), waiting: 0 });
+    expect(mergeRows(rows(2, 1), rows(3, 2, 1), key, false)).toMatchObject({
+      rows: rows(3, 2, 1),
+      waiting: 0,
+    });
   });
 
   it('changes shown rows in place and lets new ones wait while held', () => {

@@ -69,7 +69,16 @@ export function overview(rest: Partial<Overview> = {}): Overview {
       completed_before: 0,
       hours_vnd: Array<number>(24).fill(0),
     },
-    queue: { queued: 0, running: 0, retrying: 0, failed: 0, oldest_wait_ms: 0, workers: 2, busy: 0, paused: false },
+    queue: {
+      queued: 0,
+      running: 0,
+      retrying: 0,
+      failed: 0,
+      oldest_wait_ms: 0,
+      workers: 2,
+      busy: 0,
+      paused: false,
+    },
     queue_sparkline: [],
     money: {
       in_vnd: 0,
@@ -84,7 +93,12 @@ export function overview(rest: Partial<Overview> = {}): Overview {
     attention: [],
     newest: [orderRow('DH123456')],
     checklist: { done: 7, total: 7, rows: [] },
-    receiving: { state: 'ok', since: '2026-11-22T00:00:00Z', webhook_url: 'http://127.0.0.1/hook', rejected_24h: 0 },
+    receiving: {
+      state: 'ok',
+      since: '2026-11-22T00:00:00Z',
+      webhook_url: 'http://127.0.0.1/hook',
+      rejected_24h: 0,
+    },
     ...rest,
   };
 }

@@ -25,7 +25,10 @@ describe('a request', () => {
   it('rejects with the code of the problem', async () => {
     const fake = new FakeTransport();
     fake.answer = () => new Refusal(409, 'order_not_cancellable');
-    await expect(api.cancelOrder('DH1', 'x')).rejects.toMatchObject({ code: 'order_not_cancellable', status: 409 });
+    await expect(api.cancelOrder('DH1', 'x')).rejects.toMatchObject({
+      code: 'order_not_cancellable',
+      status: 409,
+    });
   });
 
   it('calls for a login on 401 and on nothing else', async () => {
@@ -52,7 +55,9 @@ describe('a request', () => {
 describe('the HTTP transport', () => {
   it('sends JSON with the cookie and reads the text back', async () => {
     const fetched = vi.fn((_url: string, _init: RequestInit) =>
-      Promise.resolve(new Response('{"ok":1}', { status: 200, headers: { 'content-type': 'application/json' } })),
+      Promise.resolve(
+        new Response('{"ok":1}', { status: 200, headers: { 'content-type': 'application/json' } }),
+      ),
     );
     vi.stubGlobal('fetch', fetched);
     const answer = await httpTransport().request('POST', '/admin/api/orders', { a: 1 });
@@ -77,7 +82,11 @@ describe('the HTTP transport', () => {
   });
 
   it('reads events and ignores what is none', () => {
-    expect(parseEvent('{"seq":4,"topics":["orders"],"progress":{}}')).toEqual({ seq: 4, topics: ['orders'], progress: {} });
+    expect(parseEvent('{"seq":4,"topics":["orders"],"progress":{}}')).toEqual({
+      seq: 4,
+      topics: ['orders'],
+      progress: {},
+    });
     expect(parseEvent('{"seq":5,"topics":[]}')).toEqual({ seq: 5, topics: [], progress: {} });
     expect(parseEvent('nonsense')).toBeUndefined();
     expect(parseEvent('{"seq":"4"}')).toBeUndefined();
@@ -86,7 +95,10 @@ describe('the HTTP transport', () => {
 
 describe('a problem', () => {
   it('is read from its document', () => {
-    expect(problemFrom(422, '{"code":"invalid_email","detail":"no @"}')).toMatchObject({ code: 'invalid_email', detail: 'no @' });
+    expect(problemFrom(422, '{"code":"invalid_email","detail":"no @"}')).toMatchObject({
+      code: 'invalid_email',
+      detail: 'no @',
+    });
   });
 
   it('is made up honestly from anything else', () => {

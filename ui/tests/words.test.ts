@@ -39,7 +39,9 @@ describe('the two languages', () => {
     for (const prefix of ['timeline.', 'notice.', 'check.', 'check_code.', 'error.']) built.add(prefix);
     const unused = Object.keys(messages.vi).filter(
       (key) =>
-        !all.includes(`'${key}'`) && !all.includes(`"${key}"`) && ![...built].some((prefix) => key.startsWith(prefix)),
+        !all.includes(`'${key}'`) &&
+        !all.includes(`"${key}"`) &&
+        ![...built].some((prefix) => key.startsWith(prefix)),
     );
     expect(unused).toEqual([]);
   });

@@ -19,7 +19,9 @@ class ThemeChoice {
   }
 
   get dark(): boolean {
-    return this.choice === 'dark' || (this.choice === 'auto' && matchMedia('(prefers-color-scheme: dark)').matches);
+    return (
+      this.choice === 'dark' || (this.choice === 'auto' && matchMedia('(prefers-color-scheme: dark)').matches)
+    );
   }
 
   apply(): void {

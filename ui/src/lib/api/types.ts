@@ -6,14 +6,7 @@
  */
 
 export type Stage =
-  | 'pending'
-  | 'paid'
-  | 'processing'
-  | 'completed'
-  | 'failed'
-  | 'expired'
-  | 'cancelled'
-  | 'refunded';
+  'pending' | 'paid' | 'processing' | 'completed' | 'failed' | 'expired' | 'cancelled' | 'refunded';
 export type Flag = 'underpaid' | 'overpaid' | 'late' | 'paid_twice' | 'marked';
 export type Delivery = 'waiting' | 'preparing' | 'sharing' | 'delivered' | 'failed' | 'revoked';
 export type TaskState = 'scheduled' | 'ready' | 'running' | 'done' | 'failed' | 'cancelled';

@@ -48,5 +48,9 @@ export function errorWords(code: string): ErrorWords {
   const cause = `error.${code}.cause`;
   const fix = `error.${code}.fix`;
   if (isKey(title) && isKey(cause) && isKey(fix)) return { title: t(title), cause: t(cause), fix: t(fix) };
-  return { title: t('error.unknown.title', { code }), cause: t('error.unknown.cause'), fix: t('error.unknown.fix') };
+  return {
+    title: t('error.unknown.title', { code }),
+    cause: t('error.unknown.cause'),
+    fix: t('error.unknown.fix'),
+  };
 }

@@ -152,7 +152,10 @@ export function phone(text: string): string {
 
 /** Money as typed: `100000`, `100.000`, `100k`, `1,5tr`. `undefined` when it is not whole đồng. */
 export function readMoney(text: string): number | undefined {
-  const clean = text.trim().toLowerCase().replace(/[₫đ\s]/g, '');
+  const clean = text
+    .trim()
+    .toLowerCase()
+    .replace(/[₫đ\s]/g, '');
   const short = /^(\d+)(?:[.,](\d{1,3}))?(k|tr)$/.exec(clean);
   if (short) {
     const zeros = short[3] === 'tr' ? 6 : 3;

@@ -29,10 +29,13 @@ export function isKey(text: string): text is Key {
 
 /** Fills the gaps of one message. An unknown name stays visible, so that a mistake shows. */
 export function fill(text: string, words: Words = {}): string {
-  return text.replace(/\{(\w+)(?:\|([^|{}]*)\|([^|{}]*))?\}/g, (gap, name: string, one?: string, other?: string) => {
-    const value = words[name];
-    if (value === undefined) return gap;
-    if (one !== undefined && other !== undefined) return Number(value) === 1 ? one : other;
-    return String(value);
-  });
+  return text.replace(
+    /\{(\w+)(?:\|([^|{}]*)\|([^|{}]*))?\}/g,
+    (gap, name: string, one?: string, other?: string) => {
+      const value = words[name];
+      if (value === undefined) return gap;
+      if (one !== undefined && other !== undefined) return Number(value) === 1 ? one : other;
+      return String(value);
+    },
+  );
 }

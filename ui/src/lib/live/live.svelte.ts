@@ -34,9 +34,11 @@ export class Live {
       (event) => this.receive(event),
       (link) => this.#onLink(link),
     );
+    document.addEventListener('visibilitychange', this.#onVisible);
   }
 
   stop(): void {
+    document.removeEventListener('visibilitychange', this.#onVisible);
     this.#stop?.();
     this.#stop = undefined;
     clearTimeout(this.#timer);
@@ -84,12 +86,18 @@ export class Live {
     this.link = link;
   }
 
+  /** Nothing is asked for a hidden window; once seen again it catches up. */
+  #onVisible = (): void => {
+    if (!document.hidden && (this.#everything || this.#named.size > 0)) this.#schedule();
+  };
+
   #schedule(): void {
     this.#timer ??= setTimeout(() => this.#flush(), MERGE_MS);
   }
 
   #flush(): void {
     this.#timer = undefined;
+    if (document.hidden) return;
     const named = this.#named;
     const everything = this.#everything;
     this.#named = new Set();

@@ -18,7 +18,8 @@ export function listKeys(keys: RowKeys = {}) {
     }
 
     function onKey(event: KeyboardEvent): void {
-      if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+      if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target))
+        return;
       const row = rowOf(event.target);
       const all = rows();
       const here = row ? all.indexOf(row) : -1;
@@ -75,7 +76,11 @@ export function listKeys(keys: RowKeys = {}) {
 /** Whether keys typed at `target` are text. */
 export function isTyping(target: EventTarget | null): boolean {
   if (!(target instanceof HTMLElement)) return false;
-  if (target.isContentEditable || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement) {
+  if (
+    target.isContentEditable ||
+    target instanceof HTMLTextAreaElement ||
+    target instanceof HTMLSelectElement
+  ) {
     return true;
   }
   return target instanceof HTMLInputElement && !['checkbox', 'radio', 'button'].includes(target.type);

@@ -1,7 +1,19 @@
 /** The sample shop behind the mock transport: answers the admin API and plays one payment when asked. */
 import type { Answer, Link } from '../transport';
 import type * as T from '../types';
-import { code, detailOf, minutesAgo, mockCourses, mockFailures, mockMailbox, mockNotices, mockOrders, mockTasks, mockTransfers, taskDetail } from './rows';
+import {
+  code,
+  detailOf,
+  minutesAgo,
+  mockCourses,
+  mockFailures,
+  mockMailbox,
+  mockNotices,
+  mockOrders,
+  mockTasks,
+  mockTransfers,
+  taskDetail,
+} from './rows';
 import { mockOverview, mockQueue, mockSettings, mockChecklist } from './views';
 
 export type Variant = 'full' | 'empty' | 'broken';
@@ -18,7 +30,13 @@ export class MockProblem extends Error {
 
 export function problemBody(error: unknown): Answer {
   const known = error instanceof MockProblem ? error : new MockProblem(500, 'internal', String(error));
-  const body: T.Problem = { type: 'about:blank', title: known.code, status: known.status, code: known.code, detail: known.message };
+  const body: T.Problem = {
+    type: 'about:blank',
+    title: known.code,
+    status: known.status,
+    code: known.code,
+    detail: known.message,
+  };
   return { status: known.status, contentType: 'application/problem+json', body: JSON.stringify(body) };
 }
 
@@ -136,7 +154,9 @@ export class Shop {
       return this.queue;
     }
     if (first === 'checks') {
-      return mockChecklist(this.variant).rows.find((row) => row.id === second) ?? { id: second, state: 'pass' };
+      return (
+        mockChecklist(this.variant).rows.find((row) => row.id === second) ?? { id: second, state: 'pass' }
+      );
     }
     if (first === 'notices') {
       this.notices = this.notices.map((notice) =>
@@ -149,12 +169,18 @@ export class Shop {
   }
 
   #create(wanted: T.NewOrder): T.OrderDetail {
-    if (!wanted.customer.email.includes('@')) throw new MockProblem(422, 'invalid_email', wanted.customer.email);
+    if (!wanted.customer.email.includes('@'))
+      throw new MockProblem(422, 'invalid_email', wanted.customer.email);
     const bought = mockCourses().filter((course) => wanted.items.some((item) => item.course === course.slug));
     const total = bought.reduce((sum, course) => sum + course.price_vnd, 0);
     const row: T.OrderRow = {
       code: code(900 + this.orders.length),
-      customer: { id: 99, name: wanted.customer.name ?? '', email: wanted.customer.email, phone: wanted.customer.phone },
+      customer: {
+        id: 99,
+        name: wanted.customer.name ?? '',
+        email: wanted.customer.email,
+        phone: wanted.customer.phone,
+      },
       summary: bought.map((course) => course.title).join(', '),
       stage: 'pending',
       flags: [],
@@ -205,7 +231,8 @@ export class Shop {
       (order) =>
         (!stage || order.stage === stage) &&
         (filters.get('attention') !== '1' || order.flags.length > 0 || order.stage === 'failed') &&
-        (q === '' || `${order.code} ${order.customer.name} ${order.customer.email}`.toLowerCase().includes(q)),
+        (q === '' ||
+          `${order.code} ${order.customer.name} ${order.customer.email}`.toLowerCase().includes(q)),
     );
   }
 

@@ -16,7 +16,11 @@ export function mockTransport(search: URLSearchParams): Transport {
       if (locked) return problemBody(new MockProblem(401, 'login_required', 'no session'));
       try {
         const value = shop.answer(method, path, body);
-        return { status: value === undefined ? 204 : 200, contentType: 'application/json', body: value === undefined ? '' : JSON.stringify(value) };
+        return {
+          status: value === undefined ? 204 : 200,
+          contentType: 'application/json',
+          body: value === undefined ? '' : JSON.stringify(value),
+        };
       } catch (error) {
         return problemBody(error);
       }

@@ -7,9 +7,20 @@ export function mockOverview(shop: Shop): T.Overview {
   const { variant } = shop;
   const empty = variant === 'empty';
   const broken = variant === 'broken';
-  const hours = Array.from({ length: 24 }, (_, hour) => (empty || hour < 6 || hour > 14 ? 0 : ((hour * 37) % 11) * 310_000));
+  const hours = Array.from({ length: 24 }, (_, hour) =>
+    empty || hour < 6 || hour > 14 ? 0 : ((hour * 37) % 11) * 310_000,
+  );
   const stages: Record<string, number> = {};
-  for (const stage of ['pending', 'paid', 'processing', 'completed', 'failed', 'expired', 'cancelled', 'refunded']) {
+  for (const stage of [
+    'pending',
+    'paid',
+    'processing',
+    'completed',
+    'failed',
+    'expired',
+    'cancelled',
+    'refunded',
+  ]) {
     stages[stage] = shop.orders.filter((order) => order.stage === stage).length;
   }
   return {
@@ -32,7 +43,9 @@ export function mockOverview(shop: Shop): T.Overview {
       hours_vnd: hours,
     },
     queue: shop.queue.counts,
-    queue_sparkline: Array.from({ length: 60 }, (_, i) => (empty ? 0 : [0, 0, 2, 1, 0, 4, 3, 0, 1, 6][(i * 7) % 10] ?? 0)),
+    queue_sparkline: Array.from({ length: 60 }, (_, i) =>
+      empty ? 0 : ([0, 0, 2, 1, 0, 4, 3, 0, 1, 6][(i * 7) % 10] ?? 0),
+    ),
     money: {
       in_vnd: empty ? 0 : 18_463_000,
       orders_vnd: empty ? 0 : 16_467_000,
@@ -116,7 +129,12 @@ export function mockQueue(variant: Variant, tasks: T.TaskRow[]): T.Queue {
 
 export function mockChecklist(variant: Variant): T.Checklist {
   const bad = variant === 'broken';
-  const row = (id: string, state: string, rest: Partial<T.CheckRow> = {}): T.CheckRow => ({ id, state, checked_at: minutesAgo(30), ...rest });
+  const row = (id: string, state: string, rest: Partial<T.CheckRow> = {}): T.CheckRow => ({
+    id,
+    state,
+    checked_at: minutesAgo(30),
+    ...rest,
+  });
   const rows =
     variant === 'empty'
       ? ['bank', 'sepay_key', 'webhook', 'mail', 'secrets', 'course', 'notifications'].map((id) =>
@@ -143,8 +161,28 @@ export function mockSettings(variant: Variant): T.Settings {
       last_webhook_at: empty ? null : minutesAgo(3),
       timestamp_tolerance_s: 300,
     },
-    bank_accounts: empty ? [] : [{ id: 1, bank: 'MBBank', bin: '970422', account: '0900000699', holder: 'NGUYEN VAN AN', virtual_account: null, memo_prefix: null, preferred: true }],
-    mail: { transport: variant === 'broken' ? 'smtp' : 'mailbox', host: 'smtp.example.com', port: 587, tls: 'starttls', user: 'shop@example.com', from: 'Khoá học An <shop@example.com>' },
+    bank_accounts: empty
+      ? []
+      : [
+          {
+            id: 1,
+            bank: 'MBBank',
+            bin: '970422',
+            account: '0900000699',
+            holder: 'NGUYEN VAN AN',
+            virtual_account: null,
+            memo_prefix: null,
+            preferred: true,
+          },
+        ],
+    mail: {
+      transport: variant === 'broken' ? 'smtp' : 'mailbox',
+      host: 'smtp.example.com',
+      port: 587,
+      tls: 'starttls',
+      user: 'shop@example.com',
+      from: 'Khoá học An <shop@example.com>',
+    },
     workers: { count: 4, lease_s: 30, retry_base_s: 20, retry_max: 8 },
     orders: { expire_after_min: 1440, tolerance_vnd: 0, link_days: 30, link_max_downloads: 10 },
     notifications: { desktop: true, quiet_from: '22:00', quiet_to: '07:00' },
