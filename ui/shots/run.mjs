@@ -87,6 +87,8 @@ const SCENES = [
 const SIZES = [
   { width: 1280, height: 800 },
   { width: 960, height: 640 },
+  // 1280 × 800 at 200 % zoom.
+  { width: 640, height: 400 },
 ];
 
 const require = createRequire(import.meta.url);
@@ -108,6 +110,8 @@ for (const locale of args.quick ? ['vi'] : ['vi', 'en']) {
   for (const theme of args.quick ? ['light'] : ['light', 'dark']) {
     for (const size of SIZES) {
       const context = await browser.newContext({ viewport: size, reducedMotion: 'reduce' });
+      // As the desktop window does.
+      await context.addInitScript(() => Object.freeze(Object.prototype));
       await context.addInitScript(
         ([chosenLocale, chosenTheme]) => {
           // A sandboxed frame has no storage.

@@ -36,8 +36,9 @@ export class FakeTransport implements Transport {
     return () => undefined;
   }
 
-  openExternal(url: string): void {
+  openExternal(url: string): Promise<void> {
     this.opened.push(url);
+    return Promise.resolve();
   }
 
   onNavigate(): void {

@@ -60,7 +60,7 @@ describe('the desktop transport', () => {
 
   it('hands web addresses and routes over', () => {
     shell.invoke.mockResolvedValue(undefined);
-    tauriTransport().openExternal('https://example.com');
+    void tauriTransport().openExternal('https://example.com');
     expect(shell.invoke).toHaveBeenCalledWith('open_external', { url: 'https://example.com' });
     tauriTransport().onNavigate(() => undefined);
     expect(shell.listen).toHaveBeenCalledWith('navigate', expect.any(Function));

@@ -14,7 +14,8 @@ export class ShopView {
   );
   settings = new Query<Settings>(
     () => 'settings',
-    () => ['settings'],
+    // A webhook that came shows in the settings too.
+    () => ['settings', 'money'],
   );
   #notices = new Query<Page<Notice> | Notice[]>(
     () => 'notices',

@@ -52,7 +52,7 @@ const del = <R>(rest: string): Promise<R> => request<R>('DELETE', at(rest));
 export const api = {
   events: (onEvent: (event: T.Event) => void, onLink: (link: Link) => void): (() => void) =>
     door().events(onEvent, onLink),
-  openExternal: (url: string): void => door().openExternal(url),
+  openExternal: (url: string): Promise<void> => door().openExternal(url),
   onNavigate: (go: (route: string) => void): void => door().onNavigate(go),
   transportName: (): Transport['name'] => door().name,
 

@@ -31,6 +31,7 @@ export function httpTransport(base = ''): Transport {
     },
     openExternal(url) {
       window.open(url, '_blank', 'noopener,noreferrer');
+      return Promise.resolve();
     },
     onNavigate() {
       // A browser tab is steered by its own address bar.

@@ -39,7 +39,7 @@ export function tauriTransport(): Transport {
       };
     },
     openExternal(url) {
-      void invoke('open_external', { url });
+      return invoke<undefined>('open_external', { url });
     },
     onNavigate(go) {
       void listen<string>('navigate', (event) => go(event.payload));

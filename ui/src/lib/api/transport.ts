@@ -19,8 +19,8 @@ export interface Transport {
   request(method: Method, path: string, body?: unknown): Promise<Answer>;
   /** Delivers events until the returned function is called. */
   events(onEvent: (event: Event) => void, onLink: (link: Link) => void): () => void;
-  /** Opens a web address outside the app. */
-  openExternal(url: string): void;
+  /** Opens a web address outside the app. Rejects when that is not allowed. */
+  openExternal(url: string): Promise<void>;
   /** Calls back with UI routes that the outside (tray, notification) asks for. */
   onNavigate(go: (route: string) => void): void;
 }

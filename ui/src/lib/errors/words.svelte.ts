@@ -37,6 +37,12 @@ export const CODES = [
   'no_bank_account',
   'invalid_email',
   'invalid_amount',
+  'unknown_bank',
+  'sepay_key_missing',
+  'sepay_key_invalid',
+  'unavailable',
+  'database_unavailable',
+  'method_not_allowed',
   // Said by the UI itself: no answer came.
   'unreachable',
 ] as const;

@@ -74,6 +74,9 @@ export function timelineWords(row: TimelineRow): TimelineWords {
       if (at) result.text += ` · ${t('timeline.retry_at', { time: say.clock(at) })}`;
       break;
     }
+    case 'retried':
+      if (words.step === '') result.title = t('timeline.retried_plain');
+      break;
     case 'cancelled':
       result.text = text('reason');
       break;

@@ -26,7 +26,7 @@ export function mockTransport(search: URLSearchParams): Transport {
       }
     },
     events: (onEvent, onLink) => shop.listen(onEvent, onLink),
-    openExternal: () => undefined,
+    openExternal: () => Promise.resolve(),
     onNavigate: () => undefined,
   };
 }
