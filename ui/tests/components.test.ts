@@ -111,6 +111,19 @@ describe('the shell', () => {
   });
 });
 
+describe('a notification', () => {
+  it('leads to its page through whatever lies over it', async () => {
+    await open('#/orders');
+    await fireEvent.click(screen.getByTestId('create-order'));
+    await calm();
+    expect(document.querySelector('dialog')).not.toBeNull();
+    router.open('/failures');
+    await calm();
+    expect(document.querySelector('dialog')).toBeNull();
+    expect(screen.getByRole('heading', { name: 'Thất bại' })).toBeTruthy();
+  });
+});
+
 describe('the order list', () => {
   const two = { orders: () => ({ rows: [orderRow('DH000002'), orderRow('DH000001')], next: null }) };
 

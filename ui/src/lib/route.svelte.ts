@@ -2,6 +2,7 @@
  * Where the owner is: `#/page/detail?filters`. Works the same in the desktop window and over HTTP.
  */
 import { api } from './api/api';
+import { shellUi } from './shell/ui.svelte';
 
 export const PAGES = ['overview', 'orders', 'queue', 'failures', 'mailbox', 'settings'] as const;
 export type PageName = (typeof PAGES)[number];
@@ -46,8 +47,9 @@ class Router {
     api.onNavigate((route) => this.open(route));
   }
 
-  /** Follows a route from outside, e.g. `/orders/DH123456`. */
+  /** Follows a route from outside, e.g. `/orders/DH123456`; whatever lies over the page is closed. */
   open(route: string): void {
+    shellUi.closeAll();
     const wanted = parseRoute(route);
     this.go(wanted.page, wanted.detail, wanted.filters);
   }

@@ -40,6 +40,12 @@ export class ShopView {
   }
 }
 
+/** Whether money can come in, as one of the states that have words. */
+export function receivingState(overview: Overview | undefined): 'ok' | 'not_set_up' | 'stopped' {
+  const state = overview?.receiving.state;
+  return state === 'ok' || state === 'not_set_up' ? state : 'stopped';
+}
+
 export function provideShop(): ShopView {
   return setContext(KEY, new ShopView());
 }

@@ -4,6 +4,14 @@ class ShellUi {
   notices = $state(false);
   help = $state(false);
   create = $state(false);
+
+  /** Clears the way to the page, e.g. when a notification leads to one. */
+  closeAll(): void {
+    this.palette = false;
+    this.notices = false;
+    this.help = false;
+    this.create = false;
+  }
 }
 
 export const shellUi = new ShellUi();
