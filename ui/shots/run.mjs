@@ -1,0 +1,172 @@
+// Takes a picture of every page in every dress and asks axe about each: `npm run shots -- [--only NAME] [--out DIR]`.
+// Fails on serious axe findings, on page errors, and on anything the Content-Security-Policy blocked.
+import { mkdir, mkdtemp, readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+
+import { chromium } from 'playwright-core';
+import { build } from 'vite';
+
+import { serve } from './serve.mjs';
+
+const { values: args } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    out: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+  },
+});
+
+const code = (n) => `DH${120000 + n}`;
+/** Each scene: a route, the data it needs, and what to do before the picture. */
+const SCENES = [
+  { name: 'overview', route: '/overview', data: ['full', 'empty', 'broken'] },
+  { name: 'overview-order', route: `/overview/${code(461)}`, data: ['full'] },
+  { name: 'overview-unmatched', route: '/overview/unmatched', data: ['full'] },
+  { name: 'orders', route: '/orders', data: ['full', 'empty', 'broken'] },
+  { name: 'orders-pending', route: `/orders/${code(458)}`, data: ['full'] },
+  { name: 'orders-failed', route: `/orders/${code(457)}`, data: ['full'] },
+  { name: 'orders-completed', route: `/orders/${code(460)}`, data: ['full'] },
+  { name: 'queue', route: '/queue', data: ['full', 'empty', 'broken'] },
+  { name: 'queue-task', route: '/queue/8970', data: ['full'] },
+  { name: 'queue-running', route: '/queue/9007', data: ['full'] },
+  { name: 'failures', route: '/failures', data: ['full', 'empty', 'broken'] },
+  {
+    name: 'failures-open',
+    route: '/failures?group=deliver_order%3Amail%3Amail_auth',
+    data: ['full'],
+  },
+  {
+    name: 'retry-preview',
+    route: '/failures',
+    data: ['full'],
+    act: (page) => page.getByTestId('retry-all').click(),
+  },
+  { name: 'mailbox', route: '/mailbox', data: ['full', 'empty'] },
+  { name: 'settings', route: '/settings', data: ['full', 'empty', 'broken'] },
+  { name: 'settings-mail', route: '/settings?section=mail', data: ['broken'] },
+  {
+    name: 'create',
+    route: '/orders',
+    data: ['full', 'empty'],
+    act: (page) => page.getByTestId('create-order').click(),
+  },
+  {
+    name: 'created',
+    route: '/orders',
+    data: ['full'],
+    act: async (page) => {
+      await page.getByTestId('create-order').click();
+      await page.getByTestId('course-rust-co-ban').check();
+      await page.getByTestId('order-email').fill('thang@example.com');
+      await page.getByTestId('order-name').fill('Nguyễn Đức Thắng Ẩn Ễnh Ỗ Ữ');
+      await page.getByTestId('order-submit').click();
+      await page.getByTestId('pay-qr').waitFor();
+    },
+  },
+  {
+    name: 'palette',
+    route: '/overview',
+    data: ['full'],
+    act: async (page) => {
+      await page.keyboard.press('Control+k');
+      await page.getByTestId('palette-input').fill('DH12046');
+      await page.waitForTimeout(400);
+    },
+  },
+  {
+    name: 'notices',
+    route: '/overview',
+    data: ['full', 'empty'],
+    act: (page) => page.getByTestId('notice-bell').click(),
+  },
+  { name: 'login', route: '/', data: ['locked'] },
+];
+const SIZES = [
+  { width: 1280, height: 800 },
+  { width: 960, height: 640 },
+  // 1280 × 800 at 200 % zoom.
+  { width: 640, height: 400 },
+];
+
+const require = createRequire(import.meta.url);
+const axe = await readFile(require.resolve('axe-core/axe.min.js'), 'utf8');
+const out = args.out ?? (await mkdtemp(join(tmpdir(), 'chotdon-shots-')));
+await mkdir(out, { recursive: true });
+const site = await mkdtemp(join(tmpdir(), 'chotdon-ui-mock-'));
+await build({ mode: 'mock', logLevel: 'warn', build: { outDir: site } });
+
+const { server, url } = await serve(site);
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+});
+const findings = [];
+let taken = 0;
+
+for (const locale of args.quick ? ['vi'] : ['vi', 'en']) {
+  for (const theme of args.quick ? ['light'] : ['light', 'dark']) {
+    for (const size of SIZES) {
+      const context = await browser.newContext({ viewport: size, reducedMotion: 'reduce' });
+      // As the desktop window does.
+      await context.addInitScript(() => Object.freeze(Object.prototype));
+      await context.addInitScript(
+        ([chosenLocale, chosenTheme]) => {
+          // A sandboxed frame has no storage.
+          if (window !== window.top) return;
+          localStorage.setItem('chotdon.locale', chosenLocale);
+          localStorage.setItem('chotdon.theme', chosenTheme);
+        },
+        [locale, theme],
+      );
+      for (const scene of SCENES) {
+        if (args.only && !scene.name.startsWith(args.only)) continue;
+        for (const data of scene.data) await shoot(context, { scene, data, locale, theme, size });
+      }
+      await context.close();
+    }
+  }
+}
+
+await browser.close();
+server.close();
+console.log(`${taken} pictures in ${out}`);
+for (const finding of findings) console.error(finding);
+process.exit(findings.length > 0 ? 1 : 0);
+
+async function shoot(context, { scene, data, locale, theme, size }) {
+  const name = `${scene.name}-${data}-${locale}-${theme}-${size.width}`;
+  const page = await context.newPage();
+  page.on('pageerror', (error) => findings.push(`${name}: ${error.message}`));
+  page.on('console', (message) => {
+    if (message.type() === 'error') findings.push(`${name}: ${message.text()}`);
+  });
+  await page.goto(`${url}?data=${data}&still#${scene.route}`);
+  await page.locator('#boot').waitFor({ state: 'detached' });
+  await page.evaluate(() => document.fonts.ready);
+  await page.waitForTimeout(120);
+  if (scene.act) await scene.act(page);
+  await page.waitForTimeout(80);
+  await page.screenshot({ path: join(out, `${name}.png`) });
+  taken += 1;
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+  if (wide > 0) findings.push(`${name}: the page is ${wide} px too wide`);
+  if (size.width === SIZES[0].width) {
+    await page.evaluate(axe);
+    const serious = await page.evaluate(async () => {
+      const result = await window.axe.run(document, {
+        runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa'],
+      });
+      return result.violations
+        .filter((violation) => ['serious', 'critical'].includes(violation.impact))
+        .map(
+          (violation) =>
+            `${violation.id}: ${violation.nodes.map((node) => `${node.target} ${node.any[0]?.message ?? ''}`).join(' | ')}`,
+        );
+    });
+    for (const violation of serious) findings.push(`${name}: axe ${violation}`);
+  }
+  await page.close();
+}

@@ -1,0 +1,253 @@
+/** The sample shop behind the mock transport: answers the admin API and plays one payment when asked. */
+import type { Answer, Link } from '../transport';
+import type * as T from '../types';
+import {
+  code,
+  detailOf,
+  minutesAgo,
+  mockCourses,
+  mockFailures,
+  mockMailbox,
+  mockNotices,
+  mockOrders,
+  mockTasks,
+  mockTransfers,
+  taskDetail,
+} from './rows';
+import { mockOverview, mockQueue, mockSettings, mockChecklist } from './views';
+
+export type Variant = 'full' | 'empty' | 'broken';
+
+export class MockProblem extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    detail = '',
+  ) {
+    super(detail);
+  }
+}
+
+export function problemBody(error: unknown): Answer {
+  const known = error instanceof MockProblem ? error : new MockProblem(500, 'internal', String(error));
+  const body: T.Problem = {
+    type: 'about:blank',
+    title: known.code,
+    status: known.status,
+    code: known.code,
+    detail: known.message,
+  };
+  return { status: known.status, contentType: 'application/problem+json', body: JSON.stringify(body) };
+}
+
+export class Shop {
+  orders: T.OrderRow[];
+  tasks: T.TaskRow[];
+  failures: T.Failures;
+  settings: T.Settings;
+  notices: T.Notice[];
+  queue: T.Queue;
+  #seq = 0;
+  #send: ((event: T.Event) => void) | undefined;
+
+  constructor(
+    readonly variant: Variant,
+    readonly moving: boolean,
+  ) {
+    const full = variant !== 'empty';
+    this.orders = full ? mockOrders() : [];
+    this.tasks = full ? mockTasks() : [];
+    this.failures = mockFailures(variant);
+    this.settings = mockSettings(variant);
+    this.notices = full ? mockNotices() : [];
+    this.queue = mockQueue(variant, this.tasks);
+  }
+
+  answer(method: string, path: string, body: unknown): unknown {
+    const url = new URL(path, 'http://mock');
+    const parts = url.pathname.split('/').slice(3).map(decodeURIComponent);
+    const [first = '', second = '', third = ''] = parts;
+    if (this.variant === 'broken' && ['failures', 'tasks'].includes(first) && method === 'GET') {
+      throw new MockProblem(500, 'internal', 'database is locked (5): SELECT … FROM task');
+    }
+    if (method === 'GET') return this.#get(first, second, url.searchParams);
+    if (method === 'POST') return this.#post(first, second, third, body);
+    return this.settings;
+  }
+
+  listen(onEvent: (event: T.Event) => void, onLink: (link: Link) => void): () => void {
+    this.#send = onEvent;
+    onLink(this.variant === 'broken' ? 'lost' : 'open');
+    if (!this.moving || this.variant !== 'full') return () => undefined;
+    const timer = setInterval(() => this.#progress(), 500);
+    return () => clearInterval(timer);
+  }
+
+  #tell(topics: string[], progress: Record<string, T.Progress> = {}): void {
+    this.#seq += 1;
+    this.#send?.({ seq: this.#seq, topics, progress });
+  }
+
+  #progress(): void {
+    const progress: Record<string, T.Progress> = {};
+    for (const task of this.tasks) {
+      if (task.state !== 'running' || !task.progress?.total_bytes) continue;
+      const done = Math.min(task.progress.total_bytes, task.progress.done_bytes + 9_000_000);
+      task.progress = { ...task.progress, done_bytes: done };
+      progress[task.id] = task.progress;
+    }
+    this.#tell([], progress);
+  }
+
+  #get(first: string, second: string, filters: URLSearchParams): unknown {
+    switch (first) {
+      case 'overview':
+        return mockOverview(this);
+      case 'orders':
+        return second ? this.#order(second) : page(this.#filterOrders(filters), filters);
+      case 'tasks':
+        return second ? this.#task(Number(second)) : page(this.#filterTasks(filters), filters);
+      case 'queue':
+        return this.queue;
+      case 'failures':
+        return this.failures;
+      case 'transfers':
+        return page(this.variant === 'empty' ? [] : mockTransfers(filters.get('state')), filters);
+      case 'courses':
+        return { rows: this.variant === 'empty' ? [] : mockCourses(), next: null };
+      case 'settings':
+        return this.settings;
+      case 'checklist':
+        return mockChecklist(this.variant);
+      case 'notices':
+        return { rows: this.notices, next: null };
+      case 'mailbox': {
+        const all = this.variant === 'empty' ? [] : mockMailbox();
+        if (second) return all.find((mail) => mail.file === second);
+        return { rows: all.map((mail) => ({ ...mail, text: null, html: null })), next: null };
+      }
+      default:
+        throw new MockProblem(404, 'not_found', first);
+    }
+  }
+
+  #post(first: string, second: string, third: string, body: unknown): unknown {
+    if (first === 'orders' && second === '') return this.#create(body as T.NewOrder);
+    if (first === 'orders') {
+      const order = this.#row(second);
+      if (third === 'cancel') order.stage = 'cancelled';
+      this.#tell(['orders', `order:${second}`]);
+      return this.#order(second);
+    }
+    if (first === 'simulate-transfer') return this.#pay((body as T.SimulateTransfer).order ?? '');
+    if (first === 'tasks') return this.#task(Number(second));
+    if (first === 'failures') {
+      const { dry_run: dry = false, filter } = body as T.RetryRequest;
+      const matched = this.failures.groups
+        .filter((group) => !filter?.group || group.group === filter.group)
+        .reduce((sum, group) => sum + group.count, 0);
+      return { matched, retried: dry ? 0 : matched, skipped: 0 } satisfies T.RetryReport;
+    }
+    if (first === 'queue') {
+      this.queue = { ...this.queue, counts: { ...this.queue.counts, paused: second === 'pause' } };
+      this.#tell(['queue']);
+      return this.queue;
+    }
+    if (first === 'checks') {
+      return (
+        mockChecklist(this.variant).rows.find((row) => row.id === second) ?? { id: second, state: 'pass' }
+      );
+    }
+    if (first === 'notices') {
+      this.notices = this.notices.map((notice) =>
+        second === 'seen' || String(notice.id) === second ? { ...notice, state: 'seen' } : notice,
+      );
+      return undefined;
+    }
+    if (first === 'login' || first === 'logout') return undefined;
+    throw new MockProblem(404, 'not_found', first);
+  }
+
+  #create(wanted: T.NewOrder): T.OrderDetail {
+    if (!wanted.customer.email.includes('@'))
+      throw new MockProblem(422, 'invalid_email', wanted.customer.email);
+    const bought = mockCourses().filter((course) => wanted.items.some((item) => item.course === course.slug));
+    const total = bought.reduce((sum, course) => sum + course.price_vnd, 0);
+    const row: T.OrderRow = {
+      code: code(900 + this.orders.length),
+      customer: {
+        id: 99,
+        name: wanted.customer.name ?? '',
+        email: wanted.customer.email,
+        phone: wanted.customer.phone,
+      },
+      summary: bought.map((course) => course.title).join(', '),
+      stage: 'pending',
+      flags: [],
+      total_vnd: total,
+      paid_vnd: 0,
+      vip: wanted.priority === 'vip',
+      created_at: minutesAgo(0),
+    };
+    this.orders = [row, ...this.orders];
+    this.#tell(['orders']);
+    return detailOf(row);
+  }
+
+  #pay(wanted: string): T.SimulatedTransfer {
+    const order = this.#row(wanted);
+    order.paid_vnd = order.total_vnd;
+    order.stage = 'processing';
+    order.paid_at = minutesAgo(0);
+    this.#tell(['orders', `order:${wanted}`, 'money']);
+    setTimeout(() => {
+      order.stage = 'completed';
+      order.completed_at = minutesAgo(0);
+      this.#tell(['orders', `order:${wanted}`, 'queue']);
+    }, 1500);
+    return { sepay_id: 92_704, http_status: 200, answer: { success: true } };
+  }
+
+  #row(wanted: string): T.OrderRow {
+    const row = this.orders.find((order) => order.code === wanted);
+    if (!row) throw new MockProblem(404, 'not_found', `no order ${wanted}`);
+    return row;
+  }
+
+  #order(wanted: string): T.OrderDetail {
+    return detailOf(this.#row(wanted));
+  }
+
+  #task(id: number): T.TaskDetail {
+    const row = this.tasks.find((task) => task.id === id);
+    if (!row) throw new MockProblem(404, 'not_found', `no task ${id}`);
+    return taskDetail(row);
+  }
+
+  #filterOrders(filters: URLSearchParams): T.OrderRow[] {
+    const q = (filters.get('q') ?? '').toLowerCase();
+    const stage = filters.get('stage');
+    return this.orders.filter(
+      (order) =>
+        (!stage || order.stage === stage) &&
+        (filters.get('attention') !== '1' || order.flags.length > 0 || order.stage === 'failed') &&
+        (q === '' ||
+          `${order.code} ${order.customer.name} ${order.customer.email}`.toLowerCase().includes(q)),
+    );
+  }
+
+  #filterTasks(filters: URLSearchParams): T.TaskRow[] {
+    const state = filters.get('state');
+    const group = filters.get('group');
+    const of = this.failures.groups.find((one) => one.group === group);
+    return this.tasks.filter(
+      (task) => (!state || task.state === state) && (!of || task.error?.code === of.error.code),
+    );
+  }
+}
+
+function page<R>(rows: R[], filters: URLSearchParams): T.Page<R> {
+  const from = Number(filters.get('after') ?? 0);
+  const to = from + Number(filters.get('limit') ?? 100);
+  return { rows: rows.slice(from, to), next: to < rows.length ? String(to) : null };
+}

@@ -1,0 +1,62 @@
+/** What went wrong, for people: title, cause and fix by stable code. An unknown code still gets honest words. */
+import { isKey, t } from '../i18n/index.svelte';
+
+/** Codes that have words; a test pins each to both languages. */
+export const CODES = [
+  'source_not_found',
+  'source_unreachable',
+  'source_unauthorized',
+  'source_changed',
+  'source_server_error',
+  'source_invalid',
+  'checksum_mismatch',
+  'disk_full',
+  'target_unwritable',
+  'link_broken',
+  'mail_auth',
+  'mail_refused',
+  'mail_unreachable',
+  'mail_not_set_up',
+  'mail_temporary',
+  'mail_template',
+  'worker_crashed',
+  'worker_hung',
+  'timeout',
+  'cancelled',
+  'internal',
+  'secret_store_unavailable',
+  'not_found',
+  'bad_request',
+  'conflict',
+  'login_required',
+  'too_many_attempts',
+  'not_demo',
+  'order_not_cancellable',
+  'task_not_retryable',
+  'unknown_course',
+  'no_bank_account',
+  'invalid_email',
+  'invalid_amount',
+  'unknown_bank',
+  'sepay_key_missing',
+  'sepay_key_invalid',
+  'unavailable',
+  'database_unavailable',
+  'method_not_allowed',
+  // Said by the UI itself: no answer came.
+  'unreachable',
+] as const;
+
+export type ErrorWords = { title: string; cause: string; fix: string };
+
+export function errorWords(code: string): ErrorWords {
+  const title = `error.${code}.title`;
+  const cause = `error.${code}.cause`;
+  const fix = `error.${code}.fix`;
+  if (isKey(title) && isKey(cause) && isKey(fix)) return { title: t(title), cause: t(cause), fix: t(fix) };
+  return {
+    title: t('error.unknown.title', { code }),
+    cause: t('error.unknown.cause'),
+    fix: t('error.unknown.fix'),
+  };
+}

@@ -1,0 +1,41 @@
+/**
+ * The words, typed: Vietnamese names every key, English must have the same ones.
+ *
+ * A message may hold `{name}` and, for English, `{name|one|other}`, which picks the word by the number `name`.
+ */
+import enErrors from './en.errors.json';
+import enJson from './en.json';
+import enStates from './en.states.json';
+import viErrors from './vi.errors.json';
+import viJson from './vi.json';
+import viStates from './vi.states.json';
+
+const vi = { ...viJson, ...viStates, ...viErrors };
+
+export type Key = keyof typeof vi;
+export type Locale = 'vi' | 'en';
+export type Words = Record<string, string | number>;
+
+// Each way round, so that a key missing on either side does not compile.
+const english = { ...enJson, ...enStates, ...enErrors };
+const en: Record<Key, string> = english;
+vi satisfies Record<keyof typeof english, string>;
+
+export const messages: Record<Locale, Record<Key, string>> = { vi, en };
+
+export function isKey(text: string): text is Key {
+  return Object.hasOwn(vi, text);
+}
+
+/** Fills the gaps of one message. An unknown name stays visible, so that a mistake shows. */
+export function fill(text: string, words: Words = {}): string {
+  return text.replace(
+    /\{(\w+)(?:\|([^|{}]*)\|([^|{}]*))?\}/g,
+    (gap, name: string, one?: string, other?: string) => {
+      const value = words[name];
+      if (value === undefined) return gap;
+      if (one !== undefined && other !== undefined) return Number(value) === 1 ? one : other;
+      return String(value);
+    },
+  );
+}

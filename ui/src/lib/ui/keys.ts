@@ -1,0 +1,87 @@
+/**
+ * Keyboard and mouse of a list of rows: rows carry `data-row`, and in each one link with `data-open`.
+ *
+ * Letters act only here, while the list has focus, and never while a word is being composed.
+ */
+export type RowKeys = { retry?: (key: string) => void; copy?: (key: string) => void };
+
+export function listKeys(keys: RowKeys = {}) {
+  return (node: HTMLElement): (() => void) => {
+    const rows = (): HTMLElement[] => [...node.querySelectorAll<HTMLElement>('[data-row]')];
+    const rowOf = (target: EventTarget | null): HTMLElement | null =>
+      target instanceof Element ? target.closest<HTMLElement>('[data-row]') : null;
+
+    function focusRow(row: HTMLElement | undefined): void {
+      const link = row?.querySelector<HTMLElement>('[data-open]');
+      link?.focus();
+      link?.scrollIntoView({ block: 'nearest' });
+    }
+
+    function onKey(event: KeyboardEvent): void {
+      if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target))
+        return;
+      const row = rowOf(event.target);
+      const all = rows();
+      const here = row ? all.indexOf(row) : -1;
+      const key = row?.dataset['row'];
+      switch (event.key) {
+        case 'ArrowDown':
+        case 'j':
+        case 'J':
+          focusRow(all[Math.min(all.length - 1, here + 1)]);
+          break;
+        case 'ArrowUp':
+        case 'k':
+        case 'K':
+          focusRow(all[Math.max(0, here - 1)]);
+          break;
+        case 'Home':
+          focusRow(all[0]);
+          break;
+        case 'End':
+          focusRow(all.at(-1));
+          break;
+        case 'r':
+        case 'R':
+          if (key === undefined || !keys.retry) return;
+          keys.retry(key);
+          break;
+        case 'c':
+        case 'C':
+          if (key === undefined || !keys.copy) return;
+          keys.copy(key);
+          break;
+        default:
+          return;
+      }
+      event.preventDefault();
+    }
+
+    function onClick(event: MouseEvent): void {
+      if (event.target instanceof Element && event.target.closest('a,button,input,label,summary')) return;
+      // Marking text in a row is not opening it.
+      if ((getSelection()?.toString() ?? '') !== '') return;
+      rowOf(event.target)?.querySelector<HTMLElement>('[data-open]')?.click();
+    }
+
+    node.addEventListener('keydown', onKey);
+    node.addEventListener('click', onClick);
+    return () => {
+      node.removeEventListener('keydown', onKey);
+      node.removeEventListener('click', onClick);
+    };
+  };
+}
+
+/** Whether keys typed at `target` are text. */
+export function isTyping(target: EventTarget | null): boolean {
+  if (!(target instanceof HTMLElement)) return false;
+  if (
+    target.isContentEditable ||
+    target instanceof HTMLTextAreaElement ||
+    target instanceof HTMLSelectElement
+  ) {
+    return true;
+  }
+  return target instanceof HTMLInputElement && !['checkbox', 'radio', 'button'].includes(target.type);
+}

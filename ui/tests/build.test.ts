@@ -1,0 +1,49 @@
+// @vitest-environment node
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { build } from 'vite';
+
+const FIRST_JS_GZIP = 180 * 1024;
+
+let dir: string;
+let files: Map<string, string>;
+
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'chotdon-ui-build-'));
+  await build({ mode: 'production', logLevel: 'silent', build: { outDir: dir } });
+  files = new Map(
+    readdirSync(dir, { recursive: true, encoding: 'utf8' })
+      .filter((name) => /\.(html|js|css)$/.test(name))
+      .map((name) => [name, readFileSync(join(dir, name), 'utf8')]),
+  );
+}, 120_000);
+
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+describe('the production build', () => {
+  it('holds no sample data', () => {
+    for (const [name, text] of files) expect(text.includes('Ễnh Ỗ Ữ'), name).toBe(false);
+  });
+
+  it('has no inline script, which the policy would block', () => {
+    const html = files.get('index.html') ?? '';
+    expect(html).toContain('<script type="module"');
+    expect(html).not.toMatch(/<script(?![^>]*\bsrc=)/);
+    for (const [name, text] of files) expect(/\beval\(|new Function\(/.test(text), name).toBe(false);
+  });
+
+  it('fetches nothing from other machines', () => {
+    for (const [name, text] of files) {
+      if (name.endsWith('.css')) expect(text, name).not.toMatch(/url\(["']?https?:/);
+      if (name.endsWith('.html')) expect(text, name).not.toMatch(/(?:src|href)=["']https?:/);
+    }
+  });
+
+  it('stays within the budget of first JavaScript', () => {
+    const js = [...files].filter(([name]) => name.endsWith('.js')).map(([, text]) => gzipSync(text).length);
+    expect(js.reduce((sum, size) => sum + size, 0)).toBeLessThan(FIRST_JS_GZIP);
+  });
+});
