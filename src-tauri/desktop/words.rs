@@ -86,3 +86,38 @@ pub(crate) fn status(language: Language, counts: &QueueCounts) -> String {
     };
     format!("{state} · {wait} {waiting} · {failed} {}", counts.failed)
 }
+
+/// What a start error means to the owner; the English detail stands below it.
+pub(crate) fn not_started(code: &str) -> Words {
+    match code {
+        "already_running" => Words::new(
+            "Một ChotDon khác đang mở thư mục dữ liệu này. Hãy đóng nó trước.",
+            "Another ChotDon has this data folder open. Close it first.",
+        ),
+        "directory_unusable" => Words::new(
+            "Không dùng được thư mục dữ liệu. Kiểm tra quyền ghi và dung lượng đĩa.",
+            "The data folder cannot be used. Check that it may be written and the disk is not full.",
+        ),
+        "config_invalid" => Words::new(
+            "Tệp config.toml có chỗ sai. Sửa lại rồi mở lại ứng dụng.",
+            "Something in config.toml is wrong. Correct it and start again.",
+        ),
+        "database_unusable" => Words::new(
+            "Không mở được cơ sở dữ liệu. Chưa có gì bị thay đổi.",
+            "The database cannot be opened. Nothing was changed.",
+        ),
+        "secret_store_unavailable" => Words::new(
+            "Không mở được nơi giữ khóa và mật khẩu.",
+            "The store of keys and passwords cannot be opened.",
+        ),
+        "address_in_use" => Words::new(
+            "Cổng nhận webhook đang bị chương trình khác dùng. Đóng chương trình đó rồi mở lại.",
+            "Another program uses the port that receives webhooks. Close it and start again.",
+        ),
+        "demo_data" => Words::new("Đây là dữ liệu của shop mẫu.", "This is a sample shop's data."),
+        _ => Words::new(
+            "Có lỗi bên trong chương trình. Dữ liệu của shop vẫn an toàn.",
+            "Something went wrong inside the program. The shop's data is safe.",
+        ),
+    }
+}
