@@ -39,8 +39,12 @@ pub(crate) fn begin(app: &AppHandle, args: Args) {
     quit::listen_to_the_system(&app);
     tauri::async_runtime::spawn(async move {
         let hidden = args.hidden;
-        // A task of its own, so that a panic comes back as a value and is shown.
-        let opened = tauri::async_runtime::spawn(open(app.clone(), args)).await;
+        // A thread of its own, so that a panic comes back as a value and is shown.
+        let asked = app.clone();
+        let opened = tauri::async_runtime::spawn_blocking(move || {
+            tauri::async_runtime::block_on(open(asked, args))
+        });
+        let opened = opened.await;
         match opened {
             Ok(Ok(Some(desk))) => {
                 app.manage(desk);

@@ -116,18 +116,20 @@ struct State {
 impl State {
     async fn ask(desk: &Desk) -> Self {
         let language = desk.language();
-        let counts = desk.shop.counts().await;
-        let receiving = match desk.ask("GET", "/admin/api/overview", None).await {
-            Ok(answer) => serde_json::from_str::<Overview>(&answer.body)
-                .is_ok_and(|overview| overview.receiving.state != "stopped"),
-            Err(_) => false,
+        let overview = match desk.ask("GET", "/admin/api/overview", None).await {
+            Ok(answer) => serde_json::from_str::<Overview>(&answer.body).ok(),
+            Err(_) => None,
+        };
+        let Some(Overview { queue, receiving, .. }) = overview else {
+            let status = words::NO_ANSWER.say(language).to_owned();
+            return Self { language, shape: Shape::Disconnected, status, failed: 0, paused: false };
         };
         Self {
             language,
-            shape: Shape::of(&counts, receiving),
-            status: words::status(language, &counts),
-            failed: counts.failed,
-            paused: counts.paused,
+            shape: Shape::of(&queue, receiving.state != "stopped"),
+            status: words::status(language, &queue),
+            failed: queue.failed,
+            paused: queue.paused,
         }
     }
 }

@@ -6,7 +6,6 @@ use tauri::{AppHandle, Emitter, Manager, Url, WebviewUrl, WebviewWindow, Webview
 
 use crate::desk::Desk;
 use crate::notifications::{self, Choice};
-use crate::words;
 
 /// Its label, which the capabilities name.
 pub(crate) const MAIN: &str = "main";

@@ -43,6 +43,8 @@ words! {
     QUIT: "Thoát…", "Quit…";
     PAUSED_FROM_TRAY: "Tạm dừng từ khay hệ thống", "Paused from the tray";
 
+    NO_ANSWER: "✕ Shop không trả lời", "✕ The shop does not answer";
+
     QUIT_TITLE: "Thoát ChotDon?", "Quit ChotDon?";
     QUIT_COST:
         "Khi thoát, shop không nhận webhook. SePay thử lại trong khoảng 33 phút; sau đó các giao dịch phải được đối soát khi mở lại.",
