@@ -1,2 +1,29 @@
-//! Skeleton.
-fn main() {}
+//! The desktop app: one shop in this process, a window onto it, a tray icon, notifications.
+//!
+//! Read on from here: `args` what it was started with, `locale` an environment that web pages work in,
+//! `start` from nothing to a running shop, `window` and `commands` what the page may do, `tray`,
+//! `notifications`, `quit`. Everything the shop does is in `chotdon-core`; here is only the desk around it.
+
+#![cfg_attr(not(debug_assertions), windows_subsystem = "windows")]
+
+mod app;
+mod args;
+mod commands;
+mod desk;
+mod locale;
+mod notifications;
+mod quit;
+mod remembered;
+mod secrets;
+mod start;
+mod tray;
+mod window;
+mod words;
+
+use clap::Parser;
+
+fn main() -> anyhow::Result<()> {
+    let args = args::Args::parse();
+    locale::settle()?;
+    app::run(args)
+}

@@ -1,0 +1,55 @@
+//! What the app was started with.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::Parser;
+
+/// Control room for a shop that is paid by bank transfer through SePay.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "chotdon", version)]
+pub(crate) struct Args {
+    /// Open a sample shop with its own data, a payment simulator and a mailbox folder
+    #[arg(long)]
+    pub(crate) demo: bool,
+    /// Start in the tray, without a window
+    #[arg(long)]
+    pub(crate) hidden: bool,
+    /// Keep the shop's data here instead of the system's usual place
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+impl Args {
+    /// Where the shop's data lies: as given, or `ChotDon` (`ChotDon-demo`) where programs keep their data.
+    ///
+    /// # Errors
+    /// When nothing was given and the environment names no home.
+    pub(crate) fn data_dir(&self) -> anyhow::Result<PathBuf> {
+        if let Some(given) = &self.data_dir {
+            return Ok(std::path::absolute(given)?);
+        }
+        let base = data_home().ok_or_else(|| anyhow::anyhow!("no home directory; give --data-dir"))?;
+        Ok(base.join(if self.demo { "ChotDon-demo" } else { "ChotDon" }))
+    }
+}
+
+fn data_home() -> Option<PathBuf> {
+    if cfg!(target_os = "windows") {
+        folder("APPDATA")
+    } else if cfg!(target_os = "macos") {
+        folder("HOME").map(|home| home.join("Library/Application Support"))
+    } else {
+        folder("XDG_DATA_HOME").or_else(|| folder("HOME").map(|home| home.join(".local/share")))
+    }
+}
+
+fn folder(name: &str) -> Option<PathBuf> {
+    variable(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+/// One variable of the environment.
+#[allow(clippy::disallowed_methods)] // the desktop's one place that reads the environment
+pub(crate) fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}

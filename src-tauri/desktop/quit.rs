@@ -1,0 +1,126 @@
+//! Leaving: the question that states what it costs, and the way out that lets running work finish.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tauri::{AppHandle, Manager};
+use tauri_plugin_dialog::{DialogExt, MessageDialogButtons, MessageDialogKind, MessageDialogResult};
+
+use crate::desk::Desk;
+use crate::{tray, window, words};
+
+/// How long "finish, then quit" lets running stages work. What is not done by then goes on at the next start,
+/// at the stage it was at.
+const DRAIN: Duration = Duration::from_secs(120);
+/// How long the system waits for programs that it ends (logout, shutdown) is not ours to say; this is shorter.
+const SHORT: Duration = Duration::from_secs(4);
+
+/// Whether the question is open, and whether the app is on its way out.
+#[derive(Debug, Default)]
+pub(crate) struct Quitting {
+    asked: AtomicBool,
+    leaving: AtomicBool,
+}
+
+/// True from the moment there is no way back.
+pub(crate) fn is_quitting(app: &AppHandle) -> bool {
+    app.state::<Quitting>().leaving.load(Ordering::Acquire)
+}
+
+/// Asks whether to quit; at most one question is open.
+pub(crate) fn ask(app: &AppHandle) {
+    let Some(desk) = app.try_state::<Desk>() else {
+        app.exit(0);
+        return;
+    };
+    if is_quitting(app) || app.state::<Quitting>().asked.swap(true, Ordering::AcqRel) {
+        return;
+    }
+    let language = desk.language();
+    let say = |text: words::Words| text.say(language).to_owned();
+    let (drain, now) = (say(words::QUIT_DRAIN), say(words::QUIT_NOW));
+    let mut question = app
+        .dialog()
+        .message(say(words::QUIT_COST))
+        .title(say(words::QUIT_TITLE))
+        .kind(MessageDialogKind::Warning)
+        .buttons(MessageDialogButtons::YesNoCancelCustom(
+            drain.clone(),
+            now.clone(),
+            say(words::QUIT_STAY),
+        ));
+    if let Some(window) = app.get_webview_window(window::MAIN) {
+        question = question.parent(&window);
+    }
+    let app = app.clone();
+    question.show_with_result(move |answer| {
+        app.state::<Quitting>().asked.store(false, Ordering::Release);
+        match answer {
+            MessageDialogResult::Custom(chosen) if chosen == drain => leave(&app, DRAIN),
+            MessageDialogResult::Custom(chosen) if chosen == now => leave(&app, Duration::ZERO),
+            _ => {}
+        }
+    });
+}
+
+/// Where no notification can be shown, the first close is told by a dialog instead.
+pub(crate) fn told_by_dialog(app: &AppHandle) {
+    let Some(desk) = app.try_state::<Desk>() else { return };
+    let language = desk.language();
+    let quit = words::TRAY_QUIT.say(language).to_owned();
+    let app_then = app.clone();
+    app.dialog()
+        .message(words::TRAY_BODY.say(language))
+        .title(words::TRAY_TITLE.say(language))
+        .buttons(MessageDialogButtons::OkCancelCustom(words::TRAY_KEEP.say(language).to_owned(), quit.clone()))
+        .show_with_result(move |answer| {
+            if matches!(&answer, MessageDialogResult::Custom(chosen) if *chosen == quit) {
+                ask(&app_then);
+            }
+        });
+}
+
+/// Closes the shop and ends the app.
+fn leave(app: &AppHandle, drain: Duration) {
+    if app.state::<Quitting>().leaving.swap(true, Ordering::AcqRel) {
+        return;
+    }
+    let app = app.clone();
+    tauri::async_runtime::spawn(async move {
+        if let Some(window) = app.get_webview_window(window::MAIN) {
+            let _ = window.destroy();
+        }
+        tray::say_finishing(&app);
+        if let Some(desk) = app.try_state::<Desk>() {
+            desk.close(drain).await;
+        }
+        tracing::info!("the app ends");
+        app.exit(0);
+    });
+}
+
+/// Leaves in good order when the system asks for it (logout, shutdown, `kill`).
+#[cfg(unix)]
+pub(crate) fn listen_to_the_system(app: &AppHandle) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let app = app.clone();
+    tauri::async_runtime::spawn(async move {
+        let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+        else {
+            tracing::warn!("signals cannot be heard; killing the app ends it at once");
+            return;
+        };
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+        match app.try_state::<Desk>() {
+            Some(_) => leave(&app, SHORT),
+            None => app.exit(0),
+        }
+    });
+}
+
+/// Windows ends programs by closing their windows, and the shop stands that as it stands a crash.
+#[cfg(not(unix))]
+pub(crate) fn listen_to_the_system(_: &AppHandle) {}

@@ -1,0 +1,138 @@
+//! From nothing to a running shop with its window and tray; or to a dialog that says why not.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use chotdon_core::config::{Config, Language};
+use chotdon_core::ports::{Ports, SystemClock};
+use chotdon_core::{Options, Shop, StartError, logging, private_file};
+use tauri::{AppHandle, Manager};
+use tauri_plugin_dialog::{DialogExt, MessageDialogButtons, MessageDialogKind};
+
+use crate::args::Args;
+use crate::desk::Desk;
+use crate::notifications::Desktop;
+use crate::{quit, secrets, tray, window, words};
+
+/// Why there is no shop: a stable code and a sentence.
+#[derive(Debug)]
+struct NotStarted {
+    code: &'static str,
+    detail: String,
+}
+
+impl NotStarted {
+    fn new(code: &'static str, detail: impl ToString) -> Self {
+        Self { code, detail: detail.to_string() }
+    }
+}
+
+impl From<StartError> for NotStarted {
+    fn from(error: StartError) -> Self {
+        Self::new(error.code(), error)
+    }
+}
+
+/// Starts the shop beside the event loop, then shows it.
+pub(crate) fn begin(app: &AppHandle, args: Args) {
+    let app = app.clone();
+    quit::listen_to_the_system(&app);
+    tauri::async_runtime::spawn(async move {
+        let hidden = args.hidden;
+        // A thread of its own, so that a panic comes back as a value and is shown.
+        let asked = app.clone();
+        let opened = tauri::async_runtime::spawn_blocking(move || {
+            tauri::async_runtime::block_on(open(asked, args))
+        });
+        let opened = opened.await;
+        match opened {
+            Ok(Ok(Some(desk))) => {
+                app.manage(desk);
+                if let Err(error) = tray::start(&app) {
+                    tracing::warn!(%error, "there is no tray icon");
+                }
+                if !hidden {
+                    window::show(&app, None);
+                }
+            }
+            Ok(Ok(None)) => app.exit(0),
+            Ok(Err(why)) => say_why(&app, &why),
+            Err(panic) => say_why(&app, &NotStarted::new("internal", panic)),
+        }
+    });
+}
+
+/// `None` when the owner chose to leave.
+async fn open(app: AppHandle, args: Args) -> Result<Option<Desk>, NotStarted> {
+    let data_dir = args.data_dir().map_err(|error| NotStarted::new("directory_unusable", error))?;
+    private_file::create_folder(&data_dir)
+        .map_err(|error| NotStarted::new("directory_unusable", format!("{}: {error}", data_dir.display())))?;
+    let env = settings_of_the_environment();
+    let config = Config::load(&data_dir, args.demo, env.iter().cloned())
+        .map_err(|error| NotStarted::new("config_invalid", error))?;
+    let logging = logging::start(&data_dir, &config.log).ok();
+    log_panics();
+    let language = config.shop.language;
+    if !args.demo && secrets::belong_to_a_demo(&data_dir) {
+        return Err(NotStarted::new("demo_data", words::DEMO_DATA.say(language)));
+    }
+    let store = secrets::open(&app, &data_dir, args.demo, language).await;
+    let Some(secrets) = store.map_err(|error| NotStarted::new("secret_store_unavailable", error))? else {
+        return Ok(None);
+    };
+    tracing::info!(secrets = secrets.kind(), data_dir = %data_dir.display(), demo = args.demo, "starting");
+    let ports =
+        Ports { clock: Arc::new(SystemClock), secrets, notifier: Arc::new(Desktop::new(app)), probe: None };
+    let shop = start(&data_dir, args.demo, env, ports).await?;
+    Ok(Some(Desk::new(shop, data_dir, logging)))
+}
+
+/// A sample shop may stand beside a real one, which has the usual address: it takes any free one then.
+async fn start(
+    data_dir: &Path,
+    demo: bool,
+    env: Vec<(String, String)>,
+    ports: Ports,
+) -> Result<Shop, StartError> {
+    let options = Options { data_dir: data_dir.to_owned(), demo, public: None, private: None, env };
+    match Shop::start(options.clone(), ports.clone()).await {
+        Err(StartError::Listen(address, error)) if demo => {
+            tracing::info!(%address, %error, "another address is taken for the demo");
+            let anywhere = std::net::SocketAddr::new(address.ip(), 0);
+            Shop::start(Options { public: Some(anywhere), ..options }, ports).await
+        }
+        started => started,
+    }
+}
+
+/// `CHOTDON_SECTION__KEY` and what else is text.
+#[allow(clippy::disallowed_methods)]
+fn settings_of_the_environment() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| name.starts_with("CHOTDON_"))
+        .collect()
+}
+
+fn log_panics() {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        tracing::error!(%panic, "panic");
+        before(panic);
+    }));
+}
+
+/// Never a silent end: the sentence in the owner's language, the cause, the code; then the app ends with 1.
+fn say_why(app: &AppHandle, why: &NotStarted) {
+    tracing::error!(code = why.code, detail = why.detail, "not started");
+    eprintln!("chotdon: {}: {}", why.code, why.detail);
+    let language = Language::Vi;
+    let sentence = words::not_started(why.code).say(language);
+    let ending = app.clone();
+    app.dialog()
+        .message(format!("{sentence}\n\n{}: {}", why.code, why.detail))
+        .title(words::CANNOT_START.say(language))
+        .kind(MessageDialogKind::Error)
+        .buttons(MessageDialogButtons::OkCustom(words::CLOSE.say(language).to_owned()))
+        .show(move |_| ending.exit(1));
+}

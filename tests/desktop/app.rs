@@ -1,0 +1,122 @@
+//! The app on a machine of its own, with and without a driver.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use chotdon_tests::machine::Machine;
+
+/// Longer than anything takes on a busy machine; nothing waits this long when it works.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The app under test.
+pub(crate) fn binary() -> PathBuf {
+    #[allow(clippy::disallowed_methods)]
+    let named = std::env::var_os("CHOTDON_DESKTOP_BIN");
+    PathBuf::from(named.expect("CHOTDON_DESKTOP_BIN names the desktop app; `cargo xtask test` sets it"))
+}
+
+/// A display, a session bus, a keyring and a notification daemon.
+pub(crate) fn desk() -> Machine {
+    Machine::start().unwrap().with_keyring().unwrap().with_display().unwrap().with_notifications().unwrap()
+}
+
+/// The command that starts the app in demo mode on `machine`.
+pub(crate) fn command(machine: &Machine) -> Command {
+    let mut command = machine.command(binary());
+    // No GPU here; the accessibility bus would be one more program to start.
+    command.arg("--demo").env("LIBGL_ALWAYS_SOFTWARE", "1").env("NO_AT_BRIDGE", "1");
+    command
+}
+
+/// A started app; killed when dropped.
+pub(crate) struct App {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl App {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (sender, lines) = mpsc::channel();
+        let out = child.stdout.take().unwrap();
+        let err = child.stderr.take().unwrap();
+        for pipe in [Box::new(out) as Box<dyn std::io::Read + Send>, Box::new(err)] {
+            let sender = sender.clone();
+            std::thread::spawn(move || {
+                for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+                    let _ = sender.send(line);
+                }
+            });
+        }
+        Self { child, lines }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Reads what the app writes until a line holds `text`.
+    pub(crate) fn says(&self, text: &str) -> Result<String> {
+        let mut said = Vec::new();
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) if line.contains(text) => return Ok(line),
+                Ok(line) => said.push(line),
+                Err(_) => bail!("it never said {text:?}, but: {}", said.join("\n")),
+            }
+        }
+    }
+
+    /// Waits for its end.
+    pub(crate) fn ends(mut self) -> Result<i32> {
+        // The output closes when the process is gone.
+        while self.lines.recv_timeout(PATIENCE).is_ok() {}
+        let status = self.child.try_wait()?.context("it is still running")?;
+        status.code().context("it was killed")
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The app's windows as the window manager knows them; waits for one when `some`, else for none.
+pub(crate) fn wait_for_window(machine: &Machine, some: bool) -> Result<()> {
+    let mut wait = machine.command("xdotool");
+    if some {
+        wait.args(["search", "--sync", "--onlyvisible", "--name", "^ChotDon$"]);
+    } else {
+        // Polls every 30 ms, as `search --sync` does; xdotool has no wait for the absence.
+        wait = machine.command("timeout");
+        wait.args(["60", "sh", "-c"]);
+        wait.arg("while xdotool search --onlyvisible --name '^ChotDon$' >/dev/null 2>&1; do sleep 0.03; done");
+    }
+    machine.must(&mut wait)
+}
+
+/// Presses the window's close button.
+pub(crate) fn close_window(machine: &Machine) -> Result<()> {
+    machine.must(machine.command("sh").args([
+        "-c",
+        "xdotool search --onlyvisible --name '^ChotDon$' windowactivate --sync && xdotool key --clearmodifiers alt+F4",
+    ]))
+}
+
+/// Keeps a picture of the screen where `CHOTDON_PICTURES` says; without it, none.
+pub(crate) fn picture(machine: &Machine, name: &str) {
+    #[allow(clippy::disallowed_methods)]
+    let Some(folder) = std::env::var_os("CHOTDON_PICTURES") else { return };
+    let file = PathBuf::from(folder).join(format!("{name}.png"));
+    machine.must(machine.command("import").args(["-window", "root"]).arg(file)).unwrap();
+}
