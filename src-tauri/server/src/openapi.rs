@@ -1,0 +1,13 @@
+//! `openapi`: the documents of the two APIs, as the listeners serve them.
+
+use crate::cli::Which;
+use crate::end::End;
+use crate::secret::print_line;
+
+pub(crate) fn print(which: Which) -> Result<(), End> {
+    let document = match which {
+        Which::Public => chotdon_core::http::public::openapi(),
+        Which::Admin => chotdon_core::http::admin::openapi(),
+    };
+    print_line(&document.to_pretty_json().map_err(End::failed)?)
+}

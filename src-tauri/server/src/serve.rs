@@ -1,0 +1,115 @@
+//! `serve`: a shop from start to drained stop.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::anyhow;
+use chotdon_core::config::Config;
+use chotdon_core::ports::{NoDesktop, Ports, SystemClock};
+use chotdon_core::secrets::{Credentials, SecretName};
+use chotdon_core::{Options, Shop, StartError, logging, private_file};
+
+use crate::cli::{SecretsIn, Serve};
+use crate::end::End;
+use crate::place::Place;
+use crate::running::Running;
+use crate::secret::print_line;
+
+pub(crate) async fn serve(args: Serve) -> Result<(), End> {
+    let place = Place::of(&args.shop)?;
+    private_file::create_folder(&place.data_dir)
+        .map_err(|error| End::failed(anyhow!("{}: {error}", place.data_dir.display())))?;
+    let config = place.config(args.demo)?;
+    check_addresses(&args, &config)?;
+    if !args.demo && place.has_demo_key() && args.shop.secrets != Some(SecretsIn::Keyring) {
+        return Err(End::failed(anyhow!(
+            "{} belongs to a demo, whose secrets are not protected: use --demo, or another data directory",
+            place.data_dir.display()
+        )));
+    }
+    let logging = logging::start(&place.data_dir, &config.log)
+        .map_err(|error| End::failed(anyhow!("the log cannot be written: {error}")))?;
+    let secrets = place.secret_store(args.demo).await?;
+    tracing::info!(secrets = secrets.kind(), data_dir = %place.data_dir.display(), demo = args.demo, "starting");
+    Credentials::new(Arc::clone(&secrets)).get_or_generate(&SecretName::admin_token()).await?;
+
+    let options = Options {
+        data_dir: place.data_dir.clone(),
+        demo: args.demo,
+        public: Some(args.public),
+        private: Some(args.private),
+    };
+    let ports = Ports { clock: Arc::new(SystemClock), secrets, notifier: Arc::new(NoDesktop), probe: None };
+    let mut stop = Stop::listen()?;
+    let shop = Shop::start(options, ports).await.map_err(why_not)?;
+    let running = Running::new(shop.public_addr(), shop.private_addr());
+    let announcement = running
+        .announce(&place.data_dir)
+        .map_err(|error| End::failed(anyhow!("run.json cannot be written: {error}")))?;
+    print_line(&serde_json::json!({ "public": running.public, "private": running.private }).to_string())?;
+
+    stop.wait().await;
+    let drain = Duration::from_secs(u64::from(shop.config().queue.drain_s));
+    tracing::info!(drain_s = drain.as_secs(), "stopping; running stages may finish");
+    tokio::select! {
+        () = shop.shutdown(drain) => {}
+        () = stop.wait() => tracing::warn!("asked to stop a second time; not waiting any longer"),
+    }
+    drop(announcement);
+    drop(logging);
+    Ok(())
+}
+
+/// Whoever can reach an address that is not loopback is on the network: that takes a setting, not a slip.
+fn check_addresses(args: &Serve, config: &Config) -> Result<(), End> {
+    let refuse = |address: SocketAddr, allowed: bool, key: &str| {
+        if address.ip().is_loopback() || allowed {
+            return Ok(());
+        }
+        Err(End::usage(format!("{address} can be reached from other machines; set {key} = true in config.toml to allow that")))
+    };
+    refuse(args.public, config.public.allow_remote, "public.allow_remote")?;
+    refuse(args.private, config.private.allow_remote, "private.allow_remote")
+}
+
+fn why_not(error: StartError) -> End {
+    End::failed(error)
+}
+
+/// The signals that end a daemon.
+struct Stop {
+    #[cfg(unix)]
+    term: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    int: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Stop {
+    fn listen() -> Result<Self, End> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let listen = |kind| signal(kind).map_err(|error| End::failed(anyhow!("signals: {error}")));
+        Ok(Self { term: listen(SignalKind::terminate())?, int: listen(SignalKind::interrupt())? })
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.int.recv() => {}
+        }
+    }
+}
+
+#[cfg(not(unix))]
+impl Stop {
+    fn listen() -> Result<Self, End> {
+        Ok(Self {})
+    }
+
+    async fn wait(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
