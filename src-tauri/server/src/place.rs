@@ -27,7 +27,7 @@ impl Place {
 
     /// The settings, with the environment's overrides.
     pub(crate) fn config(&self, demo: bool) -> Result<Config, End> {
-        Config::load(&self.data_dir, demo, environment()).map_err(End::usage)
+        Config::load(&self.data_dir, demo, environment()).map_err(End::failed)
     }
 
     /// The store of the shop's secrets: the one that was asked for; else the encrypted file when there is one,

@@ -1,18 +1,15 @@
 //! `serve`: a shop from start to drained stop.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use chotdon_core::config::Config;
 use chotdon_core::ports::{NoDesktop, Ports, SystemClock};
-use chotdon_core::secrets::{Credentials, SecretName};
 use chotdon_core::{Options, Shop, StartError, logging, private_file};
 
 use crate::cli::{SecretsIn, Serve};
 use crate::end::End;
-use crate::place::Place;
+use crate::place::{Place, environment};
 use crate::running::Running;
 use crate::secret::print_line;
 
@@ -21,7 +18,6 @@ pub(crate) async fn serve(args: Serve) -> Result<(), End> {
     private_file::create_folder(&place.data_dir)
         .map_err(|error| End::failed(anyhow!("{}: {error}", place.data_dir.display())))?;
     let config = place.config(args.demo)?;
-    check_addresses(&args, &config)?;
     if !args.demo && place.has_demo_key() && args.shop.secrets != Some(SecretsIn::Keyring) {
         return Err(End::failed(anyhow!(
             "{} belongs to a demo, whose secrets are not protected: use --demo, or another data directory",
@@ -32,13 +28,13 @@ pub(crate) async fn serve(args: Serve) -> Result<(), End> {
         .map_err(|error| End::failed(anyhow!("the log cannot be written: {error}")))?;
     let secrets = place.secret_store(args.demo).await?;
     tracing::info!(secrets = secrets.kind(), data_dir = %place.data_dir.display(), demo = args.demo, "starting");
-    Credentials::new(Arc::clone(&secrets)).get_or_generate(&SecretName::admin_token()).await?;
 
     let options = Options {
         data_dir: place.data_dir.clone(),
         demo: args.demo,
         public: Some(args.public),
         private: Some(args.private),
+        env: environment().collect(),
     };
     let ports = Ports { clock: Arc::new(SystemClock), secrets, notifier: Arc::new(NoDesktop), probe: None };
     let mut stop = Stop::listen()?;
@@ -61,20 +57,12 @@ pub(crate) async fn serve(args: Serve) -> Result<(), End> {
     Ok(())
 }
 
-/// Whoever can reach an address that is not loopback is on the network: that takes a setting, not a slip.
-fn check_addresses(args: &Serve, config: &Config) -> Result<(), End> {
-    let refuse = |address: SocketAddr, allowed: bool, key: &str| {
-        if address.ip().is_loopback() || allowed {
-            return Ok(());
-        }
-        Err(End::usage(format!("{address} can be reached from other machines; set {key} = true in config.toml to allow that")))
-    };
-    refuse(args.public, config.public.allow_remote, "public.allow_remote")?;
-    refuse(args.private, config.private.allow_remote, "private.allow_remote")
-}
-
+/// A shop that is running already may be gone in a moment; everything else takes a person.
 fn why_not(error: StartError) -> End {
-    End::failed(error)
+    match error {
+        StartError::AlreadyRunning(_) => End::later(error),
+        _ => End::failed(error),
+    }
 }
 
 /// The signals that end a daemon.
