@@ -123,7 +123,9 @@ impl ImportFile {
             }
             for (key, value) in [("source", &course.source), ("target", &course.target)] {
                 if value.get("kind").and_then(serde_json::Value::as_str).is_none() {
-                    return Err(format!("course `{name}`: {key} needs a kind, as in {{ kind = \"folder\", … }}"));
+                    return Err(format!(
+                        "course `{name}`: {key} needs a kind, as in {{ kind = \"folder\", … }}"
+                    ));
                 }
             }
         }
@@ -191,7 +193,10 @@ created_at = 2026-01-02T03:04:05Z
         assert_eq!(file.course[0].source["path"], "/courses/rust");
         assert_eq!(file.order[0].created_at.as_ref().unwrap().ms(), Some(1_767_323_045_000));
         let text = SAMPLE.replace("2026-01-02T03:04:05Z", "\"2026-01-02T10:04:05+07:00\"");
-        assert_eq!(ImportFile::parse(&text).unwrap().order[0].created_at.as_ref().unwrap().ms(), Some(1_767_323_045_000));
+        assert_eq!(
+            ImportFile::parse(&text).unwrap().order[0].created_at.as_ref().unwrap().ms(),
+            Some(1_767_323_045_000)
+        );
     }
 
     #[test]

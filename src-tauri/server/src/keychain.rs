@@ -176,7 +176,8 @@ fn native_store() -> keyring_core::Result<Arc<CredentialStore>> {
 
 /// First half of the SHA-256 of the canonical path, so that `.` and a link name the same shop.
 fn shop_id(data_dir: &Path) -> String {
-    let path = data_dir.canonicalize().or_else(|_| std::path::absolute(data_dir)).unwrap_or(data_dir.to_owned());
+    let path =
+        data_dir.canonicalize().or_else(|_| std::path::absolute(data_dir)).unwrap_or(data_dir.to_owned());
     hex::encode(&Sha256::digest(path.as_os_str().as_encoded_bytes())[..16])
 }
 
@@ -184,7 +185,9 @@ fn shop_id(data_dir: &Path) -> String {
 fn unavailable(error: &Error) -> SecretError {
     SecretError::Unavailable(match error {
         Error::NoStorageAccess(_) => "the keyring is locked, or has no default collection".to_owned(),
-        Error::PlatformFailure(cause) => format!("there is no keyring to talk to ({})", shortened(&cause.to_string())),
+        Error::PlatformFailure(cause) => {
+            format!("there is no keyring to talk to ({})", shortened(&cause.to_string()))
+        }
         Error::NoDefaultStore => "this system has no keyring".to_owned(),
         Error::TooLong(..) => "the value is too long for the keyring".to_owned(),
         _ => "the keyring refused".to_owned(),

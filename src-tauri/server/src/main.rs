@@ -37,7 +37,9 @@ async fn run(command: Command) -> Result<(), End> {
         Command::Serve(args) => serve::serve(args).await,
         Command::Secret { action, shop } => secret::run(&Place::of(&shop)?, action).await,
         Command::AdminToken { shop } => secret::admin_token(&Place::of(&shop)?).await,
-        Command::StorefrontKey { action, shop } => shop_commands::storefront_key(&Place::of(&shop)?, action).await,
+        Command::StorefrontKey { action, shop } => {
+            shop_commands::storefront_key(&Place::of(&shop)?, action).await
+        }
         Command::Import { file, shop } => shop_commands::import(&Place::of(&shop)?, &file).await,
         Command::Export { shop } => shop_commands::export(&Place::of(&shop)?).await,
         Command::Backup { file, shop } => shop_commands::backup(&Place::of(&shop)?, &file).await,

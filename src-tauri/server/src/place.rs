@@ -21,7 +21,8 @@ pub(crate) struct Place {
 impl Place {
     pub(crate) fn of(args: &ShopArgs) -> Result<Self, End> {
         let data_dir = args.data_dir.clone().or_else(default_data_dir);
-        let data_dir = data_dir.ok_or_else(|| End::usage("give the shop's data directory with --data-dir"))?;
+        let data_dir =
+            data_dir.ok_or_else(|| End::usage("give the shop's data directory with --data-dir"))?;
         Ok(Self { data_dir, secrets: args.secrets })
     }
 
@@ -40,12 +41,16 @@ impl Place {
             None => match self.keyring() {
                 Ok(store) => Ok(store),
                 Err(end) if demo => {
-                    eprintln!("chotdon-server: no keyring can be used; this demo keeps its secrets in an encrypted file");
+                    eprintln!(
+                        "chotdon-server: no keyring can be used; this demo keeps its secrets in an encrypted file"
+                    );
                     drop(end);
                     self.file(demo).await
                 }
                 Err(end) if self.passphrase(false)?.is_some_and(|found| !found.is_demo_key) => {
-                    eprintln!("chotdon-server: no keyring can be used; secrets are in the encrypted file, as there is a passphrase for it");
+                    eprintln!(
+                        "chotdon-server: no keyring can be used; secrets are in the encrypted file, as there is a passphrase for it"
+                    );
                     drop(end);
                     self.file(demo).await
                 }
@@ -87,7 +92,9 @@ impl Place {
         }
         let source = passphrase.source.display().to_string();
         let store = FileSecrets::open(&self.data_dir, passphrase.value).await;
-        Ok(Arc::new(store.map_err(|error| End::from(error).while_doing(format!("passphrase from {source}")))?))
+        Ok(Arc::new(
+            store.map_err(|error| End::from(error).while_doing(format!("passphrase from {source}")))?,
+        ))
     }
 
     fn passphrase(&self, demo: bool) -> Result<Option<Passphrase>, End> {
@@ -107,7 +114,8 @@ pub(crate) fn now_ms() -> i64 {
 
 /// Every variable that is text; a setting that is not text is none.
 pub(crate) fn environment() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 fn default_data_dir() -> Option<PathBuf> {

@@ -66,17 +66,21 @@ pub(crate) fn client() -> Result<reqwest::Client, End> {
 }
 
 /// Asks the admin API of the running instance.
-pub(crate) async fn admin_get(place: &Place, running: &Running, path: &str) -> Result<serde_json::Value, End> {
+pub(crate) async fn admin_get(
+    place: &Place,
+    running: &Running,
+    path: &str,
+) -> Result<serde_json::Value, End> {
     let private = running.private.as_deref().ok_or_else(|| {
-        End::failed(anyhow!("the running app has no private listener; give --amount, --content and --account"))
+        End::failed(anyhow!(
+            "the running app has no private listener; give --amount, --content and --account"
+        ))
     })?;
     let token = admin_token(place).await?;
-    let answer = client()?
-        .get(format!("{private}{path}"))
-        .bearer_auth(token.expose_secret())
-        .send()
-        .await
-        .map_err(|error| End::later(anyhow!("the running shop does not answer: {}", error.without_url())))?;
+    let answer =
+        client()?.get(format!("{private}{path}")).bearer_auth(token.expose_secret()).send().await.map_err(
+            |error| End::later(anyhow!("the running shop does not answer: {}", error.without_url())),
+        )?;
     let status = answer.status();
     if !status.is_success() {
         return Err(End::failed(anyhow!("the running shop answered {status} to {path}")));

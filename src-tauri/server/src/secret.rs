@@ -27,7 +27,8 @@ pub(crate) async fn admin_token(place: &Place) -> Result<(), End> {
 }
 
 async fn set(place: &Place, name: &SecretName) -> Result<(), End> {
-    let value = read_value()?.ok_or_else(|| End::usage("no value came in by standard input; nothing was changed"))?;
+    let value =
+        read_value()?.ok_or_else(|| End::usage("no value came in by standard input; nothing was changed"))?;
     place.credentials().await?.set(name, value).await?;
     running::poke(place).await;
     Ok(())
@@ -36,7 +37,9 @@ async fn set(place: &Place, name: &SecretName) -> Result<(), End> {
 async fn rotate(place: &Place, name: &SecretName) -> Result<(), End> {
     let given = read_value()?;
     if given.is_none() && !name.may_be_generated() {
-        return Err(End::usage(format!("{name} is given by the other side: send the new value by standard input")));
+        return Err(End::usage(format!(
+            "{name} is given by the other side: send the new value by standard input"
+        )));
     }
     let value = given.clone().unwrap_or_else(secrets::generate);
     place.credentials().await?.rotate(name, value.clone(), now_ms(), OVERLAP).await?;
@@ -64,7 +67,8 @@ async fn list(place: &Place) -> Result<(), End> {
             (false, _) => "not set".to_owned(),
         };
         let overlap = row.previous_until.and_then(|until| jiff::Timestamp::from_millisecond(until).ok());
-        let overlap = overlap.map(|until| format!(", previous value good until {until:.0}")).unwrap_or_default();
+        let overlap =
+            overlap.map(|until| format!(", previous value good until {until:.0}")).unwrap_or_default();
         text.push_str(&format!("{:<24}{state}{overlap}\n", row.name.as_str()));
     }
     print_line(text.trim_end())
@@ -89,5 +93,7 @@ fn read_value() -> Result<Option<SecretString>, End> {
 /// One line on standard output; a closed pipe is an error and not a panic.
 pub(crate) fn print_line(text: &str) -> Result<(), End> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{text}").and_then(|()| out.flush()).map_err(|error| End::failed(anyhow!("standard output: {error}")))
+    writeln!(out, "{text}")
+        .and_then(|()| out.flush())
+        .map_err(|error| End::failed(anyhow!("standard output: {error}")))
 }

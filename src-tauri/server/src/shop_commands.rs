@@ -21,7 +21,9 @@ pub(crate) async fn storefront_key(place: &Place, action: KeyAction) -> Result<(
             let scopes = if scopes.is_empty() { "*".to_owned() } else { scopes.join(" ") };
             let good = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:* ".contains(&b));
             if name.is_empty() || name.len() > 64 || !good(&name) || !good(&scopes) {
-                return Err(End::usage("names and scopes are made of letters, digits, `-`, `_`, `.` and `:`"));
+                return Err(End::usage(
+                    "names and scopes are made of letters, digits, `-`, `_`, `.` and `:`",
+                ));
             }
             let data = ShopData::open_or_create(place).await?;
             let key = data.create_key(&name, &scopes).await?;
@@ -31,8 +33,16 @@ pub(crate) async fn storefront_key(place: &Place, action: KeyAction) -> Result<(
         KeyAction::List => {
             let data = ShopData::open(place).await?;
             for key in data.keys().await? {
-                let end = key.revoked_at.map(|at| format!("revoked {}", day(at))).unwrap_or_else(|| "valid".to_owned());
-                print_line(&format!("{:<24}{:<16}created {}  {end}", key.name, key.scopes, day(key.created_at)))?;
+                let end = key
+                    .revoked_at
+                    .map(|at| format!("revoked {}", day(at)))
+                    .unwrap_or_else(|| "valid".to_owned());
+                print_line(&format!(
+                    "{:<24}{:<16}created {}  {end}",
+                    key.name,
+                    key.scopes,
+                    day(key.created_at)
+                ))?;
             }
             data.close().await;
             Ok(())
@@ -49,7 +59,8 @@ pub(crate) async fn storefront_key(place: &Place, action: KeyAction) -> Result<(
 
 /// Prints what was brought over as one line of JSON.
 pub(crate) async fn import(place: &Place, file: &Path) -> Result<(), End> {
-    let text = std::fs::read_to_string(file).map_err(|error| End::failed(anyhow!("{}: {error}", file.display())))?;
+    let text =
+        std::fs::read_to_string(file).map_err(|error| End::failed(anyhow!("{}: {error}", file.display())))?;
     let file_name = file.display().to_string();
     let file = ImportFile::parse(&text).map_err(|error| End::failed(anyhow!("{file_name}: {error}")))?;
     let config = place.config(false)?;
@@ -69,7 +80,9 @@ fn name_shop(place: &Place, config: &Config, shop: &Shop) -> Result<(), End> {
     if let Some(name) = shop.name.as_ref().filter(|name| **name != config.shop.name) {
         changes.insert("name".to_owned(), json!(name));
     }
-    if let Some(language) = shop.language.as_ref().filter(|language| *language != config.shop.language.as_str()) {
+    if let Some(language) =
+        shop.language.as_ref().filter(|language| *language != config.shop.language.as_str())
+    {
         changes.insert("language".to_owned(), json!(language));
     }
     if changes.is_empty() {

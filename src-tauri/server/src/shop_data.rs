@@ -6,7 +6,9 @@ use std::path::Path;
 
 use anyhow::anyhow;
 use chotdon_core::secrets;
-use chotdon_core::store::bring_over::{AccountRow, Counts, CourseRow, CustomerRow, OrderRow, Set, brought_stage};
+use chotdon_core::store::bring_over::{
+    AccountRow, Counts, CourseRow, CustomerRow, OrderRow, Set, brought_stage,
+};
 use chotdon_core::store::{Findings, Store};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
@@ -90,8 +92,11 @@ impl ShopData {
             customers: file.customer.iter().map(customer_row).collect(),
             orders: Vec::new(),
         };
-        let orders: Vec<OrderRow> =
-            file.order.iter().map(|order| order_row(order, now, expire_after_min)).collect::<Result<_, _>>()?;
+        let orders: Vec<OrderRow> = file
+            .order
+            .iter()
+            .map(|order| order_row(order, now, expire_after_min))
+            .collect::<Result<_, _>>()?;
         self.check_courses(file).await?;
         let mut counts = self.store.bring_over(first, ACTOR, now).await?;
         for piece in orders.chunks(PIECE) {
@@ -137,8 +142,9 @@ impl ShopData {
 }
 
 fn account_row(account: &BankAccount) -> Result<AccountRow, End> {
-    let bank = chotdon_core::vietqr::by_name(&account.bank)
-        .ok_or_else(|| End::failed(anyhow!("bank account {}: the bank `{}` is not known", account.account, account.bank)))?;
+    let bank = chotdon_core::vietqr::banks::by_name(&account.bank).ok_or_else(|| {
+        End::failed(anyhow!("bank account {}: the bank `{}` is not known", account.account, account.bank))
+    })?;
     Ok(AccountRow {
         bank: account.bank.clone(),
         bin: bank.bin.to_owned(),

@@ -14,8 +14,9 @@ use crate::secret::print_line;
 
 pub(crate) async fn simulate(args: Simulate) -> Result<(), End> {
     let place = Place::of(&args.shop)?;
-    let running = Running::find(&place.data_dir)
-        .ok_or_else(|| End::later(anyhow!("no running shop in {}; start it with serve", place.data_dir.display())))?;
+    let running = Running::find(&place.data_dir).ok_or_else(|| {
+        End::later(anyhow!("no running shop in {}; start it with serve", place.data_dir.display()))
+    })?;
     let transfer = transfer(&place, &running, &args).await?;
     let body = transfer.to_body();
     let credentials = place.credentials().await?;
@@ -30,13 +31,14 @@ pub(crate) async fn simulate(args: Simulate) -> Result<(), End> {
     } else if let Some(key) = credentials.get(&SecretName::sepay_api_key(), now).await? {
         request.header("authorization", format!("Apikey {}", key.expose_secret()))
     } else {
-        return Err(End::failed(anyhow!("the shop has neither sepay.hmac_secret nor sepay.api_key; set one with `secret set`")));
+        return Err(End::failed(anyhow!(
+            "the shop has neither sepay.hmac_secret nor sepay.api_key; set one with `secret set`"
+        )));
     };
-    let answer = request
-        .body(body)
-        .send()
-        .await
-        .map_err(|error| End::later(anyhow!("the running shop does not answer: {}", error.without_url())))?;
+    let answer =
+        request.body(body).send().await.map_err(|error| {
+            End::later(anyhow!("the running shop does not answer: {}", error.without_url()))
+        })?;
     let status = answer.status();
     let text = answer.text().await.map_err(End::failed)?;
     let shown = SimulatedTransfer {
@@ -62,7 +64,8 @@ async fn transfer(place: &Place, running: &Running, args: &Simulate) -> Result<N
         if amount.is_none() {
             let detail = running::admin_get(place, running, &format!("/admin/api/orders/{code}")).await?;
             let order = &detail["order"];
-            let missing = order["total_vnd"].as_i64().zip(order["paid_vnd"].as_i64()).map(|(total, paid)| total - paid);
+            let missing =
+                order["total_vnd"].as_i64().zip(order["paid_vnd"].as_i64()).map(|(total, paid)| total - paid);
             amount = missing.filter(|missing| *missing > 0).or_else(|| order["total_vnd"].as_i64());
         }
     }
@@ -99,5 +102,8 @@ async fn preferred_account(place: &Place, running: &Running) -> (String, String)
     let accounts = settings["bank_accounts"].as_array().cloned().unwrap_or_default();
     let account = accounts.iter().find(|account| account["preferred"] == true).or(accounts.first());
     let text = |key: &str| account.and_then(|account| account[key].as_str()).map(str::to_owned);
-    (text("bank").unwrap_or_else(|| "MBBank".to_owned()), text("account").unwrap_or_else(|| "0000000000".to_owned()))
+    (
+        text("bank").unwrap_or_else(|| "MBBank".to_owned()),
+        text("account").unwrap_or_else(|| "0000000000".to_owned()),
+    )
 }
