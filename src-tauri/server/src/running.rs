@@ -37,6 +37,12 @@ impl Running {
         Self { public: url(public), private: private.map(url), pid: std::process::id() }
     }
 
+    /// What `serve` prints when it is ready.
+    pub(crate) fn ready_line(&self) -> String {
+        let private = self.private.as_deref().unwrap_or_default();
+        format!(r#"{{"public":"{}","private":"{private}"}}"#, self.public)
+    }
+
     pub(crate) fn announce(&self, data_dir: &Path) -> std::io::Result<Announcement> {
         let path = data_dir.join(FILE_NAME);
         private_file::replace(&path, serde_json::to_string(self)?.as_bytes())?;
@@ -63,29 +69,6 @@ pub(crate) fn client() -> Result<reqwest::Client, End> {
         .timeout(Duration::from_secs(30))
         .build()
         .map_err(End::failed)
-}
-
-/// Asks the admin API of the running instance.
-pub(crate) async fn admin_get(
-    place: &Place,
-    running: &Running,
-    path: &str,
-) -> Result<serde_json::Value, End> {
-    let private = running.private.as_deref().ok_or_else(|| {
-        End::failed(anyhow!(
-            "the running app has no private listener; give --amount, --content and --account"
-        ))
-    })?;
-    let token = admin_token(place).await?;
-    let answer =
-        client()?.get(format!("{private}{path}")).bearer_auth(token.expose_secret()).send().await.map_err(
-            |error| End::later(anyhow!("the running shop does not answer: {}", error.without_url())),
-        )?;
-    let status = answer.status();
-    if !status.is_success() {
-        return Err(End::failed(anyhow!("the running shop answered {status} to {path}")));
-    }
-    answer.json().await.map_err(End::failed)
 }
 
 /// Tells a running instance that settings, secrets or the catalogue changed. Best effort: it finds out by itself

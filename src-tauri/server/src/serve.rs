@@ -43,7 +43,7 @@ pub(crate) async fn serve(args: Serve) -> Result<(), End> {
     let announcement = running
         .announce(&place.data_dir)
         .map_err(|error| End::failed(anyhow!("run.json cannot be written: {error}")))?;
-    print_line(&serde_json::json!({ "public": running.public, "private": running.private }).to_string())?;
+    print_line(&running.ready_line())?;
 
     stop.wait().await;
     let drain = Duration::from_secs(u64::from(shop.config().queue.drain_s));

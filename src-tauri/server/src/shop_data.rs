@@ -83,6 +83,29 @@ impl ShopData {
         Ok(self.store.storefront_keys().await?.into_iter().map(line).collect())
     }
 
+    /// What the order still lacks, or its total when it lacks nothing; whole đồng.
+    pub(crate) async fn owed(&self, code: &str) -> Result<i64, End> {
+        let order = self
+            .store
+            .order_story(code)
+            .await?
+            .ok_or_else(|| End::failed(anyhow!("there is no order {code}")))?
+            .order;
+        let missing = order.total_vnd.saturating_sub(order.paid_vnd);
+        Ok(if missing > 0 { missing } else { order.total_vnd })
+    }
+
+    /// Bank and number of the account that new orders show.
+    pub(crate) async fn preferred_account(&self) -> Result<Option<(String, String)>, End> {
+        Ok(self
+            .store
+            .bank_accounts()
+            .await?
+            .into_iter()
+            .next()
+            .map(|account| (account.bank, account.account)))
+    }
+
     /// Brings a checked file over, `expire_after_min` minutes being what pending orders have left from their start.
     pub(crate) async fn bring_over(&self, file: &ImportFile, expire_after_min: i64) -> Result<Counts, End> {
         let now = now_ms();

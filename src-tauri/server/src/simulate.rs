@@ -11,13 +11,14 @@ use crate::end::End;
 use crate::place::{Place, now_ms};
 use crate::running::{self, Running};
 use crate::secret::print_line;
+use crate::shop_data::ShopData;
 
 pub(crate) async fn simulate(args: Simulate) -> Result<(), End> {
     let place = Place::of(&args.shop)?;
     let running = Running::find(&place.data_dir).ok_or_else(|| {
         End::later(anyhow!("no running shop in {}; start it with serve", place.data_dir.display()))
     })?;
-    let transfer = transfer(&place, &running, &args).await?;
+    let transfer = transfer(&place, &args).await?;
     let body = transfer.to_body();
     let credentials = place.credentials().await?;
     let now = now_ms();
@@ -54,29 +55,20 @@ pub(crate) async fn simulate(args: Simulate) -> Result<(), End> {
     }
 }
 
-async fn transfer(place: &Place, running: &Running, args: &Simulate) -> Result<Notification, End> {
+async fn transfer(place: &Place, args: &Simulate) -> Result<Notification, End> {
+    let data = ShopData::open(place).await?;
     let (mut amount, mut content) = (args.amount, args.content.clone());
     if let Some(code) = &args.order {
-        if !code.bytes().all(|b| b.is_ascii_alphanumeric()) {
-            return Err(End::usage(format!("`{code}` is not the code of an order")));
-        }
+        let owed = data.owed(code).await?;
+        amount = amount.or(Some(owed));
         content = content.or_else(|| Some(code.clone()));
-        if amount.is_none() {
-            let detail = running::admin_get(place, running, &format!("/admin/api/orders/{code}")).await?;
-            let order = &detail["order"];
-            let missing =
-                order["total_vnd"].as_i64().zip(order["paid_vnd"].as_i64()).map(|(total, paid)| total - paid);
-            amount = missing.filter(|missing| *missing > 0).or_else(|| order["total_vnd"].as_i64());
-        }
     }
-    let amount_vnd = amount.ok_or_else(|| End::usage("give --amount"))?;
-    if amount_vnd <= 0 {
-        return Err(End::usage("--amount must be whole đồng above 0"));
-    }
-    let (gateway, account) = match &args.account {
-        Some(account) => ("MBBank".to_owned(), account.clone()),
-        None => preferred_account(place, running).await,
-    };
+    let amount_vnd = amount.filter(|amount| *amount > 0);
+    let amount_vnd = amount_vnd.ok_or_else(|| End::usage("--amount must be whole đồng above 0"))?;
+    // An account that is not the shop's would make every transfer an unmatched one.
+    let (gateway, account) =
+        data.preferred_account().await?.unwrap_or_else(|| ("MBBank".to_owned(), String::new()));
+    data.close().await;
     let content = content.unwrap_or_default();
     let now = now_ms();
     Ok(Notification {
@@ -84,7 +76,7 @@ async fn transfer(place: &Place, running: &Running, args: &Simulate) -> Result<N
         sepay_id: args.id.unwrap_or_else(|| rand::random_range(1_000_000_000_000..9_000_000_000_000)),
         gateway,
         booked_at: Some(now),
-        account,
+        account: args.account.clone().unwrap_or(account),
         sub_account: String::new(),
         code: String::new(),
         description: format!("BankAPINotify {content}"),
@@ -94,16 +86,4 @@ async fn transfer(place: &Place, running: &Running, args: &Simulate) -> Result<N
         accumulated: None,
         reference: format!("SIM{now}"),
     })
-}
-
-/// Bank and number of the account that new orders show; a plain one when the shop cannot be asked.
-async fn preferred_account(place: &Place, running: &Running) -> (String, String) {
-    let settings = running::admin_get(place, running, "/admin/api/settings").await.unwrap_or_default();
-    let accounts = settings["bank_accounts"].as_array().cloned().unwrap_or_default();
-    let account = accounts.iter().find(|account| account["preferred"] == true).or(accounts.first());
-    let text = |key: &str| account.and_then(|account| account[key].as_str()).map(str::to_owned);
-    (
-        text("bank").unwrap_or_else(|| "MBBank".to_owned()),
-        text("account").unwrap_or_else(|| "0000000000".to_owned()),
-    )
 }
