@@ -112,10 +112,11 @@ pub(crate) fn now_ms() -> i64 {
     SystemClock.now_ms()
 }
 
-/// Every variable that is text; a setting that is not text is none.
+/// The variables that are settings, `CHOTDON_SECTION__KEY`; what else the environment holds stays there.
 pub(crate) fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| name.starts_with("CHOTDON_") && name.contains("__"))
 }
 
 fn default_data_dir() -> Option<PathBuf> {

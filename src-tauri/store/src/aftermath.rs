@@ -5,11 +5,11 @@
 
 use serde_json::{Value, json};
 
+use crate::Result;
+use crate::enqueue::ensure_prepared;
 use crate::notices::{self, Raise};
 use crate::queue::{Settlement, StageResult, prepare_key};
-use crate::enqueue::ensure_prepared;
 use crate::writer::Tx;
-use crate::Result;
 
 /// What a settled stage changes besides its task.
 #[derive(Debug, Clone, Default)]
@@ -208,13 +208,17 @@ impl Aftermath {
                     })
                     .collect();
                 let mail = json!({ "message_id": mail.message_id, "recipient": mail.recipient, "subject": mail.subject });
-                let codes = run(tx, SHARED, &json!({ "now": now, "task": task, "order": order, "links": links, "mail": mail })).await?;
+                let codes = run(
+                    tx,
+                    SHARED,
+                    &json!({ "now": now, "task": task, "order": order, "links": links, "mail": mail }),
+                )
+                .await?;
                 tx.orders_changed(codes);
                 Ok(())
             }
             Self::Delivered { order, message_id, reference } => {
-                let args =
-                    json!({ "now": now, "task": task, "order": order, "message_id": message_id, "reference": reference });
+                let args = json!({ "now": now, "task": task, "order": order, "message_id": message_id, "reference": reference });
                 let codes = run(tx, DELIVERED, &args).await?;
                 tx.orders_changed(codes);
                 tx.touched.topics.extend(["failures".to_owned(), "notices".to_owned()]);
@@ -233,7 +237,8 @@ impl Aftermath {
             }
             Self::WaitsForCourse { order, course, version } => {
                 ensure_prepared(tx, *course, *version, now).await?;
-                let args = json!({ "now": now, "task": task, "order": order, "course": course, "version": version });
+                let args =
+                    json!({ "now": now, "task": task, "order": order, "course": course, "version": version });
                 let lanes = run(tx, WAITS, &args).await?;
                 tx.ready(lanes.iter().map(String::as_str));
                 Ok(())

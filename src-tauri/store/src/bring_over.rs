@@ -4,7 +4,7 @@
 //! twice changes nothing. Orders that exist already stay as they are. No money is booked: what an earlier
 //! system took in is not in this ledger.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chotdon_domain::fold::fold;
 use serde::Serialize;
@@ -141,7 +141,7 @@ INSERT INTO orders (code, customer_id, stage, total_vnd, bank_account_id, channe
     FROM json_each($1) AS j JOIN customer AS c ON c.email_key = j.value ->> 'email_key' WHERE true \
   ON CONFLICT (code) DO NOTHING RETURNING id, code";
 
-/// `$1`: `{order: [id, at, stage, text], item: [order, course, price]}` of new orders.
+/// `$1`: `{orders: [[id, at, stage, text]], items: [[order, course, price, delivery]]}` of new orders.
 const BELONGINGS: &str = "\
 INSERT INTO order_item (order_id, course_id, price_vnd, delivery) \
   SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each($1, '$.items'); \
@@ -210,7 +210,13 @@ impl Store {
             .fetch_all(&self.reader)
             .await?
             .into_iter()
-            .map(|(slug, title, price_vnd, source, target)| CourseRow { slug, title, price_vnd, source, target })
+            .map(|(slug, title, price_vnd, source, target)| CourseRow {
+                slug,
+                title,
+                price_vnd,
+                source,
+                target,
+            })
             .collect();
         let customers = sqlx::query_as("SELECT email, name, phone FROM customer ORDER BY id")
             .fetch_all(&self.reader)
@@ -227,8 +233,16 @@ impl Store {
         .await?;
         let mut orders = Vec::with_capacity(rows.len());
         for (code, email, courses, stage, created_at, expires_at) in rows {
-            let stage = brought_stage(&stage).ok_or_else(|| Error::Internal(format!("order {code} is {stage}")))?;
-            orders.push(OrderRow { code, email, courses: serde_json::from_str(&courses)?, stage, created_at, expires_at });
+            let stage =
+                brought_stage(&stage).ok_or_else(|| Error::Internal(format!("order {code} is {stage}")))?;
+            orders.push(OrderRow {
+                code,
+                email,
+                courses: serde_json::from_str(&courses)?,
+                stage,
+                created_at,
+                expires_at,
+            });
         }
         Ok(Set { accounts, courses, customers, orders })
     }
@@ -244,7 +258,8 @@ impl Store {
         // Made beforehand so that it is never readable by others, not even while it is written.
         crate::open::private_file(file)?;
         let mut connection = self.reader.acquire().await?;
-        let copied = sqlx::query("VACUUM INTO $1").bind(file.display().to_string()).execute(&mut *connection).await;
+        let copied =
+            sqlx::query("VACUUM INTO $1").bind(file.display().to_string()).execute(&mut *connection).await;
         if copied.is_err() {
             let _ = std::fs::remove_file(file);
         }
@@ -291,14 +306,15 @@ async fn rows(tx: &mut Tx, sql: &'static str, json: String, now: i64) -> Result<
 
 /// The given customers, and the buyers of the orders.
 async fn customers(tx: &mut Tx, set: &Set, now: i64) -> Result<u64> {
-    let mut wanted: HashMap<String, (&str, &str, Option<&str>)> = HashMap::new();
-    for order in &set.orders {
-        wanted.entry(order.email.to_lowercase()).or_insert((&order.email, "", None));
-    }
-    for customer in &set.customers {
-        let row = (customer.email.as_str(), customer.name.as_str(), customer.phone.as_deref());
-        wanted.insert(customer.email.to_lowercase(), row);
-    }
+    // In the order of the set, so that the same set makes the same rows everywhere.
+    let given = set.customers.iter().map(|row| (row.email.as_str(), row.name.as_str(), row.phone.as_deref()));
+    let buyers = set.orders.iter().map(|order| (order.email.as_str(), "", None));
+    let mut seen = HashSet::new();
+    let mut wanted: Vec<(String, (&str, &str, Option<&str>))> = given
+        .chain(buyers)
+        .map(|row| (row.0.to_lowercase(), row))
+        .filter(|(key, _)| seen.insert(key.clone()))
+        .collect();
     let mut changed = 0;
     // A drawn deposit code may be taken: those customers are still missing afterwards and draw again.
     for _ in 0..8 {
@@ -310,14 +326,16 @@ async fn customers(tx: &mut Tx, set: &Set, now: i64) -> Result<u64> {
             .map(|(key, (email, name, phone))| json!([email, key, name, phone, new_deposit_code()]))
             .collect();
         changed += rows(tx, CUSTOMERS, serde_json::to_string(&json)?, now).await?;
-        let keys: Vec<&String> = wanted.keys().collect();
-        let missing: Vec<String> = sqlx::query_scalar(
+        let keys: Vec<&String> = wanted.iter().map(|(key, _)| key).collect();
+        let missing: HashSet<String> = sqlx::query_scalar(
             "SELECT value FROM json_each($1) WHERE NOT EXISTS (SELECT 1 FROM customer WHERE email_key = value)",
         )
         .bind(serde_json::to_string(&keys)?)
         .fetch_all(&mut tx.conn)
-        .await?;
-        wanted.retain(|key, _| missing.contains(key));
+        .await?
+        .into_iter()
+        .collect();
+        wanted.retain(|(key, _)| missing.contains(key));
     }
     Err(Error::Unavailable("no free deposit code was found".to_owned()))
 }
@@ -335,7 +353,9 @@ async fn orders(tx: &mut Tx, set: &Set, now: i64) -> Result<u64> {
             let course = catalogue
                 .get(slug)
                 .ok_or_else(|| Error::NotFound(format!("course \"{slug}\" of order {}", order.code)))?;
-            total = total.checked_add(course.price_vnd).ok_or_else(|| Error::Invalid("a total is too large".to_owned()))?;
+            total = total
+                .checked_add(course.price_vnd)
+                .ok_or_else(|| Error::Invalid("a total is too large".to_owned()))?;
             titles.push(course.title.as_str());
         }
         drafts.push(json!({
@@ -389,10 +409,14 @@ async fn orders(tx: &mut Tx, set: &Set, now: i64) -> Result<u64> {
 
 async fn catalogue(tx: &mut Tx) -> Result<HashMap<String, Course>> {
     let rows: Vec<(String, i64, String, i64, i64, bool)> =
-        sqlx::query_as("SELECT slug, id, title, price_vnd, version, ready FROM course").fetch_all(&mut tx.conn).await?;
+        sqlx::query_as("SELECT slug, id, title, price_vnd, version, ready FROM course")
+            .fetch_all(&mut tx.conn)
+            .await?;
     Ok(rows
         .into_iter()
-        .map(|(slug, id, title, price_vnd, version, ready)| (slug, Course { id, title, price_vnd, version, ready }))
+        .map(|(slug, id, title, price_vnd, version, ready)| {
+            (slug, Course { id, title, price_vnd, version, ready })
+        })
         .collect())
 }
 
@@ -440,7 +464,11 @@ mod tests {
                 memo_prefix: None,
             }],
             courses: vec![course("rust", 499_000), course("svelte", 299_000)],
-            customers: vec![CustomerRow { email: "Lan@example.com".to_owned(), name: "Trần Thị Lan".to_owned(), phone: None }],
+            customers: vec![CustomerRow {
+                email: "Lan@example.com".to_owned(),
+                name: "Trần Thị Lan".to_owned(),
+                phone: None,
+            }],
             orders: vec![
                 order("DH000001", "lan@example.com", &["rust", "svelte"], "pending"),
                 order("DH000002", "duc@example.com", &["rust"], "completed"),
@@ -467,7 +495,10 @@ mod tests {
         assert_eq!(number(&store, "SELECT total_vnd FROM orders WHERE code = 'DH000001'").await, 798_000);
         assert_eq!(number(&store, "SELECT count(*) FROM order_item").await, 4);
         assert_eq!(number(&store, "SELECT count(*) FROM order_item WHERE delivery = 'delivered'").await, 1);
-        assert_eq!(number(&store, "SELECT count(*) FROM order_search WHERE order_search MATCH 'tran'").await, 1);
+        assert_eq!(
+            number(&store, "SELECT count(*) FROM order_search WHERE order_search MATCH 'tran'").await,
+            1
+        );
         assert_eq!(number(&store, "SELECT preferred FROM bank_account").await, 1);
         let deliveries = "SELECT count(*) FROM task WHERE kind = 'deliver_order'";
         let preparations = "SELECT count(*) FROM task WHERE kind = 'prepare_course'";
@@ -501,7 +532,10 @@ mod tests {
         wrong.orders[2].courses.push("nowhere".to_owned());
         let error = store.bring_over(wrong, "cli", NOW).await.unwrap_err();
         assert!(matches!(&error, Error::NotFound(what) if what.contains("DH000003")), "{error}");
-        assert_eq!(number(&store, "SELECT (SELECT count(*) FROM course) + (SELECT count(*) FROM orders)").await, 0);
+        assert_eq!(
+            number(&store, "SELECT (SELECT count(*) FROM course) + (SELECT count(*) FROM orders)").await,
+            0
+        );
     }
 
     #[tokio::test]

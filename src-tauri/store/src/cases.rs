@@ -154,10 +154,11 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn stage_outputs(&self, task: i64) -> Result<HashMap<String, String>> {
-        let rows: Vec<(String, String)> = sqlx::query_as("SELECT stage, output FROM task_stage WHERE task_id = $1")
-            .bind(task)
-            .fetch_all(&self.reader)
-            .await?;
+        let rows: Vec<(String, String)> =
+            sqlx::query_as("SELECT stage, output FROM task_stage WHERE task_id = $1")
+                .bind(task)
+                .fetch_all(&self.reader)
+                .await?;
         Ok(rows.into_iter().collect())
     }
 

@@ -32,7 +32,13 @@ pub(crate) async fn ensure_prepared(tx: &mut Tx, course: i64, version: i64, now:
 }
 
 /// Schedules telling the owner about a notice: at once the first time, later ever less often.
-pub(crate) async fn notify_owner(tx: &mut Tx, notice: i64, shown: i64, shown_at: Option<i64>, now: i64) -> Result<()> {
+pub(crate) async fn notify_owner(
+    tx: &mut Tx,
+    notice: i64,
+    shown: i64,
+    shown_at: Option<i64>,
+    now: i64,
+) -> Result<()> {
     // 1, 5, 15, then every 60 minutes while it goes on.
     let gap_min = match shown {
         0 => 0,

@@ -197,7 +197,8 @@ async fn read(tx: &mut Tx, inputs: &[Incoming], candidates: &[Vec<Candidate>]) -
                 known.events.insert(number("a")?, s);
             }
             "order" => {
-                let stage = Stage::parse(&t).ok_or_else(|| Error::Unusable(format!("unknown order stage {t}")))?;
+                let stage =
+                    Stage::parse(&t).ok_or_else(|| Error::Unusable(format!("unknown order stage {t}")))?;
                 let money = OrderMoney {
                     stage,
                     flags: Flags(number("d")?),
@@ -205,10 +206,21 @@ async fn read(tx: &mut Tx, inputs: &[Incoming], candidates: &[Vec<Candidate>]) -
                     paid: number("c")?,
                     expires_at: number("e")?,
                 };
-                known.orders.insert(s, KnownOrder { id: number("a")?, prio: number("f")?, money, courses: Vec::new() });
+                known.orders.insert(
+                    s,
+                    KnownOrder { id: number("a")?, prio: number("f")?, money, courses: Vec::new() },
+                );
             }
             "course" => {
-                courses.push((s, KnownCourse { id: number("b")?, version: number("c")?, ready: number("d")? != 0, title: t }));
+                courses.push((
+                    s,
+                    KnownCourse {
+                        id: number("b")?,
+                        version: number("c")?,
+                        ready: number("d")? != 0,
+                        title: t,
+                    },
+                ));
             }
             "depositor" => known.depositors.push(Depositor { customer_id: number("a")?, code: s }),
             "account" => numbers.extend([s, t]),

@@ -71,7 +71,16 @@ impl Tail {
     pub(crate) fn append(&mut self, movement: &Movement) -> Value {
         let id = self.id + 1;
         let (debit, credit) = (movement.debit.name(), movement.credit.name());
-        let hash = row_hash(&self.hash, id, movement.at, &debit, &credit, movement.amount, movement.transfer, movement.reason);
+        let hash = row_hash(
+            &self.hash,
+            id,
+            movement.at,
+            &debit,
+            &credit,
+            movement.amount,
+            movement.transfer,
+            movement.reason,
+        );
         let row = json!({
             "id": id, "at": movement.at, "debit": debit, "credit": credit, "amount": movement.amount,
             "transfer": movement.transfer, "reason": movement.reason, "prev": self.hash, "hash": hash,

@@ -23,8 +23,8 @@ mod verify;
 mod writer;
 
 pub use aftermath::{Aftermath, MailIntent, NewLink};
-pub use catalogue::{AccountEdit, AuditEntry, CourseEdit, CustomerEdit};
 pub use cases::{DeliveryCase, DeliveryItem, LinkRecord, PrepareCase};
+pub use catalogue::{AccountEdit, AuditEntry, CourseEdit, CustomerEdit};
 pub use enqueue::jittered_backoff_ms;
 pub use error::Error;
 pub use intake::{Answer, Incoming, Source};

@@ -29,7 +29,13 @@ pub struct Raise {
 
 impl Raise {
     pub(crate) fn task_failed(task: i64, code: &str) -> Self {
-        Self { class: NEEDS_OWNER, merge_key: None, kind: "task_failed", data: json!({ "code": code }), task: Some(task) }
+        Self {
+            class: NEEDS_OWNER,
+            merge_key: None,
+            kind: "task_failed",
+            data: json!({ "code": code }),
+            task: Some(task),
+        }
     }
 }
 

@@ -5,7 +5,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use crate::writer::Writer;
@@ -112,9 +114,10 @@ async fn check_version(connection: &mut SqliteConnection) -> Result<()> {
 async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<()> {
     let migrator = sqlx::migrate!("../../migrations");
     let latest = migrator.iter().map(|migration| migration.version).max().unwrap_or_default();
-    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'")
-        .fetch_one(&mut *connection)
-        .await?;
+    let tables: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'")
+            .fetch_one(&mut *connection)
+            .await?;
     if tables > 0 {
         let applied: i64 = sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations")
             .fetch_one(&mut *connection)
@@ -122,7 +125,10 @@ async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<()> {
         if applied < latest {
             let copy = path.with_extension(format!("before-{latest}.db"));
             if !copy.exists() {
-                sqlx::query("VACUUM INTO $1").bind(copy.display().to_string()).execute(&mut *connection).await?;
+                sqlx::query("VACUUM INTO $1")
+                    .bind(copy.display().to_string())
+                    .execute(&mut *connection)
+                    .await?;
             }
         }
     }
@@ -140,7 +146,11 @@ fn private_directory(directory: &Path) -> Result<()> {
     if directory.is_dir() {
         return Ok(());
     }
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(|error| unusable(directory, &error))
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .map_err(|error| unusable(directory, &error))
 }
 
 #[cfg(unix)]

@@ -177,9 +177,10 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub async fn expire_orders(&self, now: i64) -> Result<(usize, Option<i64>)> {
-        let next: Option<i64> = sqlx::query_scalar("SELECT min(expires_at) FROM orders WHERE stage = 'pending'")
-            .fetch_one(&self.reader)
-            .await?;
+        let next: Option<i64> =
+            sqlx::query_scalar("SELECT min(expires_at) FROM orders WHERE stage = 'pending'")
+                .fetch_one(&self.reader)
+                .await?;
         if next.is_none_or(|at| at > now) {
             return Ok((0, next));
         }
@@ -208,9 +209,10 @@ impl Store {
                 })
             })
             .await?;
-        let next: Option<i64> = sqlx::query_scalar("SELECT min(expires_at) FROM orders WHERE stage = 'pending'")
-            .fetch_one(&self.reader)
-            .await?;
+        let next: Option<i64> =
+            sqlx::query_scalar("SELECT min(expires_at) FROM orders WHERE stage = 'pending'")
+                .fetch_one(&self.reader)
+                .await?;
         Ok((expired, next))
     }
 }
@@ -229,7 +231,8 @@ async fn create(tx: &mut Tx, order: &NewOrderRow) -> Result<CreatedOrder> {
             .await?
             .ok_or_else(|| Error::NotFound(format!("course \"{slug}\"")))?;
         let price: i64 = row.try_get("price_vnd")?;
-        total = total.checked_add(price).ok_or_else(|| Error::Invalid("the total is too large".to_owned()))?;
+        total =
+            total.checked_add(price).ok_or_else(|| Error::Invalid("the total is too large".to_owned()))?;
         titles.push(row.try_get::<String, _>("title")?);
         items.push(json!([row.try_get::<i64, _>("id")?, price]));
     }
@@ -263,7 +266,8 @@ async fn create(tx: &mut Tx, order: &NewOrderRow) -> Result<CreatedOrder> {
     .execute(&mut tx.conn)
     .await?;
     let actor = if order.channel == "storefront" { "storefront" } else { "owner" };
-    tell(tx, id, order.now, "created", &json!({ "channel": order.channel, "total_vnd": total }), actor).await?;
+    tell(tx, id, order.now, "created", &json!({ "channel": order.channel, "total_vnd": total }), actor)
+        .await?;
     audit(tx, order.now, &order.actor, "order.create", &code, &json!({ "total_vnd": total })).await?;
     if let Some(idempotency) = &order.idempotency {
         sqlx::query("INSERT INTO idempotency (scope, key, request_hash, order_code, created_at) VALUES ($1, $2, $3, $4, $5)")
@@ -341,7 +345,9 @@ async fn free_code(tx: &mut Tx) -> Result<String> {
             return Ok(code);
         }
     }
-    Err(Error::Unavailable("no free order code was found; the range of DH codes is nearly used up".to_owned()))
+    Err(Error::Unavailable(
+        "no free order code was found; the range of DH codes is nearly used up".to_owned(),
+    ))
 }
 
 pub(crate) async fn order_id(tx: &mut Tx, code: &str) -> Result<i64> {

@@ -440,8 +440,12 @@ impl Set for Settling {
             // Two results for one task cannot both be true: the first one counts, as it would in two commits.
             let mut seen = HashSet::new();
             let first: Vec<bool> = inputs.iter().map(|settlement| seen.insert(settlement.task)).collect();
-            let rows: Vec<Value> =
-                inputs.iter().zip(&first).filter(|(_, first)| **first).map(|(settlement, _)| fenced_row(settlement)).collect();
+            let rows: Vec<Value> = inputs
+                .iter()
+                .zip(&first)
+                .filter(|(_, first)| **first)
+                .map(|(settlement, _)| fenced_row(settlement))
+                .collect();
             let accepted: HashSet<i64> = sqlx::query_scalar(FENCED)
                 .bind(serde_json::to_string(&rows)?)
                 .fetch_all(&mut tx.conn)
@@ -457,8 +461,12 @@ impl Set for Settling {
                     records.extend(record(settlement));
                     tx.touched.topic("queue");
                     match settlement.result {
-                        StageResult::Retry { .. } | StageResult::Postponed { .. } => tx.touched.scheduled = true,
-                        StageResult::Released => tx.touched.topics.extend([format!("task:{}", settlement.task)]),
+                        StageResult::Retry { .. } | StageResult::Postponed { .. } => {
+                            tx.touched.scheduled = true
+                        }
+                        StageResult::Released => {
+                            tx.touched.topics.extend([format!("task:{}", settlement.task)])
+                        }
                         _ => {}
                     }
                 }
@@ -518,8 +526,12 @@ fn fenced_row(settlement: &Settlement) -> Value {
             "err_class": error.class, "err_code": error.code, "err_detail": error.detail,
         }),
         StageResult::Released => json!({ "state": "ready", "give_back": 1 }),
-        StageResult::Postponed { run_at } => json!({ "state": "scheduled", "run_at": run_at, "give_back": 1 }),
-        StageResult::Waits { on } => json!({ "state": "scheduled", "run_at": NEVER, "waits_on": on, "give_back": 1 }),
+        StageResult::Postponed { run_at } => {
+            json!({ "state": "scheduled", "run_at": run_at, "give_back": 1 })
+        }
+        StageResult::Waits { on } => {
+            json!({ "state": "scheduled", "run_at": NEVER, "waits_on": on, "give_back": 1 })
+        }
     };
     if let (Value::Object(row), Value::Object(fields)) = (&mut row, fields) {
         row.extend(fields);
@@ -530,9 +542,9 @@ fn fenced_row(settlement: &Settlement) -> Value {
 fn record(settlement: &Settlement) -> Option<Value> {
     let (task, epoch, stage, now) = (settlement.task, settlement.epoch, &settlement.stage, settlement.now);
     match &settlement.result {
-        StageResult::Checkpoint { output, .. } | StageResult::Done { output } => {
-            Some(json!({ "is": "stage", "task": task, "epoch": epoch, "stage": stage, "now": now, "output": output }))
-        }
+        StageResult::Checkpoint { output, .. } | StageResult::Done { output } => Some(
+            json!({ "is": "stage", "task": task, "epoch": epoch, "stage": stage, "now": now, "output": output }),
+        ),
         StageResult::Retry { error, .. } | StageResult::Failed { error } => Some(json!({
             "is": "attempt", "task": task, "epoch": epoch, "stage": stage, "now": now, "started": error.started,
             "class": error.class, "code": error.code, "detail": error.detail,

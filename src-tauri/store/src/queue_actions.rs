@@ -118,8 +118,13 @@ impl Store {
                 let (from_stage, actor) = (from_stage.clone(), actor.clone());
                 Box::pin(async move {
                     let task = find(tx, id).await?;
-                    if !matches!(task.state, TaskState::Failed | TaskState::Cancelled | TaskState::Scheduled) || task.waits {
-                        return Err(Error::Conflict(format!("task {id} is {} and cannot be retried", task.state.as_str())));
+                    if !matches!(task.state, TaskState::Failed | TaskState::Cancelled | TaskState::Scheduled)
+                        || task.waits
+                    {
+                        return Err(Error::Conflict(format!(
+                            "task {id} is {} and cannot be retried",
+                            task.state.as_str()
+                        )));
                     }
                     if let Some(stage) = &from_stage
                         && !task.kind.stages().contains(&stage.as_str())
@@ -131,7 +136,15 @@ impl Store {
                         )));
                     }
                     retry(tx, &task, from_stage.as_deref(), now).await?;
-                    audit(tx, now, &actor, "task.retry", &id.to_string(), &json!({ "from_stage": from_stage })).await
+                    audit(
+                        tx,
+                        now,
+                        &actor,
+                        "task.retry",
+                        &id.to_string(),
+                        &json!({ "from_stage": from_stage }),
+                    )
+                    .await
                 })
             })
             .await
@@ -141,8 +154,16 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be written; what was requeued before stays requeued.
-    pub async fn retry_failed(&self, filter: &FailureFilterRow, dry_run: bool, actor: &str, now: i64) -> Result<RetryCounts> {
-        let filter = json!({ "group": filter.group, "kind": filter.kind, "code": filter.code, "ids": filter.ids }).to_string();
+    pub async fn retry_failed(
+        &self,
+        filter: &FailureFilterRow,
+        dry_run: bool,
+        actor: &str,
+        now: i64,
+    ) -> Result<RetryCounts> {
+        let filter =
+            json!({ "group": filter.group, "kind": filter.kind, "code": filter.code, "ids": filter.ids })
+                .to_string();
         let matched: i64 = sqlx::query_scalar(concat!("SELECT count(*) FROM task WHERE ", matching!()))
             .bind(&filter)
             .bind(0_i64)
@@ -288,12 +309,14 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn lanes(&self) -> Result<Vec<LanePause>> {
-        let rows = sqlx::query("SELECT name, paused_at, until, reason FROM lane").fetch_all(&self.reader).await?;
+        let rows =
+            sqlx::query("SELECT name, paused_at, until, reason FROM lane").fetch_all(&self.reader).await?;
         rows.into_iter()
             .map(|row| {
                 let name: String = row.try_get("name")?;
                 Ok(LanePause {
-                    lane: Lane::parse(&name).ok_or_else(|| Error::Unusable(format!("unknown lane {name}")))?,
+                    lane: Lane::parse(&name)
+                        .ok_or_else(|| Error::Unusable(format!("unknown lane {name}")))?,
                     paused_at: row.try_get("paused_at")?,
                     until: row.try_get("until")?,
                     reason: row.try_get("reason")?,
@@ -323,7 +346,15 @@ async fn retry_chunk(tx: &mut Tx, filter: &str, after: i64, actor: &str, now: i6
     tx.ready(rows.iter().filter(|(_, code)| code.is_none()).map(|(lane, _)| lane.as_str()));
     tx.orders_changed(rows.into_iter().filter_map(|(_, code)| code));
     tx.touched.topic("failures");
-    audit(tx, now, actor, "failures.retry", &format!("{} tasks", ids.len()), &json!({ "first": ids.first(), "last": ids.last() })).await?;
+    audit(
+        tx,
+        now,
+        actor,
+        "failures.retry",
+        &format!("{} tasks", ids.len()),
+        &json!({ "first": ids.first(), "last": ids.last() }),
+    )
+    .await?;
     Ok(ids)
 }
 

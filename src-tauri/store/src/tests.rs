@@ -7,8 +7,8 @@ use chotdon_domain::task::Lane;
 use serde_json::json;
 
 use crate::{
-    Aftermath, Claim, Claimed, Error, Failure, FailureFilterRow, Incoming, MailIntent, NewLink, NewOrderRow, Settled,
-    Settlement, Source, StageResult, Store,
+    Aftermath, Claim, Claimed, Error, Failure, FailureFilterRow, Incoming, MailIntent, NewLink, NewOrderRow,
+    Settled, Settlement, Source, StageResult, Store,
 };
 
 const NOW: i64 = 1_790_000_000_000;
@@ -74,14 +74,27 @@ impl Bench {
 
     async fn claim(&self, lane: Lane) -> Vec<Claimed> {
         self.store
-            .claim(Claim { lane, limit: 10, oldest_first: false, owner: "boot".into(), now: NOW, until: NOW + 30_000 })
+            .claim(Claim {
+                lane,
+                limit: 10,
+                oldest_first: false,
+                owner: "boot".into(),
+                now: NOW,
+                until: NOW + 30_000,
+            })
             .await
             .unwrap()
     }
 
     async fn settle(&self, task: &Claimed, result: StageResult, aftermath: Aftermath) -> Settled {
-        let settlement =
-            Settlement { task: task.id, epoch: task.epoch, stage: task.stage.clone(), result, aftermath, now: NOW + 1 };
+        let settlement = Settlement {
+            task: task.id,
+            epoch: task.epoch,
+            stage: task.stage.clone(),
+            result,
+            aftermath,
+            now: NOW + 1,
+        };
         self.store.settle(settlement).await.unwrap()
     }
 
@@ -130,7 +143,11 @@ fn share(order: i64) -> Aftermath {
             expires_at: NOW + 1000,
             max_downloads: 3,
         }],
-        mail: MailIntent { message_id: "m1".into(), recipient: "lan@example.com".into(), subject: "s".into() },
+        mail: MailIntent {
+            message_id: "m1".into(),
+            recipient: "lan@example.com".into(),
+            subject: "s".into(),
+        },
     }
 }
 
@@ -153,7 +170,10 @@ async fn a_transfer_settles_its_order_and_queues_the_delivery() {
     assert_eq!(bench.settle(&task, next, share(1)).await, Settled::Accepted);
     let delivered =
         Aftermath::Delivered { order: 1, message_id: "m1".into(), reference: "250 queued".into() };
-    assert_eq!(bench.settle(&task, StageResult::Done { output: "{}".into() }, delivered).await, Settled::Accepted);
+    assert_eq!(
+        bench.settle(&task, StageResult::Done { output: "{}".into() }, delivered).await,
+        Settled::Accepted
+    );
     assert_eq!(bench.text("SELECT stage FROM orders").await, "completed");
     assert_eq!(bench.text("SELECT delivery FROM order_item").await, "delivered");
     bench.sound().await;
@@ -164,7 +184,8 @@ async fn one_event_counts_once_however_often_it_comes() {
     let bench = bench().await;
     bench.course("rust", true).await;
     let code = bench.order(&["rust"]).await;
-    let answers = futures::future::join_all((0..300).map(|_| bench.store.take_in(incoming(9, 499_000, &code)))).await;
+    let answers =
+        futures::future::join_all((0..300).map(|_| bench.store.take_in(incoming(9, 499_000, &code)))).await;
     let paid = answers.iter().filter(|answer| answer.as_ref().unwrap().outcome == Outcome::Paid).count();
     assert_eq!(paid, 1);
     assert_eq!(bench.number("SELECT repeats FROM sepay_event").await, 299);
@@ -254,9 +275,14 @@ async fn a_failure_takes_its_orders_with_it_and_a_retry_brings_them_back() {
     bench.pay(1, 499_000, &code).await;
     let prepare = bench.claim(Lane::Course).await.remove(0);
     assert_eq!(bench.text("SELECT stage FROM orders").await, "processing");
-    bench.settle(&prepare, StageResult::Failed { error: failure("source_not_found") }, Aftermath::GivenUp).await;
+    bench
+        .settle(&prepare, StageResult::Failed { error: failure("source_not_found") }, Aftermath::GivenUp)
+        .await;
     assert_eq!(bench.text("SELECT stage FROM orders").await, "failed");
-    assert_eq!(bench.text("SELECT err_group FROM task WHERE state = 'failed'").await, "prepare_course:fetch:source_not_found");
+    assert_eq!(
+        bench.text("SELECT err_group FROM task WHERE state = 'failed'").await,
+        "prepare_course:fetch:source_not_found"
+    );
     assert_eq!(bench.claim(Lane::Owner).await.len(), 1);
 
     let all = FailureFilterRow::default();
@@ -300,8 +326,14 @@ async fn the_most_urgent_goes_first_and_the_oldest_still_gets_its_turn() {
         bench.pay(id, 499_000, &code).await;
     }
     bench.store.set_priority(3, true, "owner", NOW).await.unwrap();
-    let mut claim =
-        Claim { lane: Lane::Order, limit: 1, oldest_first: false, owner: "b".into(), now: NOW, until: NOW + 1 };
+    let mut claim = Claim {
+        lane: Lane::Order,
+        limit: 1,
+        oldest_first: false,
+        owner: "b".into(),
+        now: NOW,
+        until: NOW + 1,
+    };
     assert_eq!(bench.store.claim(claim.clone()).await.unwrap()[0].id, 3);
     claim.oldest_first = true;
     assert_eq!(bench.store.claim(claim).await.unwrap()[0].id, 1);
@@ -340,13 +372,17 @@ async fn the_ledger_cannot_be_rewritten_and_a_forced_change_is_found() {
         .writer
         .run(|tx| {
             Box::pin(async move {
-                sqlx::query("DROP TRIGGER ledger_no_update; UPDATE ledger SET amount_vnd = 1").execute(&mut tx.conn).await?;
+                sqlx::query("DROP TRIGGER ledger_no_update; UPDATE ledger SET amount_vnd = 1")
+                    .execute(&mut tx.conn)
+                    .await?;
                 Ok(())
             })
         })
         .await
         .unwrap();
-    assert!(bench.store.verify().await.unwrap().problems.iter().any(|problem| problem.contains("was changed")));
+    assert!(
+        bench.store.verify().await.unwrap().problems.iter().any(|problem| problem.contains("was changed"))
+    );
 }
 
 #[tokio::test]
@@ -364,7 +400,11 @@ async fn an_idempotent_call_answers_alike_and_refuses_another_request() {
         actor: "storefront:web".into(),
         expires_at: NOW + 1,
         now: NOW,
-        idempotency: Some(crate::Idempotency { scope: "web".into(), key: "k".into(), request_hash: "h".into() }),
+        idempotency: Some(crate::Idempotency {
+            scope: "web".into(),
+            key: "k".into(),
+            request_hash: "h".into(),
+        }),
     };
     let first = bench.store.create_order(row.clone()).await.unwrap();
     let second = bench.store.create_order(row.clone()).await.unwrap();

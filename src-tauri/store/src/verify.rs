@@ -96,7 +96,8 @@ impl Store {
                 findings.problems.push(sentence.replace("{}", &off.to_string()));
             }
         }
-        findings.transfers = sqlx::query_scalar("SELECT count(*) FROM transfer").fetch_one(&self.reader).await?;
+        findings.transfers =
+            sqlx::query_scalar("SELECT count(*) FROM transfer").fetch_one(&self.reader).await?;
         self.verify_chain(&mut findings).await?;
         Ok(findings)
     }

@@ -290,7 +290,9 @@ impl Bench {
             Err(error) => {
                 self.rollback().await;
                 self.note_halt(&error);
-                if batch.len() == 1 || matches!(error, Error::Unavailable(_) | Error::Halted(_) | Error::Unusable(_)) {
+                if batch.len() == 1
+                    || matches!(error, Error::Unavailable(_) | Error::Halted(_) | Error::Unusable(_))
+                {
                     return batch.fail(&error);
                 }
                 tracing::warn!(%error, units = batch.len(), "a batch failed as a whole; running its units one by one");

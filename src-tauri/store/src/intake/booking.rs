@@ -88,7 +88,8 @@ impl Booking {
         let hash = body_hash(&input.body);
         if let Some(before) = self.known.events.get(&input.sepay_id) {
             let different_body = *before != hash;
-            self.repeats.push(json!({ "id": input.sepay_id, "other": different_body.then_some(&input.body) }));
+            self.repeats
+                .push(json!({ "id": input.sepay_id, "other": different_body.then_some(&input.body) }));
             if different_body {
                 self.different.push(input.sepay_id);
             }
@@ -114,7 +115,8 @@ impl Booking {
                 self.book(Account::Wallet(customer_id), input, transfer)?;
                 self.hour(input).topups += 1;
                 answer.outcome = Outcome::Credited;
-                row = Row { state: "wallet", level: Some(level.as_str()), customer: Some(customer_id), ..row };
+                row =
+                    Row { state: "wallet", level: Some(level.as_str()), customer: Some(customer_id), ..row };
             }
             Settlement::Unmatched(reason) => {
                 if !input.amount.is_zero() {
@@ -182,9 +184,15 @@ impl Booking {
         let mut tell = |kind: &str, data: Value| {
             self.timeline.push(json!({ "order": id, "at": at, "kind": kind, "data": data.to_string() }));
         };
-        tell("transfer", json!({ "sepay_id": input.sepay_id, "gateway": input.gateway, "reference": input.reference,
-                                 "amount_vnd": input.amount.get() }));
-        tell("matched", json!({ "level": level, "paid_vnd": order.money.paid, "total_vnd": order.money.total }));
+        tell(
+            "transfer",
+            json!({ "sepay_id": input.sepay_id, "gateway": input.gateway, "reference": input.reference,
+                                 "amount_vnd": input.amount.get() }),
+        );
+        tell(
+            "matched",
+            json!({ "level": level, "paid_vnd": order.money.paid, "total_vnd": order.money.total }),
+        );
         let difference = checked(order.money.paid.checked_sub(order.money.total))?;
         if order.money.flags.has(Flags::PAID_TWICE) {
             tell("paid_twice", json!({ "difference_vnd": difference }));

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::Booking;
+use crate::Result;
 use crate::enqueue::ensure_prepared;
 use crate::notices::{self, NEEDS_OWNER, Raise};
 use crate::writer::Tx;
-use crate::Result;
 
 const EVENTS: &str = "\
 INSERT INTO sepay_event (sepay_id, source, received_at, body, body_sha256, outcome) \
