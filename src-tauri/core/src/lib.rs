@@ -22,3 +22,5 @@ pub use shop::{Options, Shop, StartError};
 
 /// The store, for the command line, which works on a shop's files beside a running process.
 pub use chotdon_store as store;
+/// For the command line and the desktop, which depend on nothing below the core.
+pub use {chotdon_domain as domain, sepay, vietqr};

@@ -1,2 +1,50 @@
-//! Skeleton.
-fn main() {}
+//! `chotdon-server`: reads the command line and the environment, runs one command, turns its end into an exit code.
+
+mod cli;
+mod end;
+mod import_file;
+mod openapi;
+mod place;
+mod running;
+mod secret;
+mod serve;
+mod shop_commands;
+mod shop_data;
+mod simulate;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+use end::End;
+use place::Place;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return End::later(error).report(),
+    };
+    match runtime.block_on(run(cli.command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(end) => end.report(),
+    }
+}
+
+async fn run(command: Command) -> Result<(), End> {
+    match command {
+        Command::Serve(args) => serve::serve(args).await,
+        Command::Secret { action, shop } => secret::run(&Place::of(&shop)?, action).await,
+        Command::AdminToken { shop } => secret::admin_token(&Place::of(&shop)?).await,
+        Command::StorefrontKey { action, shop } => {
+            shop_commands::storefront_key(&Place::of(&shop)?, action).await
+        }
+        Command::Import { file, shop } => shop_commands::import(&Place::of(&shop)?, &file).await,
+        Command::Export { shop } => shop_commands::export(&Place::of(&shop)?).await,
+        Command::Backup { file, shop } => shop_commands::backup(&Place::of(&shop)?, &file).await,
+        Command::Verify { shop } => shop_commands::verify(&Place::of(&shop)?).await,
+        Command::SimulateTransfer(args) => simulate::simulate(args).await,
+        Command::Openapi { which } => openapi::print(which),
+    }
+}

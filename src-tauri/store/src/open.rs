@@ -160,7 +160,7 @@ fn private_directory(directory: &Path) -> Result<()> {
 }
 
 #[cfg(unix)]
-fn private_file(path: &Path) -> Result<()> {
+pub(crate) fn private_file(path: &Path) -> Result<()> {
     use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
     let file = std::fs::OpenOptions::new()
         .create(true)
@@ -177,7 +177,7 @@ fn private_directory(directory: &Path) -> Result<()> {
 }
 
 #[cfg(not(unix))]
-fn private_file(_: &Path) -> Result<()> {
+pub(crate) fn private_file(_: &Path) -> Result<()> {
     // The user's profile directory is private by its access list.
     Ok(())
 }

@@ -22,7 +22,7 @@ const FAMILIES: &[&str] = &["lms.", "source.", "downloader."];
 /// Made by the program for itself.
 const INTERNAL: &[&str] = &["admin.token", "link.key"];
 /// Names that the program may invent a value for.
-const OURS: &[&str] = &["sepay.api_key", "sepay.hmac_secret", "admin.token", "link.key"];
+const OURS: &[&str] = &["sepay.api_key", "sepay.hmac_secret", "admin.token"];
 
 /// A name that is none of the known ones.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,0 +1,136 @@
+//! The commands that read or change the shop's database.
+
+use std::path::Path;
+
+use anyhow::anyhow;
+use chotdon_core::config::Config;
+use secrecy::ExposeSecret;
+use serde_json::json;
+
+use crate::cli::KeyAction;
+use crate::end::End;
+use crate::import_file::{ImportFile, Shop};
+use crate::place::Place;
+use crate::running;
+use crate::secret::print_line;
+use crate::shop_data::ShopData;
+
+pub(crate) async fn storefront_key(place: &Place, action: KeyAction) -> Result<(), End> {
+    match action {
+        KeyAction::Create { name, scopes } => {
+            let scopes = if scopes.is_empty() { "*".to_owned() } else { scopes.join(" ") };
+            let good = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:* ".contains(&b));
+            if name.is_empty() || name.len() > 64 || !good(&name) || !good(&scopes) {
+                return Err(End::usage(
+                    "names and scopes are made of letters, digits, `-`, `_`, `.` and `:`",
+                ));
+            }
+            let data = ShopData::open_or_create(place).await?;
+            let key = data.create_key(&name, &scopes).await?;
+            data.close().await;
+            print_line(key.expose_secret())
+        }
+        KeyAction::List => {
+            let data = ShopData::open(place).await?;
+            for key in data.keys().await? {
+                let end = key
+                    .revoked_at
+                    .map(|at| format!("revoked {}", day(at)))
+                    .unwrap_or_else(|| "valid".to_owned());
+                print_line(&format!(
+                    "{:<24}{:<16}created {}  {end}",
+                    key.name,
+                    key.scopes,
+                    day(key.created_at)
+                ))?;
+            }
+            data.close().await;
+            Ok(())
+        }
+        KeyAction::Revoke { name } => {
+            let data = ShopData::open(place).await?;
+            data.revoke_key(&name).await?;
+            data.close().await;
+            running::poke(place).await;
+            Ok(())
+        }
+    }
+}
+
+/// Prints what was brought over as one line of JSON.
+pub(crate) async fn import(place: &Place, file: &Path) -> Result<(), End> {
+    let text =
+        std::fs::read_to_string(file).map_err(|error| End::failed(anyhow!("{}: {error}", file.display())))?;
+    let file_name = file.display().to_string();
+    let file = ImportFile::parse(&text).map_err(|error| End::failed(anyhow!("{file_name}: {error}")))?;
+    let config = place.config(false)?;
+    let data = ShopData::open_or_create(place).await?;
+    let counts = data.bring_over(&file, config.orders.expire_after_min).await?;
+    data.close().await;
+    if let Some(shop) = &file.shop {
+        name_shop(place, &config, shop)?;
+    }
+    running::poke(place).await;
+    print_line(&json!(counts).to_string())
+}
+
+/// The shop's name goes into `config.toml`, unless it is there already.
+fn name_shop(place: &Place, config: &Config, shop: &Shop) -> Result<(), End> {
+    let mut changes = serde_json::Map::new();
+    if let Some(name) = shop.name.as_ref().filter(|name| **name != config.shop.name) {
+        changes.insert("name".to_owned(), json!(name));
+    }
+    if let Some(language) =
+        shop.language.as_ref().filter(|language| *language != config.shop.language.as_str())
+    {
+        changes.insert("language".to_owned(), json!(language));
+    }
+    if changes.is_empty() {
+        return Ok(());
+    }
+    Config::save_section(&place.data_dir, "shop", &changes).map_err(End::failed)
+}
+
+pub(crate) async fn export(place: &Place) -> Result<(), End> {
+    let data = ShopData::open(place).await?;
+    let mut file = data.take_along().await?;
+    data.close().await;
+    let config = place.config(false)?;
+    file.shop = Some(Shop {
+        name: Some(config.shop.name).filter(|name| !name.is_empty()),
+        language: Some(config.shop.language.as_str().to_owned()),
+    });
+    print_line(toml::to_string(&file).map_err(End::failed)?.trim_end())
+}
+
+pub(crate) async fn backup(place: &Place, file: &Path) -> Result<(), End> {
+    let data = ShopData::open(place).await?;
+    data.back_up(file).await?;
+    data.close().await;
+    Ok(())
+}
+
+/// Prints what was found as one line of JSON; each problem on standard error too.
+pub(crate) async fn verify(place: &Place) -> Result<(), End> {
+    let data = ShopData::open(place).await?;
+    let findings = data.verify().await?;
+    data.close().await;
+    print_line(
+        &json!({
+            "ok": findings.problems.is_empty(),
+            "transfers": findings.transfers,
+            "ledger_rows": findings.ledger_rows,
+            "problems": findings.problems,
+        })
+        .to_string(),
+    )?;
+    match findings.problems.len() {
+        0 => Ok(()),
+        1 => Err(End::failed(anyhow!("{}", findings.problems[0]))),
+        n => Err(End::failed(anyhow!("{n} problems; the first: {}", findings.problems[0]))),
+    }
+}
+
+fn day(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms).map(|at| at.strftime("%Y-%m-%d").to_string()).unwrap_or_default()
+}

@@ -1,0 +1,569 @@
+//! Whole sets brought over from an earlier system: catalogue, accounts, customers, orders with their codes.
+//!
+//! Everything is found by its natural key (slug, bank and number, address, code), so bringing the same set
+//! twice changes nothing. Orders that exist already stay as they are. No money is booked: what an earlier
+//! system took in is not in this ledger.
+
+use std::collections::{HashMap, HashSet};
+
+use chotdon_domain::fold::fold;
+use serde::Serialize;
+use serde_json::json;
+use sqlx::Row;
+
+use crate::enqueue::ensure_prepared;
+use crate::orders::{audit, new_deposit_code};
+use crate::writer::Tx;
+use crate::{Error, Result, Store};
+
+/// A set to bring over. Large ones are given in pieces of a few thousand orders, so that a shop that runs
+/// beside is never kept from writing for long.
+#[derive(Debug, Clone, Default)]
+#[allow(missing_docs)]
+pub struct Set {
+    pub accounts: Vec<AccountRow>,
+    pub courses: Vec<CourseRow>,
+    pub customers: Vec<CustomerRow>,
+    pub orders: Vec<OrderRow>,
+}
+
+/// A bank account, found by bank and number.
+#[derive(Debug, Clone, Serialize)]
+#[allow(missing_docs)]
+pub struct AccountRow {
+    pub bank: String,
+    /// NAPAS BIN.
+    pub bin: String,
+    pub account: String,
+    pub holder: String,
+    pub virtual_account: Option<String>,
+    pub memo_prefix: Option<String>,
+}
+
+/// A course, found by its slug.
+#[derive(Debug, Clone, Serialize)]
+#[allow(missing_docs)]
+pub struct CourseRow {
+    pub slug: String,
+    pub title: String,
+    pub price_vnd: i64,
+    /// JSON `{kind, …}`.
+    pub source: String,
+    /// JSON `{kind, …}`.
+    pub target: String,
+}
+
+/// A customer, found by address.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct CustomerRow {
+    pub email: String,
+    /// Empty keeps the known one.
+    pub name: String,
+    /// `None` keeps the known one.
+    pub phone: Option<String>,
+}
+
+/// An order, found by its code.
+#[derive(Debug, Clone)]
+pub struct OrderRow {
+    /// As it was; customers may still write it into a transfer.
+    pub code: String,
+    /// Address of the buyer, who is made when unknown.
+    pub email: String,
+    /// Slugs.
+    pub courses: Vec<String>,
+    /// `pending`, `paid` (which queues its delivery), `completed`, `expired`, `cancelled` or `refunded`.
+    pub stage: &'static str,
+    /// When it was placed, ms.
+    pub created_at: i64,
+    /// When it expires or expired, ms.
+    pub expires_at: i64,
+}
+
+/// How many rows were made or changed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[allow(missing_docs)]
+pub struct Counts {
+    pub bank_accounts: u64,
+    pub courses: u64,
+    pub customers: u64,
+    pub orders: u64,
+}
+
+impl Counts {
+    /// Adds the counts of another piece.
+    pub fn add(&mut self, other: Self) {
+        self.bank_accounts += other.bank_accounts;
+        self.courses += other.courses;
+        self.customers += other.customers;
+        self.orders += other.orders;
+    }
+}
+
+const ACCOUNTS: &str = "\
+INSERT INTO bank_account (bank, bin, account, holder, virtual_account, memo_prefix, preferred, created_at) \
+  SELECT value ->> 'bank', value ->> 'bin', value ->> 'account', value ->> 'holder', value ->> 'virtual_account', \
+         value ->> 'memo_prefix', key = 0 AND NOT EXISTS (SELECT 1 FROM bank_account), $2 \
+    FROM json_each($1) WHERE true \
+  ON CONFLICT (bank, account) DO UPDATE SET bin = excluded.bin, holder = excluded.holder, \
+    virtual_account = excluded.virtual_account, memo_prefix = excluded.memo_prefix \
+  WHERE (bin, holder, virtual_account, memo_prefix) IS NOT \
+    (excluded.bin, excluded.holder, excluded.virtual_account, excluded.memo_prefix)";
+
+const COURSES: &str = "\
+INSERT INTO course (slug, title, price_vnd, source, target, created_at, updated_at) \
+  SELECT value ->> 'slug', value ->> 'title', value ->> 'price_vnd', value ->> 'source', value ->> 'target', $2, $2 \
+    FROM json_each($1) WHERE true \
+  ON CONFLICT (slug) DO UPDATE SET title = excluded.title, price_vnd = excluded.price_vnd, source = excluded.source, \
+    target = excluded.target, updated_at = excluded.updated_at, \
+    version = version + ((source, target) <> (excluded.source, excluded.target)), \
+    ready = ready AND (source, target) = (excluded.source, excluded.target) \
+  WHERE (title, price_vnd, source, target) <> (excluded.title, excluded.price_vnd, excluded.source, excluded.target)";
+
+const CUSTOMERS: &str = "\
+INSERT INTO customer (email, email_key, name, phone, deposit_code, created_at) \
+  SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, $2 FROM json_each($1) WHERE true \
+  ON CONFLICT (email_key) DO UPDATE SET \
+    name = CASE WHEN excluded.name = '' THEN customer.name ELSE excluded.name END, \
+    phone = coalesce(excluded.phone, customer.phone) \
+  WHERE (excluded.name <> '' AND excluded.name <> customer.name) OR excluded.phone <> coalesce(customer.phone, '') \
+  ON CONFLICT (deposit_code) DO NOTHING";
+
+const ORDERS: &str = "\
+INSERT INTO orders (code, customer_id, stage, total_vnd, bank_account_id, channel, summary, created_at, expires_at, \
+                    paid_at, completed_at) \
+  SELECT j.value ->> 'code', c.id, j.value ->> 'stage', j.value ->> 'total', \
+         (SELECT id FROM bank_account ORDER BY preferred DESC, id LIMIT 1), 'import', j.value ->> 'summary', \
+         j.value ->> 'created_at', j.value ->> 'expires_at', \
+         iif(j.value ->> 'stage' IN ('paid', 'completed', 'refunded'), j.value ->> 'created_at', NULL), \
+         iif(j.value ->> 'stage' IN ('completed', 'refunded'), j.value ->> 'created_at', NULL) \
+    FROM json_each($1) AS j JOIN customer AS c ON c.email_key = j.value ->> 'email_key' WHERE true \
+  ON CONFLICT (code) DO NOTHING RETURNING id, code";
+
+/// `$1`: `{orders: [[id, at, stage, text]], items: [[order, course, price, delivery]]}` of new orders.
+const BELONGINGS: &str = "\
+INSERT INTO order_item (order_id, course_id, price_vnd, delivery) \
+  SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each($1, '$.items'); \
+INSERT INTO order_search (rowid, text) SELECT value ->> 0, value ->> 3 FROM json_each($1, '$.orders'); \
+INSERT INTO timeline (order_id, at, kind, data, actor) \
+  SELECT value ->> 0, value ->> 1, 'created', json_object('channel', 'import', 'stage', value ->> 2), 'owner' \
+    FROM json_each($1, '$.orders'); \
+INSERT INTO task (kind, lane, prio, state, stage, run_at, max_attempt, dedupe_key, order_id, created_at) \
+  SELECT 'deliver_order', 'order', 2, 'ready', 'share', $2, $3, 'deliver:' || (value ->> 0), value ->> 0, $2 \
+    FROM json_each($1, '$.orders') WHERE value ->> 2 = 'paid'";
+
+struct Course {
+    id: i64,
+    title: String,
+    price_vnd: i64,
+    version: i64,
+    ready: bool,
+}
+
+impl Store {
+    /// Brings `set` over in one commit at `now` (ms).
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for an order of an unknown course; then nothing of the set is brought over.
+    pub async fn bring_over(&self, set: Set, actor: &str, now: i64) -> Result<Counts> {
+        let actor = actor.to_owned();
+        self.writer
+            .run(move |tx| {
+                // The set is large and the writer may run it again: it is only lent to the commit's future.
+                let (set, actor) = (set.clone(), actor.clone());
+                Box::pin(async move { bring(tx, &set, &actor, now).await })
+            })
+            .await
+    }
+
+    /// The slugs of all courses, active or not.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn course_slugs(&self) -> Result<Vec<String>> {
+        Ok(sqlx::query_scalar("SELECT slug FROM course").fetch_all(&self.reader).await?)
+    }
+
+    /// Everything that [`bring_over`](Self::bring_over) can take, as it is now. Orders that are being delivered or
+    /// have failed are given as `paid`.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn take_along(&self) -> Result<Set> {
+        let accounts = sqlx::query_as(
+            "SELECT bank, bin, account, holder, virtual_account, memo_prefix FROM bank_account ORDER BY preferred DESC, id",
+        )
+        .fetch_all(&self.reader)
+        .await?
+        .into_iter()
+        .map(|(bank, bin, account, holder, virtual_account, memo_prefix)| AccountRow {
+            bank,
+            bin,
+            account,
+            holder,
+            virtual_account,
+            memo_prefix,
+        })
+        .collect();
+        let courses = sqlx::query_as("SELECT slug, title, price_vnd, source, target FROM course ORDER BY id")
+            .fetch_all(&self.reader)
+            .await?
+            .into_iter()
+            .map(|(slug, title, price_vnd, source, target)| CourseRow {
+                slug,
+                title,
+                price_vnd,
+                source,
+                target,
+            })
+            .collect();
+        let customers = sqlx::query_as("SELECT email, name, phone FROM customer ORDER BY id")
+            .fetch_all(&self.reader)
+            .await?
+            .into_iter()
+            .map(|(email, name, phone)| CustomerRow { email, name, phone })
+            .collect();
+        let rows: Vec<(String, String, String, String, i64, i64)> = sqlx::query_as(
+            "SELECT o.code, c.email, (SELECT json_group_array(k.slug) FROM order_item i JOIN course k ON k.id = i.course_id \
+                                       WHERE i.order_id = o.id), o.stage, o.created_at, o.expires_at \
+               FROM orders o JOIN customer c ON c.id = o.customer_id ORDER BY o.id",
+        )
+        .fetch_all(&self.reader)
+        .await?;
+        let mut orders = Vec::with_capacity(rows.len());
+        for (code, email, courses, stage, created_at, expires_at) in rows {
+            let stage =
+                brought_stage(&stage).ok_or_else(|| Error::Internal(format!("order {code} is {stage}")))?;
+            orders.push(OrderRow {
+                code,
+                email,
+                courses: serde_json::from_str(&courses)?,
+                stage,
+                created_at,
+                expires_at,
+            });
+        }
+        Ok(Set { accounts, courses, customers, orders })
+    }
+
+    /// Writes a consistent copy of the database to `file`, which must not exist. Writers go on meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when `file` exists; otherwise when it cannot be written.
+    pub async fn back_up(&self, file: &std::path::Path) -> Result<()> {
+        if file.exists() {
+            return Err(Error::Conflict(format!("{} exists already", file.display())));
+        }
+        // Made beforehand so that it is never readable by others, not even while it is written.
+        crate::open::private_file(file)?;
+        let mut connection = self.reader.acquire().await?;
+        let copied =
+            sqlx::query("VACUUM INTO $1").bind(file.display().to_string()).execute(&mut *connection).await;
+        if copied.is_err() {
+            let _ = std::fs::remove_file(file);
+        }
+        copied?;
+        std::fs::File::open(file)
+            .and_then(|file| file.sync_all())
+            .map_err(|error| Error::Unavailable(format!("{}: {error}", file.display())))
+    }
+}
+
+/// The stage in which an order arrives here: what was under way begins again at its delivery.
+#[must_use]
+pub fn brought_stage(stage: &str) -> Option<&'static str> {
+    match stage {
+        "pending" => Some("pending"),
+        "paid" | "processing" | "failed" => Some("paid"),
+        "completed" => Some("completed"),
+        "expired" => Some("expired"),
+        "cancelled" => Some("cancelled"),
+        "refunded" => Some("refunded"),
+        _ => None,
+    }
+}
+
+async fn bring(tx: &mut Tx, set: &Set, actor: &str, now: i64) -> Result<Counts> {
+    let counts = Counts {
+        bank_accounts: rows(tx, ACCOUNTS, serde_json::to_string(&set.accounts)?, now).await?,
+        courses: rows(tx, COURSES, serde_json::to_string(&set.courses)?, now).await?,
+        customers: customers(tx, set, now).await?,
+        orders: orders(tx, set, now).await?,
+    };
+    if counts != Counts::default() {
+        audit(tx, now, actor, "import", "shop", &json!(counts)).await?;
+        for topic in ["orders", "courses", "settings"] {
+            tx.touched.topic(topic);
+        }
+    }
+    Ok(counts)
+}
+
+async fn rows(tx: &mut Tx, sql: &'static str, json: String, now: i64) -> Result<u64> {
+    Ok(sqlx::query(sql).bind(json).bind(now).execute(&mut tx.conn).await?.rows_affected())
+}
+
+/// The given customers, and the buyers of the orders.
+async fn customers(tx: &mut Tx, set: &Set, now: i64) -> Result<u64> {
+    // In the order of the set, so that the same set makes the same rows everywhere.
+    let given = set.customers.iter().map(|row| (row.email.as_str(), row.name.as_str(), row.phone.as_deref()));
+    let buyers = set.orders.iter().map(|order| (order.email.as_str(), "", None));
+    let mut seen = HashSet::new();
+    let mut wanted: Vec<(String, (&str, &str, Option<&str>))> = given
+        .chain(buyers)
+        .map(|row| (row.0.to_lowercase(), row))
+        .filter(|(key, _)| seen.insert(key.clone()))
+        .collect();
+    let mut changed = 0;
+    // A drawn deposit code may be taken: those customers are still missing afterwards and draw again.
+    for _ in 0..8 {
+        if wanted.is_empty() {
+            return Ok(changed);
+        }
+        let json: Vec<_> = wanted
+            .iter()
+            .map(|(key, (email, name, phone))| json!([email, key, name, phone, new_deposit_code()]))
+            .collect();
+        changed += rows(tx, CUSTOMERS, serde_json::to_string(&json)?, now).await?;
+        let keys: Vec<&String> = wanted.iter().map(|(key, _)| key).collect();
+        let missing: HashSet<String> = sqlx::query_scalar(
+            "SELECT value FROM json_each($1) WHERE NOT EXISTS (SELECT 1 FROM customer WHERE email_key = value)",
+        )
+        .bind(serde_json::to_string(&keys)?)
+        .fetch_all(&mut tx.conn)
+        .await?
+        .into_iter()
+        .collect();
+        wanted.retain(|(key, _)| missing.contains(key));
+    }
+    Err(Error::Unavailable("no free deposit code was found".to_owned()))
+}
+
+async fn orders(tx: &mut Tx, set: &Set, now: i64) -> Result<u64> {
+    if set.orders.is_empty() {
+        return Ok(0);
+    }
+    let catalogue = catalogue(tx).await?;
+    let mut drafts = Vec::with_capacity(set.orders.len());
+    for order in &set.orders {
+        let mut total: i64 = 0;
+        let mut titles = Vec::with_capacity(order.courses.len());
+        for slug in &order.courses {
+            let course = catalogue
+                .get(slug)
+                .ok_or_else(|| Error::NotFound(format!("course \"{slug}\" of order {}", order.code)))?;
+            total = total
+                .checked_add(course.price_vnd)
+                .ok_or_else(|| Error::Invalid("a total is too large".to_owned()))?;
+            titles.push(course.title.as_str());
+        }
+        drafts.push(json!({
+            "code": order.code, "email_key": order.email.to_lowercase(), "stage": order.stage, "total": total,
+            "summary": titles.join(" · "), "created_at": order.created_at, "expires_at": order.expires_at,
+        }));
+    }
+    let made: HashMap<String, i64> = sqlx::query(ORDERS)
+        .bind(serde_json::to_string(&drafts)?)
+        .fetch_all(&mut tx.conn)
+        .await?
+        .into_iter()
+        .map(|row| Ok((row.try_get("code")?, row.try_get("id")?)))
+        .collect::<std::result::Result<_, sqlx::Error>>()?;
+    if made.is_empty() {
+        return Ok(0);
+    }
+    let names = names(tx, set).await?;
+    let (mut parents, mut items) = (Vec::new(), Vec::new());
+    for (order, draft) in set.orders.iter().zip(&drafts) {
+        let Some(id) = made.get(&order.code) else { continue };
+        let key = order.email.to_lowercase();
+        let name = names.get(&key).map_or("", String::as_str);
+        let summary = draft["summary"].as_str().unwrap_or_default();
+        let text = fold(&format!("{} {} {name} {summary}", order.code, order.email));
+        parents.push(json!([id, order.created_at, order.stage, text]));
+        let delivery = match order.stage {
+            "completed" => "delivered",
+            "refunded" => "revoked",
+            _ => "waiting",
+        };
+        for slug in &order.courses {
+            let course = &catalogue[slug];
+            items.push(json!([id, course.id, course.price_vnd, delivery]));
+            if order.stage == "paid" && !course.ready {
+                ensure_prepared(tx, course.id, course.version, now).await?;
+            }
+        }
+    }
+    sqlx::query(BELONGINGS)
+        .bind(json!({ "orders": parents, "items": items }).to_string())
+        .bind(now)
+        .bind(tx.tuning.max_attempt())
+        .execute(&mut tx.conn)
+        .await?;
+    if set.orders.iter().any(|order| order.stage == "paid") {
+        tx.ready(["order"].into_iter());
+    }
+    Ok(made.len() as u64)
+}
+
+async fn catalogue(tx: &mut Tx) -> Result<HashMap<String, Course>> {
+    let rows: Vec<(String, i64, String, i64, i64, bool)> =
+        sqlx::query_as("SELECT slug, id, title, price_vnd, version, ready FROM course")
+            .fetch_all(&mut tx.conn)
+            .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(slug, id, title, price_vnd, version, ready)| {
+            (slug, Course { id, title, price_vnd, version, ready })
+        })
+        .collect())
+}
+
+/// Name and phone of the buyers by the key of their address, for the search.
+async fn names(tx: &mut Tx, set: &Set) -> Result<HashMap<String, String>> {
+    let keys: Vec<String> = set.orders.iter().map(|order| order.email.to_lowercase()).collect();
+    let rows: Vec<(String, String)> = sqlx::query_as(
+        "SELECT email_key, name || ' ' || coalesce(phone, '') FROM customer WHERE email_key IN (SELECT value FROM json_each($1))",
+    )
+    .bind(serde_json::to_string(&keys)?)
+    .fetch_all(&mut tx.conn)
+    .await?;
+    Ok(rows.into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_790_000_000_000;
+
+    fn set() -> Set {
+        let course = |slug: &str, price_vnd| CourseRow {
+            slug: slug.to_owned(),
+            title: format!("Khoá {slug}"),
+            price_vnd,
+            source: r#"{"kind":"folder","path":"/c"}"#.to_owned(),
+            target: r#"{"kind":"folder"}"#.to_owned(),
+        };
+        let order = |code: &str, email: &str, courses: &[&str], stage| OrderRow {
+            code: code.to_owned(),
+            email: email.to_owned(),
+            courses: courses.iter().map(|slug| (*slug).to_owned()).collect(),
+            stage,
+            created_at: NOW - 1000,
+            expires_at: NOW + 1000,
+        };
+        Set {
+            accounts: vec![AccountRow {
+                bank: "MBBank".to_owned(),
+                bin: "970422".to_owned(),
+                account: "0900000699".to_owned(),
+                holder: "NGUYEN VAN AN".to_owned(),
+                virtual_account: None,
+                memo_prefix: None,
+            }],
+            courses: vec![course("rust", 499_000), course("svelte", 299_000)],
+            customers: vec![CustomerRow {
+                email: "Lan@example.com".to_owned(),
+                name: "Trần Thị Lan".to_owned(),
+                phone: None,
+            }],
+            orders: vec![
+                order("DH000001", "lan@example.com", &["rust", "svelte"], "pending"),
+                order("DH000002", "duc@example.com", &["rust"], "completed"),
+                order("DH000003", "duc@example.com", &["svelte"], "paid"),
+            ],
+        }
+    }
+
+    async fn store() -> (tempfile::TempDir, Store) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).await.unwrap();
+        (dir, store)
+    }
+
+    async fn number(store: &Store, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql).fetch_one(&store.reader).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_set_comes_over_whole_and_a_second_time_changes_nothing() {
+        let (_dir, store) = store().await;
+        let counts = store.bring_over(set(), "cli", NOW).await.unwrap();
+        assert_eq!(counts, Counts { bank_accounts: 1, courses: 2, customers: 2, orders: 3 });
+        assert_eq!(number(&store, "SELECT total_vnd FROM orders WHERE code = 'DH000001'").await, 798_000);
+        assert_eq!(number(&store, "SELECT count(*) FROM order_item").await, 4);
+        assert_eq!(number(&store, "SELECT count(*) FROM order_item WHERE delivery = 'delivered'").await, 1);
+        assert_eq!(
+            number(&store, "SELECT count(*) FROM order_search WHERE order_search MATCH 'tran'").await,
+            1
+        );
+        assert_eq!(number(&store, "SELECT preferred FROM bank_account").await, 1);
+        let deliveries = "SELECT count(*) FROM task WHERE kind = 'deliver_order'";
+        let preparations = "SELECT count(*) FROM task WHERE kind = 'prepare_course'";
+        assert_eq!((number(&store, deliveries).await, number(&store, preparations).await), (1, 1));
+        assert_eq!(store.verify().await.unwrap().problems, Vec::<String>::new());
+
+        let rows = "SELECT (SELECT count(*) FROM audit) + (SELECT count(*) FROM timeline) + (SELECT sum(updated_at) FROM course)";
+        let before = number(&store, rows).await;
+        assert_eq!(store.bring_over(set(), "cli", NOW + 5).await.unwrap(), Counts::default());
+        assert_eq!(number(&store, rows).await, before);
+    }
+
+    #[tokio::test]
+    async fn a_changed_course_becomes_a_new_version_and_orders_keep_their_price() {
+        let (_dir, store) = store().await;
+        store.bring_over(set(), "cli", NOW).await.unwrap();
+        let mut changed = set();
+        changed.courses[0].source = r#"{"kind":"folder","path":"/d"}"#.to_owned();
+        changed.courses[1].price_vnd = 1;
+        let counts = store.bring_over(changed, "cli", NOW).await.unwrap();
+        assert_eq!(counts, Counts { courses: 2, ..Counts::default() });
+        assert_eq!(number(&store, "SELECT version FROM course WHERE slug = 'rust'").await, 2);
+        assert_eq!(number(&store, "SELECT version FROM course WHERE slug = 'svelte'").await, 1);
+        assert_eq!(number(&store, "SELECT total_vnd FROM orders WHERE code = 'DH000001'").await, 798_000);
+    }
+
+    #[tokio::test]
+    async fn an_order_of_an_unknown_course_brings_nothing_over() {
+        let (_dir, store) = store().await;
+        let mut wrong = set();
+        wrong.orders[2].courses.push("nowhere".to_owned());
+        let error = store.bring_over(wrong, "cli", NOW).await.unwrap_err();
+        assert!(matches!(&error, Error::NotFound(what) if what.contains("DH000003")), "{error}");
+        assert_eq!(
+            number(&store, "SELECT (SELECT count(*) FROM course) + (SELECT count(*) FROM orders)").await,
+            0
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_taken_along_can_be_brought_over_elsewhere() {
+        let (_dir, one) = store().await;
+        one.bring_over(set(), "cli", NOW).await.unwrap();
+        let (_dir, two) = store().await;
+        let counts = two.bring_over(one.take_along().await.unwrap(), "cli", NOW).await.unwrap();
+        assert_eq!(counts, Counts { bank_accounts: 1, courses: 2, customers: 2, orders: 3 });
+        assert_eq!(two.bring_over(set(), "cli", NOW).await.unwrap(), Counts::default());
+    }
+
+    #[tokio::test]
+    async fn a_backup_is_a_whole_shop_for_its_owner_only() {
+        let (dir, store) = store().await;
+        store.bring_over(set(), "cli", NOW).await.unwrap();
+        let elsewhere = dir.path().join("copy");
+        std::fs::create_dir(&elsewhere).unwrap();
+        let file = elsewhere.join("shop.db");
+        store.back_up(&file).await.unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        assert!(matches!(store.back_up(&file).await, Err(Error::Conflict(_))));
+        let copy = Store::open(&elsewhere).await.unwrap();
+        assert_eq!(number(&copy, "SELECT count(*) FROM orders").await, 3);
+        assert_eq!(copy.verify().await.unwrap().problems, Vec::<String>::new());
+    }
+}
