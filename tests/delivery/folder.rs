@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use chotdon_core::delivery::{
-    HttpSource, Location, Manifest, SourceSpec, TargetSpec, discard_staging, fetch, upload, verify,
+    HttpSource, Location, Manifest, SourceSpec, TargetSpec, available, discard_staging, fetch, upload, verify,
 };
 use chotdon_core::workers::{ErrorClass, StageError};
 
@@ -136,4 +136,23 @@ async fn a_stage_that_must_stop_stops() {
     stage.cx.cancel.cancel();
     assert_eq!(fetch_folder(&stage, &stage.path("course")).await.unwrap_err().code, "cancelled");
     assert_eq!(put(&stage, &manifest).await.unwrap_err().code, "cancelled");
+}
+
+#[tokio::test]
+async fn a_file_that_is_gone_or_cut_is_noticed_before_a_buyer_gets_the_link() {
+    let stage = Stage::new();
+    course(&stage.path("course"), &[("a", b"aaaa"), ("b", b"bbbb")]);
+    let manifest = fetch_folder(&stage, &stage.path("course")).await.unwrap();
+    let location = put(&stage, &manifest).await.unwrap();
+    let look = async || available(&stage.cx, &stage.library(), &location, &manifest).await;
+    look().await.unwrap();
+    for damage in [Some("bbb"), None] {
+        let file = stage.library().join("rust-101/v3/b");
+        match damage {
+            Some(text) => std::fs::write(&file, text).unwrap(),
+            None => std::fs::remove_file(&file).unwrap(),
+        }
+        let error = look().await.unwrap_err();
+        assert_eq!((error.code, error.class), ("link_broken", ErrorClass::Permanent));
+    }
 }
