@@ -19,7 +19,7 @@ pub(crate) struct Cli {
 /// Which shop, and where its secrets are.
 #[derive(Args, Clone)]
 pub(crate) struct ShopArgs {
-    /// Data directory of the shop [default: the systemd state directory, else chotdon in the user's data directory]
+    /// Data directory of the shop [default: the systemd state directory, else ChotDon in the user's data directory, as the desktop app]
     #[arg(long, value_name = "DIR", env = "CHOTDON_DATA_DIR", global = true)]
     pub(crate) data_dir: Option<PathBuf>,
     /// Where the secrets are [default: file when the data directory has one, else keyring]

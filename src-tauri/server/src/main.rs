@@ -2,6 +2,7 @@
 
 mod cli;
 mod end;
+mod environment;
 mod import_file;
 mod openapi;
 mod place;
@@ -18,6 +19,7 @@ use clap::Parser;
 
 use cli::{Cli, Command};
 use end::End;
+use environment::Environment;
 use place::Place;
 
 fn main() -> ExitCode {
@@ -26,25 +28,25 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return End::later(error).report(),
     };
-    match runtime.block_on(run(cli.command)) {
+    match runtime.block_on(run(cli.command, &Environment::of_process())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(end) => end.report(),
     }
 }
 
-async fn run(command: Command) -> Result<(), End> {
+async fn run(command: Command, environment: &Environment) -> Result<(), End> {
     match command {
-        Command::Serve(args) => serve::serve(args).await,
-        Command::Secret { action, shop } => secret::run(&Place::of(&shop)?, action).await,
-        Command::AdminToken { shop } => secret::admin_token(&Place::of(&shop)?).await,
+        Command::Serve(args) => serve::serve(args, environment).await,
+        Command::Secret { action, shop } => secret::run(&Place::of(&shop, environment)?, action).await,
+        Command::AdminToken { shop } => secret::admin_token(&Place::of(&shop, environment)?).await,
         Command::StorefrontKey { action, shop } => {
-            shop_commands::storefront_key(&Place::of(&shop)?, action).await
+            shop_commands::storefront_key(&Place::of(&shop, environment)?, action).await
         }
-        Command::Import { file, shop } => shop_commands::import(&Place::of(&shop)?, &file).await,
-        Command::Export { shop } => shop_commands::export(&Place::of(&shop)?).await,
-        Command::Backup { file, shop } => shop_commands::backup(&Place::of(&shop)?, &file).await,
-        Command::Verify { shop } => shop_commands::verify(&Place::of(&shop)?).await,
-        Command::SimulateTransfer(args) => simulate::simulate(args).await,
+        Command::Import { file, shop } => shop_commands::import(&Place::of(&shop, environment)?, &file).await,
+        Command::Export { shop } => shop_commands::export(&Place::of(&shop, environment)?).await,
+        Command::Backup { file, shop } => shop_commands::backup(&Place::of(&shop, environment)?, &file).await,
+        Command::Verify { shop } => shop_commands::verify(&Place::of(&shop, environment)?).await,
+        Command::SimulateTransfer(args) => simulate::simulate(args, environment).await,
         Command::Openapi { which } => openapi::print(which),
     }
 }

@@ -1,6 +1,6 @@
 //! Which shop a command means: its data directory, and the store of its secrets.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::anyhow;
@@ -11,24 +11,26 @@ use chotdon_server::keychain;
 
 use crate::cli::{SecretsIn, ShopArgs};
 use crate::end::End;
+use crate::environment::Environment;
 
 /// A shop on this machine.
 pub(crate) struct Place {
     pub(crate) data_dir: PathBuf,
+    pub(crate) environment: Environment,
     secrets: Option<SecretsIn>,
 }
 
 impl Place {
-    pub(crate) fn of(args: &ShopArgs) -> Result<Self, End> {
-        let data_dir = args.data_dir.clone().or_else(default_data_dir);
+    pub(crate) fn of(args: &ShopArgs, environment: &Environment) -> Result<Self, End> {
+        let data_dir = args.data_dir.clone().or_else(|| environment.data_dir());
         let data_dir =
             data_dir.ok_or_else(|| End::usage("give the shop's data directory with --data-dir"))?;
-        Ok(Self { data_dir, secrets: args.secrets })
+        Ok(Self { data_dir, environment: environment.clone(), secrets: args.secrets })
     }
 
     /// The settings, with the environment's overrides.
     pub(crate) fn config(&self, demo: bool) -> Result<Config, End> {
-        Config::load(&self.data_dir, demo, environment()).map_err(End::failed)
+        Config::load(&self.data_dir, demo, self.environment.settings()).map_err(End::failed)
     }
 
     /// The store of the shop's secrets: the one that was asked for; else the encrypted file when there is one,
@@ -98,7 +100,7 @@ impl Place {
     }
 
     fn passphrase(&self, demo: bool) -> Result<Option<Passphrase>, End> {
-        Ok(Passphrase::find(&self.data_dir, demo, |name| std::env::var_os(name))?)
+        Ok(Passphrase::find(&self.data_dir, demo, |name| self.environment.get(name))?)
     }
 
     /// True when the data directory was made by `serve --demo` and its secrets are only encrypted with the demo's key.
@@ -110,27 +112,4 @@ impl Place {
 /// The time, for commands that run without a shop.
 pub(crate) fn now_ms() -> i64 {
     SystemClock.now_ms()
-}
-
-/// The variables that are settings, `CHOTDON_SECTION__KEY`; what else the environment holds stays there.
-pub(crate) fn environment() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .filter(|(name, _)| name.starts_with("CHOTDON_") && name.contains("__"))
-}
-
-fn default_data_dir() -> Option<PathBuf> {
-    let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    // systemd's StateDirectory=; several are separated by colons.
-    if let Some(state) = std::env::var("STATE_DIRECTORY").ok().filter(|state| !state.is_empty()) {
-        return state.split(':').next().map(|first| Path::new(first).to_owned());
-    }
-    let base = if cfg!(target_os = "windows") {
-        folder("APPDATA")
-    } else if cfg!(target_os = "macos") {
-        folder("HOME").map(|home| home.join("Library/Application Support"))
-    } else {
-        folder("XDG_DATA_HOME").or_else(|| folder("HOME").map(|home| home.join(".local/share")))
-    };
-    base.map(|base| base.join("chotdon"))
 }

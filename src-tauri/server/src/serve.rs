@@ -9,12 +9,13 @@ use chotdon_core::{Options, Shop, StartError, logging, private_file};
 
 use crate::cli::{SecretsIn, Serve};
 use crate::end::End;
-use crate::place::{Place, environment};
+use crate::environment::Environment;
+use crate::place::Place;
 use crate::running::Running;
 use crate::secret::print_line;
 
-pub(crate) async fn serve(args: Serve) -> Result<(), End> {
-    let place = Place::of(&args.shop)?;
+pub(crate) async fn serve(args: Serve, environment: &Environment) -> Result<(), End> {
+    let place = Place::of(&args.shop, environment)?;
     private_file::create_folder(&place.data_dir)
         .map_err(|error| End::failed(anyhow!("{}: {error}", place.data_dir.display())))?;
     let config = place.config(args.demo)?;
@@ -34,7 +35,7 @@ pub(crate) async fn serve(args: Serve) -> Result<(), End> {
         demo: args.demo,
         public: Some(args.public),
         private: Some(args.private),
-        env: environment().collect(),
+        env: environment.settings(),
     };
     let ports = Ports { clock: Arc::new(SystemClock), secrets, notifier: Arc::new(NoDesktop), probe: None };
     let mut stop = Stop::listen()?;

@@ -8,13 +8,14 @@ use secrecy::ExposeSecret;
 
 use crate::cli::Simulate;
 use crate::end::End;
+use crate::environment::Environment;
 use crate::place::{Place, now_ms};
 use crate::running::{self, Running};
 use crate::secret::print_line;
 use crate::shop_data::ShopData;
 
-pub(crate) async fn simulate(args: Simulate) -> Result<(), End> {
-    let place = Place::of(&args.shop)?;
+pub(crate) async fn simulate(args: Simulate, environment: &Environment) -> Result<(), End> {
+    let place = Place::of(&args.shop, environment)?;
     let running = Running::find(&place.data_dir).ok_or_else(|| {
         End::later(anyhow!("no running shop in {}; start it with serve", place.data_dir.display()))
     })?;
@@ -71,9 +72,10 @@ async fn transfer(place: &Place, args: &Simulate) -> Result<Notification, End> {
     data.close().await;
     let content = content.unwrap_or_default();
     let now = now_ms();
+    // Real ids are below 100 million today; drawn ones stay clear of them.
+    let sepay_id = args.id.unwrap_or_else(|| rand::random_range(1_000_000_000_000..9_000_000_000_000));
     Ok(Notification {
-        // Real ids are below 100 million today; drawn ones stay clear of them.
-        sepay_id: args.id.unwrap_or_else(|| rand::random_range(1_000_000_000_000..9_000_000_000_000)),
+        sepay_id,
         gateway,
         booked_at: Some(now),
         account: args.account.clone().unwrap_or(account),
@@ -84,6 +86,6 @@ async fn transfer(place: &Place, args: &Simulate) -> Result<Notification, End> {
         direction: Direction::In,
         amount_vnd,
         accumulated: None,
-        reference: format!("SIM{now}"),
+        reference: format!("SIM{sepay_id}"),
     })
 }

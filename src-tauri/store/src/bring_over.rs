@@ -310,7 +310,7 @@ async fn customers(tx: &mut Tx, set: &Set, now: i64) -> Result<u64> {
     let given = set.customers.iter().map(|row| (row.email.as_str(), row.name.as_str(), row.phone.as_deref()));
     let buyers = set.orders.iter().map(|order| (order.email.as_str(), "", None));
     let mut seen = HashSet::new();
-    let mut wanted: Vec<(String, (&str, &str, Option<&str>))> = given
+    let mut wanted: Vec<_> = given
         .chain(buyers)
         .map(|row| (row.0.to_lowercase(), row))
         .filter(|(key, _)| seen.insert(key.clone()))

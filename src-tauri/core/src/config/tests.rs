@@ -144,6 +144,7 @@ fn times_of_day_are_read_strictly() {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods)] // asks whether to write the page anew
 fn settings_page_is_fresh() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/settings.md");
     if std::env::var_os("UPDATE_PAGES").is_some() {
