@@ -20,6 +20,7 @@ use axum::routing::post;
 use axum::{Json, Router};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
+use tower::ServiceExt;
 
 use crate::ports::Clock;
 use crate::secrets::{Credentials, SecretName, same};
@@ -61,17 +62,24 @@ impl PrivateDoor {
             clock: self.clock,
             sessions: Sessions::default(),
         });
-        let admin =
-            admin.layer(middleware::from_fn_with_state(Arc::clone(&inside), signed_in)).into_service();
+        let admin = admin.layer(middleware::from_fn_with_state(Arc::clone(&inside), signed_in));
+        // Told apart here and not by routes of this router: a wildcard would add its capture to the admin API's own.
+        let rest = move |request: Request| {
+            let admin = admin.clone();
+            async move {
+                let path = request.uri().path();
+                let inner = matches!(path, "/health" | "/metrics" | "/admin") || path.starts_with("/admin/");
+                if inner {
+                    return admin.oneshot(request).await.into_response();
+                }
+                let (parts, _) = request.into_parts();
+                assets::serve(parts.method, parts.uri, parts.headers).await
+            }
+        };
         Router::new()
-            .route_service("/health", admin.clone())
-            .route_service("/metrics", admin.clone())
-            .route_service("/admin", admin.clone())
-            .route_service("/admin/", admin.clone())
-            .route_service("/admin/{*path}", admin)
             .route("/login", post(login))
             .route("/logout", post(logout))
-            .fallback(assets::serve)
+            .fallback(rest)
             .layer(middleware::from_fn_with_state(Arc::clone(&inside), own_pages_only))
             .layer(middleware::map_response(harden))
             .with_state(inside)
@@ -93,12 +101,12 @@ async fn signed_in(State(inside): State<Arc<Inside>>, request: Request, next: Ne
         Ok(Some(Proof::Session)) => {
             // A form of another site cannot send JSON without asking first, and is never allowed to.
             if changes_state(request.method()) && !is_json(request.headers()) {
-                return problem(
+                return Problem::new(
                     StatusCode::UNSUPPORTED_MEDIA_TYPE,
                     "bad_request",
-                    "Content type",
                     "Send changes as application/json.",
-                );
+                )
+                .into_response();
             }
             next.run(request).await
         }
@@ -132,12 +140,12 @@ impl Inside {
             Ok(values) => Ok(values.iter().map(|value| value.expose_secret().to_owned()).collect()),
             Err(error) => {
                 tracing::error!(%error, "the admin token cannot be read");
-                Err(problem(
+                Err(Problem::new(
                     StatusCode::SERVICE_UNAVAILABLE,
                     "secret_store_unavailable",
-                    "Secret store unavailable",
                     "The store of secrets cannot be read; see the log.",
-                ))
+                )
+                .into_response())
             }
         }
     }
@@ -152,24 +160,24 @@ struct Login {
 /// `POST /login` → 204 and a session cookie.
 async fn login(State(inside): State<Arc<Inside>>, headers: HeaderMap, body: axum::body::Bytes) -> Response {
     if !is_json(&headers) {
-        return problem(
+        return Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "bad_request",
-            "Content type",
             "Send {\"token\": …} as application/json.",
-        );
+        )
+        .into_response();
     }
     let Ok(Login { token }) = serde_json::from_slice(&body) else {
-        return problem(StatusCode::BAD_REQUEST, "bad_request", "Bad request", "Send {\"token\": …}.");
+        return Problem::new(StatusCode::BAD_REQUEST, "bad_request", "Send {\"token\": …}.").into_response();
     };
     let now = inside.clock.now_ms();
     if let Some(wait_s) = inside.sessions.throttled(now) {
-        let mut answer = problem(
+        let mut answer = Problem::new(
             StatusCode::TOO_MANY_REQUESTS,
             "too_many_attempts",
-            "Too many attempts",
             "Too many wrong tokens; wait a moment.",
-        );
+        )
+        .into_response();
         answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait_s));
         return answer;
     }
@@ -213,25 +221,14 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 fn login_required() -> Response {
-    let mut answer = problem(
+    let mut answer = Problem::new(
         StatusCode::UNAUTHORIZED,
         "login_required",
-        "Login required",
         "Send the admin token (`chotdon-server admin-token`) as a bearer token, or log in.",
-    );
+    )
+    .into_response();
     answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     answer
-}
-
-fn problem(status: StatusCode, code: &str, title: &str, detail: &str) -> Response {
-    let body = Problem {
-        kind: "about:blank".to_owned(),
-        title: title.to_owned(),
-        status: status.as_u16(),
-        code: code.to_owned(),
-        detail: detail.to_owned(),
-    };
-    (status, [(header::CONTENT_TYPE, "application/problem+json")], Json(body)).into_response()
 }
 
 /// Headers of every answer. What sets its own caching (hashed assets) keeps it.
