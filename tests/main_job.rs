@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use chotdon_tests::{Setup, TestShop};
+use chotdon_tests::{ADMIN_TOKEN, Setup, TestShop};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -165,4 +165,16 @@ async fn an_order_delivered_again_keeps_its_link_and_mails_once_more() {
     assert_eq!(shop.admin("POST", &format!("/admin/api/orders/{code}/redeliver"), None).await.0, 200);
     shop.until(|| async { (shop.mails().len() == 2).then_some(()) }).await;
     assert_eq!(shop.look(&code).await["items"][0]["link"], first);
+}
+
+#[tokio::test]
+async fn the_private_listener_shows_an_order_to_who_has_the_token() {
+    let shop = TestShop::start().await;
+    let (code, _) = shop.order(&["thiet-ke-giao-dien"]).await;
+    let url = format!("http://{}/admin/api/orders/{code}", shop.shop.private_addr().unwrap());
+    let order = shop.http.get(&url).bearer_auth(ADMIN_TOKEN).send().await.unwrap();
+    assert_eq!(order.status(), 200);
+    assert_eq!(order.json::<serde_json::Value>().await.unwrap()["order"]["code"], code);
+    assert_eq!(shop.http.get(&url).send().await.unwrap().status(), 401, "without it");
+    assert_eq!(shop.http.get(shop.public(&format!("/admin/api/orders/{code}"))).send().await.unwrap().status(), 404);
 }

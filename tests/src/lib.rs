@@ -8,4 +8,4 @@ pub mod proxy;
 mod shop;
 pub mod smtp;
 
-pub use shop::{API_KEY, HMAC_SECRET, HeldNotifier, MarkedClock, Payment, Setup, TestShop};
+pub use shop::{ADMIN_TOKEN, API_KEY, HMAC_SECRET, HeldNotifier, MarkedClock, Payment, Setup, TestShop};

@@ -19,6 +19,9 @@ pub const API_KEY: &str = "testkey0123456789ABCDEF";
 /// The HMAC secret that a test shop expects of SePay.
 pub const HMAC_SECRET: &str = "whsec_test_0123456789abcdef";
 
+/// The bearer token of a test shop's private listener.
+pub const ADMIN_TOKEN: &str = "admin0123456789abcdefghijklmnopqrstuvwxyz";
+
 /// The machine's clock moved by as much as a test says; waits shrink by `hurry`.
 #[derive(Debug)]
 pub struct MarkedClock {
@@ -128,7 +131,7 @@ impl TestShop {
             moved: tokio::sync::Notify::new(),
         });
         let notifier = Arc::new(HeldNotifier::default());
-        let secrets = MemorySecrets::with([("sepay.api_key", API_KEY), ("sepay.hmac_secret", HMAC_SECRET)]);
+        let secrets = MemorySecrets::with([("sepay.api_key", API_KEY), ("sepay.hmac_secret", HMAC_SECRET), ("admin.token", ADMIN_TOKEN)]);
         let ports = Ports {
             clock: Arc::new(Handed(clock.clone())),
             secrets: Arc::new(secrets),

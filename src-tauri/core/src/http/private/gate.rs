@@ -7,7 +7,7 @@ use axum::http::header::{self, HeaderMap};
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use super::problem;
+use crate::views::Problem;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -84,18 +84,8 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         match self {
-            Self::Misdirected => problem(
-                StatusCode::MISDIRECTED_REQUEST,
-                "bad_request",
-                "Misdirected request",
-                "This address is not served here. A name of your own goes into private.allowed_hosts.",
-            ),
-            Self::Foreign => problem(
-                StatusCode::FORBIDDEN,
-                "bad_request",
-                "Foreign page",
-                "Requests of other web pages are refused.",
-            ),
+            Self::Misdirected => Problem::new(StatusCode::MISDIRECTED_REQUEST, "bad_request", "This address is not served here. A name of your own goes into private.allowed_hosts.").into_response(),
+            Self::Foreign => Problem::new(StatusCode::FORBIDDEN, "bad_request", "Requests of other web pages are refused.").into_response(),
         }
     }
 }
