@@ -57,7 +57,8 @@ fn generate(project: &Project) -> Result<String> {
     process::output_of(
         Command::new(ui::tool(project, "openapi-typescript")?)
             .arg(&json)
-            .arg("--output")
+            // JSON values are of any shape, and what has a default may be left out.
+            .args(["--empty-objects-unknown", "--default-non-nullable=false", "--output"])
             .arg(&types)
             .current_dir(project.ui()),
     )?;

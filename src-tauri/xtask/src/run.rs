@@ -78,10 +78,12 @@ fn serve(program: &std::path::Path, data: &std::path::Path) -> Result<ExitCode> 
     let started = process::Group::spawn(&mut server, Duration::from_secs(60));
     let (mut child, _group) = started.with_context(|| format!("starting {}", program.display()))?;
     let out = child.stdout.take().context("the server's output is piped")?;
+    let mut ready = false;
     for line in BufReader::new(out).lines() {
         let line = line?;
         match addresses(&line) {
             Some((public, private)) => {
+                ready = true;
                 println!("Public listener (webhooks, hosted pages): {public}");
                 println!("Admin page: {private}");
                 let token =
@@ -98,8 +100,8 @@ fn serve(program: &std::path::Path, data: &std::path::Path) -> Result<ExitCode> 
         }
     }
     let status = child.wait()?;
-    if !status.success() {
-        bail!("the server ended with {status}");
+    if !status.success() || !ready {
+        bail!("the server ended with {status}{}", if ready { "" } else { " before it was ready" });
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -42,17 +42,17 @@ struct Step {
 const STEPS: &[Step] = &[
     Step { name: "packages", after: &[], slow: false, run: packages },
     Step { name: "format", after: &[], slow: false, run: format },
-    Step { name: "ui-install", after: &["packages"], slow: false, run: ui_install },
-    Step { name: "ui-lint", after: &["ui-install"], slow: false, run: ui_lint },
-    Step { name: "ui-check", after: &["ui-install"], slow: false, run: ui_check },
-    Step { name: "ui-test", after: &["ui-install"], slow: false, run: ui_test },
-    Step { name: "ui-build", after: &["ui-install"], slow: false, run: ui_build },
+    Step { name: "npm", after: &["packages"], slow: false, run: npm },
+    Step { name: "ui-lint", after: &["npm"], slow: false, run: ui_lint },
+    Step { name: "ui-check", after: &["npm"], slow: false, run: ui_check },
+    Step { name: "ui-test", after: &["npm"], slow: false, run: ui_test },
+    Step { name: "ui-build", after: &["npm"], slow: false, run: ui_build },
     Step { name: "clippy", after: &["packages", "ui-build"], slow: false, run: clippy },
     Step { name: "build", after: &["packages", "ui-build"], slow: false, run: build },
-    Step { name: "codegen", after: &["build", "ui-install"], slow: false, run: api_types },
+    Step { name: "codegen", after: &["build", "npm"], slow: false, run: api_types },
     Step { name: "rust-test", after: &["build"], slow: false, run: rust_test },
-    Step { name: "browser-e2e", after: &["build"], slow: false, run: browser_e2e },
-    Step { name: "desktop-e2e", after: &["build"], slow: true, run: desktop_e2e },
+    Step { name: "ui-pages", after: &["npm"], slow: true, run: ui_pages },
+    Step { name: "desktop", after: &["build"], slow: true, run: desktop },
 ];
 
 /// Longer than any step takes on a slow machine.
@@ -81,7 +81,7 @@ pub(crate) fn test(project: &Project, options: &Options) -> Result<ExitCode> {
     for step in STEPS {
         let mut runner = Runner { project, quick: options.quick, counts: Counts::default() };
         let started = Instant::now();
-        let outcome = match left_out(step, options, &rows).or_else(|| not_yet(project, step)) {
+        let outcome = match left_out(step, options, &rows) {
             Some(why) => Outcome::Skipped(why),
             None => {
                 println!("\n── {} ──", step.name);
@@ -118,13 +118,6 @@ fn left_out(step: &Step, options: &Options, rows: &[Row]) -> Option<String> {
     broken.map(|row| format!("stands on `{}`, which failed", row.name))
 }
 
-/// Parts of the house that are not built yet.
-fn not_yet(project: &Project, step: &Step) -> Option<String> {
-    let ui =
-        ["ui-install", "ui-lint", "ui-check", "ui-test", "ui-build", "codegen", "browser-e2e", "desktop-e2e"];
-    (ui.contains(&step.name) && !project.ui().join("package.json").exists()).then(|| "no UI yet".to_owned())
-}
-
 fn packages(_: &mut Runner<'_>) -> Result<()> {
     needs::ensure(needs::Purpose::Tests)?;
     needs::vietnamese_locale();
@@ -136,8 +129,10 @@ fn format(runner: &mut Runner<'_>) -> Result<()> {
     runner.cargo(&["fmt", "--all", "--check"])
 }
 
-fn ui_install(runner: &mut Runner<'_>) -> Result<()> {
-    ui::install(runner.project)
+fn npm(runner: &mut Runner<'_>) -> Result<()> {
+    ui::install(runner.project)?;
+    // A mail server that the tests talk to.
+    ui::install_in(runner.project, "tests")
 }
 
 fn ui_lint(runner: &mut Runner<'_>) -> Result<()> {
@@ -157,16 +152,17 @@ fn ui_build(runner: &mut Runner<'_>) -> Result<()> {
 }
 
 fn clippy(runner: &mut Runner<'_>) -> Result<()> {
-    let every = runner.every_package();
-    runner.cargo(&[&["clippy", "--all-targets"], every, &["--", "--deny", "warnings"]].concat())
+    let features = ["--features", "chotdon-tests/desktop"];
+    runner.cargo(
+        &[&["clippy", "--workspace", "--all-targets"], &features[..], &["--", "--deny", "warnings"]].concat(),
+    )
 }
 
 // One selection of packages for everything that is built: another one would unify other features and
 // compile the dependencies a second time.
 fn build(runner: &mut Runner<'_>) -> Result<()> {
-    let every = runner.every_package();
-    runner.cargo(&[&["build", "--bins"], every].concat())?;
-    runner.cargo(&[&["test", "--no-run"], every].concat())
+    runner.cargo(&["build", "--workspace", "--bin", "chotdon", "--bin", "chotdon-server"])?;
+    runner.cargo(&["test", "--workspace", "--no-run"])
 }
 
 fn api_types(runner: &mut Runner<'_>) -> Result<()> {
@@ -174,45 +170,42 @@ fn api_types(runner: &mut Runner<'_>) -> Result<()> {
 }
 
 fn rust_test(runner: &mut Runner<'_>) -> Result<()> {
-    let every = runner.every_package();
-    runner.cargo(&[&["test", "--no-fail-fast"], every].concat())
+    runner.cargo(&["test", "--workspace", "--no-fail-fast"])
 }
 
-fn browser_e2e(runner: &mut Runner<'_>) -> Result<()> {
-    runner.e2e("e2e")
+// Every page in Chromium: pictures, axe, the Content-Security-Policy.
+fn ui_pages(runner: &mut Runner<'_>) -> Result<()> {
+    let pictures = runner.project.state()?.join("pictures");
+    let pictures = pictures.to_string_lossy().into_owned();
+    runner.step(&mut ui::script(runner.project, "shots", &["--quick", "--out", &pictures]))
 }
 
-fn desktop_e2e(runner: &mut Runner<'_>) -> Result<()> {
-    runner.e2e("e2e:desktop")
+fn desktop(runner: &mut Runner<'_>) -> Result<()> {
+    runner.cargo(&[
+        "test",
+        "--workspace",
+        "--features",
+        "chotdon-tests/desktop",
+        "--test",
+        "desktop",
+        "--",
+        "--test-threads",
+        "1",
+    ])
 }
 
 impl Runner<'_> {
-    fn every_package(&self) -> &'static [&'static str] {
-        if self.project.root.join("tauri.conf.json").exists() {
-            &["--workspace"]
-        } else {
-            &["--workspace", "--exclude", "chotdon"]
-        }
-    }
-
     fn cargo(&mut self, arguments: &[&str]) -> Result<()> {
         let mut cargo = self.project.cargo();
         cargo.args(arguments);
         self.step(&mut cargo)
     }
 
-    fn e2e(&mut self, script: &str) -> Result<()> {
-        if !ui::has_script(self.project, script)? {
-            bail!("ui/package.json has no script `{script}`");
-        }
-        self.step(&mut ui::script(self.project, script, &[]))
-    }
-
     /// Runs `command` in a home of its own, shows its output and counts the tests in it.
     fn step(&mut self, command: &mut Command) -> Result<()> {
         let home = Home::make(self.project)?;
         home.apply(command)?;
-        command.env("CHOTDON_TEST_BIN_DIR", self.project.target.join("debug"));
+        command.env("CHOTDON_DESKTOP_BIN", self.project.program("debug", "chotdon"));
         if self.quick {
             command.env("CHOTDON_TEST_QUICK", "1");
         }
@@ -323,7 +316,7 @@ mod tests {
         assert!(left_out(step("format"), &options(&["clippy"], &[], false), &[]).is_some());
         assert!(left_out(step("clippy"), &options(&["clippy"], &[], false), &[]).is_none());
         assert!(left_out(step("format"), &options(&[], &["format"], false), &[]).is_some());
-        assert!(left_out(step("desktop-e2e"), &options(&[], &[], true), &[]).is_some());
-        assert!(left_out(step("desktop-e2e"), &options(&["desktop-e2e"], &[], true), &[]).is_none());
+        assert!(left_out(step("desktop"), &options(&[], &[], true), &[]).is_some());
+        assert!(left_out(step("desktop"), &options(&["desktop"], &[], true), &[]).is_none());
     }
 }

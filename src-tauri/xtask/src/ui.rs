@@ -4,7 +4,7 @@ use std::env;
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::process;
 use crate::project::{Project, fingerprint};
@@ -14,13 +14,22 @@ const NOT_SOURCES: &[&str] = &["node_modules", "dist", "test-results", "tests", 
 
 /// Installs the UI's packages when the lock file has changed since the last time.
 pub(crate) fn install(project: &Project) -> Result<()> {
-    let ui = project.ui();
-    let lock = fingerprint(&[ui.join("package.json"), ui.join("package-lock.json")], &[])?;
-    let done = project.once("ui-install", lock, &ui.join("node_modules/.package-lock.json"), || {
-        println!("Installing the UI's packages (npm ci)");
+    install_in(project, "ui")
+}
+
+/// Installs the packages of a directory under the root (`ui`, `tests`) when its lock file has changed since
+/// the last time.
+pub(crate) fn install_in(project: &Project, name: &'static str) -> Result<()> {
+    let dir = project.root.join(name);
+    let lock = fingerprint(&[dir.join("package.json"), dir.join("package-lock.json")], &[])?;
+    let stamp = format!("{name}-install");
+    let done = project.once(&stamp, lock, &dir.join("node_modules/.package-lock.json"), || {
+        println!("Installing the packages of {name} (npm ci)");
         let mut last = Ok(());
         for _ in 0..3 {
-            last = process::must(npm(project).args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]));
+            let mut ci = npm(project);
+            ci.current_dir(&dir).args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
+            last = process::must(&mut ci);
             if last.is_ok() {
                 break;
             }
@@ -28,7 +37,7 @@ pub(crate) fn install(project: &Project) -> Result<()> {
         last
     })?;
     if !done {
-        println!("The UI's packages are up to date.");
+        println!("The packages of {name} are up to date.");
     }
     Ok(())
 }
@@ -56,14 +65,6 @@ pub(crate) fn script(project: &Project, name: &str, arguments: &[&str]) -> Comma
         command.arg("--").args(arguments);
     }
     command
-}
-
-/// True when the UI's `package.json` has a script of this name.
-pub(crate) fn has_script(project: &Project, name: &str) -> Result<bool> {
-    let file = project.ui().join("package.json");
-    let text = std::fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
-    let package: serde_json::Value = serde_json::from_str(&text).context("reading package.json")?;
-    Ok(package["scripts"][name].is_string())
 }
 
 /// A program that the UI's packages bring.

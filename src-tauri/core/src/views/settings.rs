@@ -1,0 +1,217 @@
+//! Courses, customers, the setup checklist, settings, the record of human actions.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A course of the catalogue.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[allow(missing_docs)]
+pub struct CourseRow {
+    pub slug: String,
+    pub title: String,
+    pub price_vnd: i64,
+    #[schema(value_type = Object)]
+    pub source: serde_json::Value,
+    #[schema(value_type = Object)]
+    pub target: serde_json::Value,
+    pub active: bool,
+    pub version: i64,
+    /// True when the current version is prepared.
+    pub ready: bool,
+    pub bytes: Option<i64>,
+    pub files: Option<i64>,
+    pub sold: i64,
+}
+
+/// A customer in a list.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[allow(missing_docs)]
+pub struct CustomerRow {
+    pub id: i64,
+    pub name: String,
+    pub email: String,
+    pub phone: Option<String>,
+    pub deposit_code: String,
+    pub wallet_vnd: i64,
+    pub orders: i64,
+    pub created_at: String,
+}
+
+/// What the owner has to set up, each with a state that a test button can renew.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[allow(missing_docs)]
+pub struct Checklist {
+    pub done: i64,
+    pub total: i64,
+    pub rows: Vec<CheckRow>,
+}
+
+/// One row of the checklist. `id`: `bank`, `sepay_key`, `webhook`, `mail`, `secrets`, `course`, `notifications`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[allow(missing_docs)]
+pub struct CheckRow {
+    pub id: String,
+    /// `pass`, `warn`, `fail`.
+    pub state: String,
+    /// Error or remark code for the UI's catalogue.
+    pub code: Option<String>,
+    pub detail: Option<String>,
+    pub checked_at: Option<String>,
+}
+
+/// Result of one test button, `POST /admin/api/checks/{id}`.
+pub type CheckResult = CheckRow;
+
+/// `GET /admin/api/settings`. Secrets appear only as [`SecretRow`]s.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[allow(missing_docs)]
+pub struct Settings {
+    pub shop: ShopSettings,
+    pub sepay: SepaySettings,
+    pub bank_accounts: Vec<BankAccount>,
+    pub mail: MailSettings,
+    pub workers: WorkerSettings,
+    pub orders: OrderSettings,
+    pub notifications: NotificationSettings,
+    pub secrets: Vec<SecretRow>,
+    /// `keyring`, `file` or `memory`.
+    pub secret_store: String,
+}
+
+/// Names and language of the shop.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[allow(missing_docs)]
+pub struct ShopSettings {
+    pub name: String,
+    /// Language of mails: `vi` or `en`.
+    pub language: String,
+}
+
+/// What the owner enters at SePay, and what came of it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[allow(missing_docs)]
+pub struct SepaySettings {
+    /// To copy into SePay.
+    pub webhook_url: String,
+    pub last_webhook_at: Option<String>,
+    /// Seconds by which a signature's timestamp may differ from our clock.
+    pub timestamp_tolerance_s: i64,
+}
+
+/// A bank account that customers pay into.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[allow(missing_docs)]
+pub struct BankAccount {
+    #[serde(default)]
+    pub id: Option<i64>,
+    pub bank: String,
+    #[serde(default)]
+    pub bin: Option<String>,
+    pub account: String,
+    pub holder: String,
+    #[serde(default)]
+    pub virtual_account: Option<String>,
+    #[serde(default)]
+    pub memo_prefix: Option<String>,
+    #[serde(default)]
+    pub preferred: bool,
+}
+
+/// Where mail goes out.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[allow(missing_docs)]
+pub struct MailSettings {
+    /// `smtp`, `mailbox` or `none`.
+    pub transport: String,
+    pub host: String,
+    pub port: u16,
+    /// `starttls`, `tls` or `none`.
+    pub tls: String,
+    pub user: String,
+    pub from: String,
+}
+
+/// The worker pool and its retries.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[allow(missing_docs)]
+pub struct WorkerSettings {
+    pub count: u16,
+    pub lease_s: u32,
+    pub retry_base_s: u32,
+    pub retry_max: u16,
+}
+
+/// How orders behave.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[allow(missing_docs)]
+pub struct OrderSettings {
+    pub expire_after_min: i64,
+    pub tolerance_vnd: i64,
+    pub link_days: i64,
+    pub link_max_downloads: i64,
+}
+
+/// How the owner is told.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[allow(missing_docs)]
+pub struct NotificationSettings {
+    pub desktop: bool,
+    /// `HH:MM`; equal ends mean no quiet hours.
+    pub quiet_from: String,
+    pub quiet_to: String,
+}
+
+/// Whether a secret is set. The value itself never leaves the core.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[allow(missing_docs)]
+pub struct SecretRow {
+    pub name: String,
+    pub set: bool,
+    /// Last four characters of values of at least 12; `null` otherwise.
+    pub hint: Option<String>,
+}
+
+/// `PUT /admin/api/secrets/{name}`.
+#[derive(Clone, Deserialize, ToSchema)]
+pub struct SecretValue {
+    /// The new value; write-only.
+    pub value: String,
+}
+
+/// `PUT /admin/api/courses/{slug}`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CourseChange {
+    /// Not empty.
+    pub title: String,
+    /// Whole đồng, positive.
+    pub price_vnd: i64,
+    /// `{"kind":"folder","path":"/…"}` or `{"kind":"http","url":"…","secret":"source.NAME"?}`.
+    #[schema(value_type = Object)]
+    pub source: serde_json::Value,
+    /// `{"kind":"folder"}`.
+    #[schema(value_type = Object)]
+    pub target: serde_json::Value,
+    /// False takes it off sale; default true.
+    #[serde(default = "yes")]
+    pub active: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// What a person did.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[allow(missing_docs)]
+pub struct AuditRow {
+    pub id: i64,
+    pub at: String,
+    /// `owner`, `storefront:NAME`, `cli`.
+    pub actor: String,
+    /// `order.cancel`, `settings.save`, …
+    pub action: String,
+    pub subject: String,
+    #[schema(value_type = Object)]
+    pub data: serde_json::Value,
+}
