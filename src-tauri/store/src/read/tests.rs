@@ -411,37 +411,3 @@ async fn lists_of_twenty_thousand_orders_hold_what_they_should() {
     assert_eq!(overview.stages.values().sum::<i64>(), 20_000);
     assert_eq!(overview.failures[0].orders, overview.failures[0].count);
 }
-
-/// Run by hand: `cargo test --release -p chotdon-store -- --ignored --nocapture a_million`.
-#[tokio::test]
-#[ignore = "needs minutes; the bench measures the same"]
-async fn a_million_orders_are_listed_and_searched_in_time() {
-    let (_directory, store) = shop().await;
-    store.seed_orders(1_000_000, NOW).await.unwrap();
-    let window = Window::default();
-    let attention = OrderFilter { attention_paid_before: Some(NOW), ..OrderFilter::default() };
-    let failed = OrderFilter { stage: Some(Stage::Failed), ..text("nguyen") };
-    for filter in [
-        OrderFilter::default(),
-        attention,
-        text("nguyen"),
-        text("nguyen duc"),
-        text("ng"),
-        text("buyer12"),
-        text("499000"),
-        failed,
-    ] {
-        for _ in 0..2 {
-            let began = tokio::time::Instant::now();
-            store.orders(&filter, window).await.unwrap();
-            tracing::info!(?filter, took = ?began.elapsed());
-            eprintln!("{:?} {:?}", began.elapsed(), filter);
-        }
-    }
-    let began = tokio::time::Instant::now();
-    store.overview(NOW).await.unwrap();
-    eprintln!("overview {:?}", began.elapsed());
-    let began = tokio::time::Instant::now();
-    store.failures().await.unwrap();
-    eprintln!("failures {:?}", began.elapsed());
-}
