@@ -220,7 +220,7 @@ CREATE INDEX task_old    ON task (lane, id)       WHERE state = 'ready';
 CREATE INDEX task_due    ON task (run_at)         WHERE state = 'scheduled';
 CREATE INDEX task_waits  ON task (waits_on)       WHERE state = 'scheduled' AND waits_on IS NOT NULL;
 CREATE INDEX task_lease  ON task (lease_until)    WHERE state = 'running';
-CREATE INDEX task_failed ON task (err_group, id)  WHERE state = 'failed';
+CREATE INDEX task_failed ON task (err_group, id, finished_at, created_at, order_id, course_id, dedupe_key) WHERE state = 'failed';
 CREATE INDEX task_retry  ON task (id)             WHERE state = 'scheduled' AND attempt > 0;
 CREATE INDEX task_order  ON task (order_id, id)   WHERE order_id IS NOT NULL;
 CREATE INDEX task_course ON task (course_id, id)  WHERE course_id IS NOT NULL;

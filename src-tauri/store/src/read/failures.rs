@@ -31,38 +31,35 @@ pub struct FailureRecord {
     pub sample_courses: String,
 }
 
-// One statement: the groups (by the index of failed tasks), the orders each holds up, samples of both.
+// One statement: the groups (read from the covering index of failed tasks alone), the orders each holds up,
+// samples of both.
 pub(super) const SQL: &str = "\
-WITH failed AS MATERIALIZED (
+WITH failed AS NOT MATERIALIZED (
   SELECT id, err_group, order_id, course_id, dedupe_key, coalesce(finished_at, created_at) AS at
     FROM task WHERE state = 'failed' AND err_group > ''
 ), groups AS (
   SELECT err_group, count(*) AS count, min(at) AS first_at, max(at) AS last_at, max(id) AS newest
     FROM failed GROUP BY err_group ORDER BY count(*) DESC LIMIT $1
-), held AS (
+), held AS MATERIALIZED (
   SELECT err_group, order_id FROM failed WHERE order_id IS NOT NULL
   UNION
   SELECT f.err_group, w.order_id FROM failed f CROSS JOIN task w
     WHERE f.dedupe_key IS NOT NULL AND w.waits_on = f.dedupe_key AND w.state = 'scheduled' AND w.order_id IS NOT NULL
-), priced AS (
-  SELECT h.err_group, o.code, o.total_vnd, row_number() OVER (PARTITION BY h.err_group ORDER BY o.id DESC) AS nth
-    FROM held h CROSS JOIN orders o ON o.id = h.order_id
 ), sums AS (
-  SELECT err_group, count(*) AS orders, sum(total_vnd) AS amount_vnd,
-         json_group_array(code) FILTER (WHERE nth <= 5) AS sample_orders
-    FROM priced GROUP BY err_group
-), courses AS (
-  SELECT err_group, json_group_array(title) FILTER (WHERE nth <= 5) AS sample_courses FROM (
-    SELECT d.err_group, k.title, row_number() OVER (PARTITION BY d.err_group ORDER BY k.id) AS nth
-      FROM (SELECT DISTINCT err_group, course_id FROM failed WHERE course_id IS NOT NULL) d
-      CROSS JOIN course k ON k.id = d.course_id) GROUP BY err_group
+  SELECT h.err_group, count(*) AS orders, sum(o.total_vnd) AS amount_vnd
+    FROM held h CROSS JOIN orders o ON o.id = h.order_id GROUP BY h.err_group
+), courses AS MATERIALIZED (
+  SELECT DISTINCT err_group, course_id FROM failed WHERE course_id IS NOT NULL
 )
 SELECT g.err_group, t.kind, t.stage, coalesce(t.err_class, 'permanent') AS err_class,
        coalesce(t.err_code, 'internal') AS err_code, coalesce(t.err_detail, '') AS err_detail, g.count,
        coalesce(s.orders, 0) AS orders, coalesce(s.amount_vnd, 0) AS amount_vnd, g.first_at, g.last_at,
-       coalesce(s.sample_orders, '[]') AS sample_orders, coalesce(c.sample_courses, '[]') AS sample_courses
+       (SELECT json_group_array(o.code) FROM (SELECT order_id FROM held h WHERE h.err_group = g.err_group
+          ORDER BY order_id DESC LIMIT 5) n CROSS JOIN orders o ON o.id = n.order_id) AS sample_orders,
+       (SELECT json_group_array(k.title) FROM (SELECT course_id FROM courses c WHERE c.err_group = g.err_group
+          ORDER BY course_id LIMIT 5) n CROSS JOIN course k ON k.id = n.course_id) AS sample_courses
   FROM groups g CROSS JOIN task t ON t.id = g.newest
-  LEFT JOIN sums s ON s.err_group = g.err_group LEFT JOIN courses c ON c.err_group = g.err_group
+  LEFT JOIN sums s ON s.err_group = g.err_group
  ORDER BY g.count DESC, g.err_group";
 
 impl Store {
