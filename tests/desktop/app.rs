@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -71,12 +71,17 @@ impl App {
         }
     }
 
-    /// Waits for its end.
+    /// Waits for its end; gives its exit code.
     pub(crate) fn ends(mut self) -> Result<i32> {
-        // The output closes when the process is gone.
-        while self.lines.recv_timeout(PATIENCE).is_ok() {}
-        let status = self.child.try_wait()?.context("it is still running")?;
-        status.code().context("it was killed")
+        // Its output closes when it goes; then waiting for it cannot last.
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(_) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => bail!("it is still running"),
+            }
+        }
+        self.child.wait()?.code().context("it was killed")
     }
 
     pub(crate) fn is_running(&mut self) -> bool {
@@ -100,7 +105,9 @@ pub(crate) fn wait_for_window(machine: &Machine, some: bool) -> Result<()> {
         // Polls every 30 ms, as `search --sync` does; xdotool has no wait for the absence.
         wait = machine.command("timeout");
         wait.args(["60", "sh", "-c"]);
-        wait.arg("while xdotool search --onlyvisible --name '^ChotDon$' >/dev/null 2>&1; do sleep 0.03; done");
+        wait.arg(
+            "while xdotool search --onlyvisible --name '^ChotDon$' >/dev/null 2>&1; do sleep 0.03; done",
+        );
     }
     machine.must(&mut wait)
 }
