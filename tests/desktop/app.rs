@@ -112,6 +112,11 @@ pub(crate) fn wait_for_window(machine: &Machine, some: bool) -> Result<()> {
     machine.must(&mut wait)
 }
 
+/// Waits for a window, a dialog for example, whose title contains `title`.
+pub(crate) fn wait_for_window_named(machine: &Machine, title: &str) -> Result<()> {
+    machine.must(machine.command("xdotool").args(["search", "--sync", "--onlyvisible", "--name", title]))
+}
+
 /// Presses the window's close button.
 pub(crate) fn close_window(machine: &Machine) -> Result<()> {
     machine.must(machine.command("sh").args([

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use chotdon_tests::machine::Machine;
 
-use crate::app::{App, PATIENCE, close_window, command, desk, picture, wait_for_window};
+use crate::app::{
+    App, PATIENCE, close_window, command, desk, picture, wait_for_window, wait_for_window_named,
+};
 
 const OPEN: &str = "the shop is open";
 
@@ -90,15 +92,7 @@ fn a_start_that_cannot_be_is_a_dialog_with_the_cause_and_not_a_silent_end() {
     let mut app = App::start(&mut command(&machine));
     let said = app.says("config_invalid").unwrap();
     assert!(said.contains("lease_s"), "{said}");
-    machine
-        .must(machine.command("xdotool").args([
-            "search",
-            "--sync",
-            "--onlyvisible",
-            "--name",
-            "ChotDon không khởi động được",
-        ]))
-        .unwrap();
+    wait_for_window_named(&machine, "ChotDon không khởi động được").unwrap();
     picture(&machine, "not-started");
     assert!(app.is_running(), "it waits until it was read");
     machine.must(machine.command("xdotool").args(["key", "Return"])).unwrap();
