@@ -6,8 +6,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use chotdon_tests::machine::Machine;
 
-use crate::app::{App, PATIENCE, command, desk, picture, wait_for_window, wait_for_window_named};
+use crate::app::{App, MAIN, PATIENCE, command, desk, picture, press, wait_for_no_window, wait_for_window};
 
+const QUIT: &str = "Thoát ChotDon";
 const OPEN: &str = "the shop is open";
 const MENU: &str = "/org/ayatana/NotificationItem/tray_icon_tray_app_shop/Menu";
 
@@ -108,7 +109,7 @@ fn the_tray_says_how_the_shop_is_pauses_it_and_opens_the_window() {
     menu.choose("Tiếp tục").unwrap();
     menu.shows("● Đang chạy").unwrap();
     menu.choose("Mở cửa sổ").unwrap();
-    wait_for_window(&machine, true).unwrap();
+    wait_for_window(&machine, MAIN).unwrap();
 }
 
 #[test]
@@ -116,19 +117,17 @@ fn quitting_states_its_cost_and_may_be_thought_better_of() {
     let machine = desk();
     let mut app = App::start(&mut command(&machine));
     app.says(OPEN).unwrap();
-    wait_for_window(&machine, true).unwrap();
+    wait_for_window(&machine, MAIN).unwrap();
     let menu = Menu::of(&machine).unwrap();
     menu.choose("Thoát…").unwrap();
-    wait_for_window_named(&machine, "Thoát ChotDon").unwrap();
+    wait_for_window(&machine, QUIT).unwrap();
     picture(&machine, "quit");
-    machine.must(machine.command("xdotool").args(["key", "Escape"])).unwrap();
-    menu.shows("● Đang chạy").unwrap();
+    press(&machine, QUIT, "Escape").unwrap();
+    wait_for_no_window(&machine, QUIT).unwrap();
     assert!(app.is_running());
 
     menu.choose("Thoát…").unwrap();
-    wait_for_window_named(&machine, "Thoát ChotDon").unwrap();
-    picture(&machine, "quit-again");
-    machine.must(machine.command("xdotool").args(["key", "Return"])).unwrap();
+    press(&machine, QUIT, "Return").unwrap();
     app.says("the shop is closed").unwrap();
     assert_eq!(app.ends().unwrap(), 0);
 }
