@@ -7,9 +7,10 @@ use std::time::Duration;
 use chotdon_core::config::Language;
 use chotdon_core::ports::{Notifier, Toast};
 use futures::future::BoxFuture;
-use tauri::AppHandle;
+use tauri::{AppHandle, Manager};
 use tokio::sync::Semaphore;
 
+use crate::desk::Desk;
 use crate::{window, words};
 
 /// How many shown messages are watched for a click at once; each holds a connection to the session bus.
@@ -43,7 +44,8 @@ impl Desktop {
 impl Notifier for Desktop {
     fn show(&self, toast: Toast) -> BoxFuture<'_, Result<(), String>> {
         Box::pin(async move {
-            let shown = system::show(&toast, &[("default", words::SHOW.say(Language::Vi))]).await?;
+            let language = self.app.try_state::<Desk>().map_or(Language::Vi, |desk| desk.language());
+            let shown = system::show(&toast, &[("default", words::SHOW.say(language))]).await?;
             let Ok(permit) = Arc::clone(&self.watched).try_acquire_owned() else { return Ok(()) };
             let app = self.app.clone();
             tauri::async_runtime::spawn(async move {

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -71,12 +71,17 @@ impl App {
         }
     }
 
-    /// Waits for its end.
+    /// Waits for its end; gives its exit code.
     pub(crate) fn ends(mut self) -> Result<i32> {
-        // The output closes when the process is gone.
-        while self.lines.recv_timeout(PATIENCE).is_ok() {}
-        let status = self.child.try_wait()?.context("it is still running")?;
-        status.code().context("it was killed")
+        // Its output closes when it goes; then waiting for it cannot last.
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(_) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => bail!("it is still running"),
+            }
+        }
+        self.child.wait()?.code().context("it was killed")
     }
 
     pub(crate) fn is_running(&mut self) -> bool {
@@ -91,28 +96,32 @@ impl Drop for App {
     }
 }
 
-/// The app's windows as the window manager knows them; waits for one when `some`, else for none.
-pub(crate) fn wait_for_window(machine: &Machine, some: bool) -> Result<()> {
-    let mut wait = machine.command("xdotool");
-    if some {
-        wait.args(["search", "--sync", "--onlyvisible", "--name", "^ChotDon$"]);
-    } else {
-        // Polls every 30 ms, as `search --sync` does; xdotool has no wait for the absence.
-        wait = machine.command("timeout");
-        wait.args(["60", "sh", "-c"]);
-        wait.arg(
-            "while xdotool search --onlyvisible --name '^ChotDon$' >/dev/null 2>&1; do sleep 0.03; done",
-        );
-    }
-    machine.must(&mut wait)
+/// The title of the app's window.
+pub(crate) const MAIN: &str = "^ChotDon$";
+
+/// Waits until a window with such a title, a regular expression, is there.
+pub(crate) fn wait_for_window(machine: &Machine, title: &str) -> Result<()> {
+    machine.must(machine.command("xdotool").args(["search", "--sync", "--onlyvisible", "--name", title]))
 }
 
-/// Presses the window's close button.
+/// Waits until none is.
+pub(crate) fn wait_for_no_window(machine: &Machine, title: &str) -> Result<()> {
+    // xdotool has no wait for an absence; this looks as often as its `search --sync` does.
+    let script = "while xdotool search --onlyvisible --name \"$0\" >/dev/null 2>&1; do sleep 0.03; done";
+    machine.must(machine.command("timeout").args(["60", "sh", "-c", script, title]))
+}
+
+/// Presses a key in the window with such a title, once it has the focus.
+pub(crate) fn press(machine: &Machine, title: &str, key: &str) -> Result<()> {
+    let search = ["search", "--sync", "--onlyvisible", "--name", title];
+    let then = ["windowactivate", "--sync", "key", "--clearmodifiers", key];
+    machine.must(machine.command("xdotool").args(search).args(then))
+}
+
+/// Closes the app's window as its close button does, and waits until it is gone.
 pub(crate) fn close_window(machine: &Machine) -> Result<()> {
-    machine.must(machine.command("sh").args([
-        "-c",
-        "xdotool search --onlyvisible --name '^ChotDon$' windowactivate --sync && xdotool key --clearmodifiers alt+F4",
-    ]))
+    press(machine, MAIN, "alt+F4")?;
+    wait_for_no_window(machine, MAIN)
 }
 
 /// Keeps a picture of the screen where `CHOTDON_PICTURES` says; without it, none.

@@ -7,5 +7,6 @@
 
 mod app;
 mod page;
+mod tray;
 mod window;
 mod work;

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use chotdon_tests::machine::Machine;
 use serde_json::{Value, json};
 
@@ -73,12 +73,11 @@ impl Page {
     /// The driver says nothing when it listens; connecting is how to know.
     async fn ready(&self) -> Result<()> {
         let status = format!("{}/status", self.session);
-        let mut again = tokio::time::interval(Duration::from_millis(50));
         for _ in 0..600 {
-            again.tick().await;
             if self.client.get(&status).send().await.is_ok() {
                 return Ok(());
             }
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
         bail!("WebKitWebDriver does not listen")
     }
@@ -110,12 +109,6 @@ impl Page {
         self.wait(&format!("[data-testid='{id}']"), "").await
     }
 
-    /// True when something matches now.
-    pub(crate) async fn has(&self, selector: &str) -> Result<bool> {
-        Ok(self.run("return document.querySelector(arguments[0]) !== null", json!([selector])).await?
-            == json!(true))
-    }
-
     /// What follows `#` in the address.
     pub(crate) async fn route(&self) -> Result<String> {
         let hash = self.run("return location.hash", json!([])).await?;
@@ -143,13 +136,6 @@ impl Element<'_> {
 
     pub(crate) async fn write(&self, text: &str) -> Result<()> {
         self.page.send(&format!("/element/{}/value", self.id), json!({ "text": text })).await.map(drop)
-    }
-
-    pub(crate) async fn text(&self) -> Result<String> {
-        let text = self.page.run("return arguments[0].innerText", json!([{ ELEMENT: self.id }])).await?;
-        let text = text.as_str().unwrap_or_default().to_owned();
-        ensure!(!text.is_empty(), "it has no text");
-        Ok(text)
     }
 
     pub(crate) async fn attribute(&self, name: &str) -> Result<String> {

@@ -4,18 +4,20 @@ use std::time::Duration;
 
 use chotdon_tests::machine::Machine;
 
-use crate::app::{App, PATIENCE, close_window, command, desk, picture, wait_for_window};
+use crate::app::{
+    App, PATIENCE, close_window, command, desk, picture, wait_for_window, wait_for_window_named,
+};
 
 const OPEN: &str = "the shop is open";
+const NOT_STARTED: &str = "ChotDon không khởi động được";
 
 #[test]
 fn closing_the_window_leaves_the_shop_open_and_says_so_once() {
     let machine = desk();
     let mut app = App::start(&mut command(&machine));
     app.says(OPEN).unwrap();
-    wait_for_window(&machine, true).unwrap();
+    wait_for_window(&machine, MAIN).unwrap();
     close_window(&machine).unwrap();
-    wait_for_window(&machine, false).unwrap();
     let told = machine.next_notification(PATIENCE).expect("the first close is explained");
     assert_eq!(told.title, "ChotDon vẫn đang chạy");
     picture(&machine, "closed");
@@ -24,9 +26,8 @@ fn closing_the_window_leaves_the_shop_open_and_says_so_once() {
     // A second start hands over to the first and ends; the window is back.
     let second = App::start(&mut command(&machine));
     assert_eq!(second.ends().unwrap(), 0);
-    wait_for_window(&machine, true).unwrap();
+    wait_for_window(&machine, MAIN).unwrap();
     close_window(&machine).unwrap();
-    wait_for_window(&machine, false).unwrap();
     assert_eq!(machine.next_notification(Duration::from_millis(500)), None, "only the first close");
     assert!(app.is_running());
 }
@@ -36,12 +37,11 @@ fn the_notification_of_the_first_close_opens_the_window_again() {
     let machine = desk();
     let app = App::start(&mut command(&machine));
     app.says(OPEN).unwrap();
-    wait_for_window(&machine, true).unwrap();
+    wait_for_window(&machine, MAIN).unwrap();
     close_window(&machine).unwrap();
-    wait_for_window(&machine, false).unwrap();
     machine.next_notification(PATIENCE).expect("the first close is explained");
     machine.click_notification().unwrap();
-    wait_for_window(&machine, true).unwrap();
+    wait_for_window(&machine, MAIN).unwrap();
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn started_hidden_there_is_no_window_until_it_is_started_again() {
     app.says(OPEN).unwrap();
     let second = App::start(&mut command(&machine));
     assert_eq!(second.ends().unwrap(), 0);
-    wait_for_window(&machine, true).unwrap();
+    wait_for_window(&machine, MAIN).unwrap();
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn the_system_ends_the_app_in_good_order() {
     let machine = desk();
     let app = App::start(&mut command(&machine));
     app.says(OPEN).unwrap();
-    wait_for_window(&machine, true).unwrap();
+    wait_for_window(&machine, MAIN).unwrap();
     machine.must(machine.command("kill").args(["-TERM", &app.id().to_string()])).unwrap();
     app.says("the shop is closed").unwrap();
     assert_eq!(app.ends().unwrap(), 0);
@@ -90,17 +90,9 @@ fn a_start_that_cannot_be_is_a_dialog_with_the_cause_and_not_a_silent_end() {
     let mut app = App::start(&mut command(&machine));
     let said = app.says("config_invalid").unwrap();
     assert!(said.contains("lease_s"), "{said}");
-    machine
-        .must(machine.command("xdotool").args([
-            "search",
-            "--sync",
-            "--onlyvisible",
-            "--name",
-            "ChotDon không khởi động được",
-        ]))
-        .unwrap();
+    wait_for_window(&machine, NOT_STARTED).unwrap();
     picture(&machine, "not-started");
     assert!(app.is_running(), "it waits until it was read");
-    machine.must(machine.command("xdotool").args(["key", "Return"])).unwrap();
+    press(&machine, NOT_STARTED, "Return").unwrap();
     assert_eq!(app.ends().unwrap(), 1);
 }

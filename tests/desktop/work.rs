@@ -49,6 +49,7 @@ async fn a_failure_is_told_once_and_its_notification_leads_to_the_button_that_me
     page.wait("[data-testid=created-stage]", "Thất bại").await.unwrap();
     assert_eq!(machine.next_notification(Duration::from_millis(500)), None, "once");
 
+    page.wait("[role=dialog] button, dialog button", "Đóng").await.unwrap().click().await.unwrap();
     machine.click_notification().unwrap();
     page.part("retry-all").await.unwrap();
     assert!(page.route().await.unwrap().starts_with("/failures"));
@@ -73,7 +74,7 @@ async fn the_page_works_on_a_machine_without_a_language() {
         let machine = desk();
         let page = Page::open(&machine, language).await.unwrap();
         page.part("nav-orders").await.unwrap();
-        page.wait("main", "Hôm nay").await.unwrap();
+        page.wait("main", "Danh sách kiểm tra").await.unwrap();
         let number = page.run("return new Intl.NumberFormat(navigator.language).format(1)", json!([])).await;
         assert_eq!(number.unwrap(), json!("1"), "{language:?}");
     }

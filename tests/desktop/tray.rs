@@ -1,0 +1,133 @@
+//! The tray's menu, read and chosen from as a panel does it: over D-Bus.
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use chotdon_tests::machine::Machine;
+
+use crate::app::{App, MAIN, PATIENCE, command, desk, picture, press, wait_for_no_window, wait_for_window};
+
+const QUIT: &str = "Thoát ChotDon";
+const OPEN: &str = "the shop is open";
+const MENU: &str = "/org/ayatana/NotificationItem/tray_icon_tray_app_shop/Menu";
+
+/// The menu of a running app.
+struct Menu<'a> {
+    machine: &'a Machine,
+    bus_name: String,
+}
+
+impl<'a> Menu<'a> {
+    /// The app has several connections to the bus; the one that answers for the menu is it.
+    fn of(machine: &'a Machine) -> Result<Self> {
+        for _ in 0..PATIENCE.as_millis() / 100 {
+            let names = read(bus(
+                machine,
+                "org.freedesktop.DBus",
+                "/org/freedesktop/DBus",
+                "org.freedesktop.DBus.ListNames",
+            ))?;
+            for name in names.split('\'').filter(|name| name.starts_with(':')) {
+                let menu = Self { machine, bus_name: name.to_owned() };
+                if menu.layout().is_ok_and(|layout| layout.contains("label")) {
+                    return Ok(menu);
+                }
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        bail!("no tray menu on the bus")
+    }
+
+    fn layout(&self) -> Result<String> {
+        let mut ask = bus(self.machine, &self.bus_name, MENU, "com.canonical.dbusmenu.GetLayout");
+        read(ask.args(["--", "0", "-1", "[]"]))
+    }
+
+    /// Waits until a line of the menu holds `text`.
+    fn shows(&self, text: &str) -> Result<()> {
+        let mut layout = String::new();
+        for _ in 0..PATIENCE.as_millis() / 50 {
+            layout = self.layout()?;
+            if layout.contains(text) {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        bail!("the menu has no {text:?}: {layout}")
+    }
+
+    /// Chooses the line with this text.
+    fn choose(&self, text: &str) -> Result<()> {
+        let layout = self.layout()?;
+        let at = layout
+            .find(&format!("'label': <'{text}'>"))
+            .with_context(|| format!("no {text:?} in {layout}"))?;
+        let start = layout[..at].rfind("<(").context("a line begins with its number")?;
+        let id: String = layout[start + 2..].chars().take_while(char::is_ascii_digit).collect();
+        let mut choose = bus(self.machine, &self.bus_name, MENU, "com.canonical.dbusmenu.Event");
+        read(choose.args(["--", &id, "clicked", "<0>", "0"])).map(drop)
+    }
+}
+
+fn bus(machine: &Machine, name: &str, path: &str, method: &str) -> Command {
+    let mut call = machine.command("gdbus");
+    call.env("LANG", "C.UTF-8");
+    call.args([
+        "call",
+        "--session",
+        "--timeout",
+        "2",
+        "--dest",
+        name,
+        "--object-path",
+        path,
+        "--method",
+        method,
+    ]);
+    call
+}
+
+fn read(mut call: impl std::borrow::BorrowMut<Command>) -> Result<String> {
+    let output = call.borrow_mut().output()?;
+    if !output.status.success() {
+        bail!("{}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+#[test]
+fn the_tray_says_how_the_shop_is_pauses_it_and_opens_the_window() {
+    let machine = desk();
+    let mut hidden = command(&machine);
+    let app = App::start(hidden.arg("--hidden"));
+    app.says(OPEN).unwrap();
+    let menu = Menu::of(&machine).unwrap();
+    menu.shows("● Đang chạy · Chờ 0 · Lỗi 0").unwrap();
+    menu.choose("Đến khi bật lại").unwrap();
+    menu.shows("❚❚ Đang tạm dừng").unwrap();
+    menu.choose("Tiếp tục").unwrap();
+    menu.shows("● Đang chạy").unwrap();
+    menu.choose("Mở cửa sổ").unwrap();
+    wait_for_window(&machine, MAIN).unwrap();
+}
+
+#[test]
+fn quitting_states_its_cost_and_may_be_thought_better_of() {
+    let machine = desk();
+    let mut app = App::start(&mut command(&machine));
+    app.says(OPEN).unwrap();
+    wait_for_window(&machine, MAIN).unwrap();
+    let menu = Menu::of(&machine).unwrap();
+    menu.choose("Thoát…").unwrap();
+    wait_for_window(&machine, QUIT).unwrap();
+    picture(&machine, "quit");
+    press(&machine, QUIT, "Escape").unwrap();
+    wait_for_no_window(&machine, QUIT).unwrap();
+    assert!(app.is_running());
+
+    menu.choose("Thoát…").unwrap();
+    press(&machine, QUIT, "Return").unwrap();
+    app.says("the shop is closed").unwrap();
+    assert_eq!(app.ends().unwrap(), 0);
+}
