@@ -1,5 +1,6 @@
 //! What the tests of a whole shop share.
 
+mod chance;
 #[cfg(target_os = "linux")]
 pub mod machine;
 #[cfg(unix)]
@@ -7,5 +8,8 @@ pub mod nginx;
 pub mod proxy;
 mod shop;
 pub mod smtp;
+mod wire;
 
+pub use chance::{chance, quick_or_full};
 pub use shop::{ADMIN_TOKEN, API_KEY, HMAC_SECRET, HeldNotifier, MarkedClock, Payment, Setup, TestShop};
+pub use wire::{Answered, Wire};

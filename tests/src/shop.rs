@@ -31,6 +31,13 @@ pub struct MarkedClock {
 }
 
 impl MarkedClock {
+    /// What the shop takes for now, ms.
+    #[allow(clippy::disallowed_methods)] // the test's own clock
+    pub fn now_ms(&self) -> i64 {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX) + self.ahead_ms.load(Ordering::SeqCst)
+    }
+
     /// Jumps `ms` ahead (or back) and wakes who waits for a time.
     pub fn jump(&self, ms: i64) {
         self.ahead_ms.fetch_add(ms, Ordering::SeqCst);
@@ -42,10 +49,8 @@ impl MarkedClock {
 struct Handed(Arc<MarkedClock>);
 
 impl Clock for Handed {
-    #[allow(clippy::disallowed_methods)] // the test's own clock
     fn now_ms(&self) -> i64 {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX) + self.0.ahead_ms.load(Ordering::SeqCst)
+        self.0.now_ms()
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
@@ -166,6 +171,11 @@ impl TestShop {
         format!("http://{}{path}", self.shop.public_addr())
     }
 
+    /// The shop's time, whole seconds since 1970, as SePay signs it.
+    pub fn now_s(&self) -> i64 {
+        self.clock.now_ms().div_euclid(1000)
+    }
+
     /// Asks the admin API as the window does; answers status and JSON.
     pub async fn admin(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
         let mut request = axum::http::Request::builder().method(method).uri(path);
@@ -269,11 +279,24 @@ impl TestShop {
 
     /// Every check of the whole database holds.
     pub async fn sound(&self) {
+        self.stored_transfers().await;
+    }
+
+    /// The sum of all money, as the owner sees it.
+    pub async fn money(&self) -> Value {
+        let (status, money) = self.admin("GET", "/admin/api/money", None).await;
+        assert_eq!(status, 200, "{money}");
+        money
+    }
+
+    /// How many transfers the database holds, counted in its file; it holds together besides.
+    pub async fn stored_transfers(&self) -> i64 {
         let store =
             chotdon_core::store::Store::open(self.dir.path()).await.expect("a second look at the database");
         let findings = store.verify().await.expect("the check runs");
         assert_eq!(findings.problems, Vec::<String>::new());
         store.close().await;
+        findings.transfers
     }
 
     /// Mails in the folder that went to anyone, by file name.
