@@ -227,7 +227,10 @@ pub async fn available(
                     ));
                 }
                 Err(error) => {
-                    return Err(StageError::transient("target_unwritable", format!("{}: {error}", file.path)));
+                    return Err(StageError::transient(
+                        "target_unwritable",
+                        format!("{}: {error}", file.path),
+                    ));
                 }
             }
         }
