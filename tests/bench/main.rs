@@ -2,15 +2,18 @@
 //!
 //! Each figure is printed beside its limit. Limits that depend on the machine are measured in the same run.
 
+mod claim;
 mod figures;
 mod intake;
 mod load;
+mod queue;
+mod retry;
 
 use std::process::ExitCode;
 
 use figures::Report;
 
-const NAMES: &[&str] = &["intake"];
+const NAMES: &[&str] = &["intake", "queue", "claim", "pickup", "retry"];
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
@@ -36,6 +39,10 @@ async fn measure(name: &str, report: &mut Report) -> anyhow::Result<()> {
     report.section(name);
     match name {
         "intake" => intake::measure(report).await,
+        "queue" => queue::throughput(report).await,
+        "claim" => claim::measure(report).await,
+        "pickup" => queue::pickup(report).await,
+        "retry" => retry::measure(report).await,
         other => anyhow::bail!("\"{other}\" is not measured"),
     }
 }
