@@ -71,7 +71,8 @@ impl Desk {
         if !is_admin_path(path) {
             return Err(NotAsked::NotOurs(path.to_owned()));
         }
-        let method = Method::from_bytes(method.as_bytes()).map_err(|_| NotAsked::NotOurs(method.to_owned()))?;
+        let method =
+            Method::from_bytes(method.as_bytes()).map_err(|_| NotAsked::NotOurs(method.to_owned()))?;
         let mut request = Request::builder().method(method).uri(path);
         if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");

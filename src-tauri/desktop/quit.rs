@@ -44,11 +44,7 @@ pub(crate) fn ask(app: &AppHandle) {
         .message(say(words::QUIT_COST))
         .title(say(words::QUIT_TITLE))
         .kind(MessageDialogKind::Warning)
-        .buttons(MessageDialogButtons::YesNoCancelCustom(
-            drain.clone(),
-            now.clone(),
-            say(words::QUIT_STAY),
-        ));
+        .buttons(MessageDialogButtons::YesNoCancelCustom(drain.clone(), now.clone(), say(words::QUIT_STAY)));
     if let Some(window) = app.get_webview_window(window::MAIN) {
         question = question.parent(&window);
     }
@@ -72,7 +68,10 @@ pub(crate) fn told_by_dialog(app: &AppHandle) {
     app.dialog()
         .message(words::TRAY_BODY.say(language))
         .title(words::TRAY_TITLE.say(language))
-        .buttons(MessageDialogButtons::OkCancelCustom(words::TRAY_KEEP.say(language).to_owned(), quit.clone()))
+        .buttons(MessageDialogButtons::OkCancelCustom(
+            words::TRAY_KEEP.say(language).to_owned(),
+            quit.clone(),
+        ))
         .show_with_result(move |answer| {
             if matches!(&answer, MessageDialogResult::Custom(chosen) if *chosen == quit) {
                 ask(&app_then);

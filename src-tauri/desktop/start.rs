@@ -41,9 +41,8 @@ pub(crate) fn begin(app: &AppHandle, args: Args) {
         let hidden = args.hidden;
         // A thread of its own, so that a panic comes back as a value and is shown.
         let asked = app.clone();
-        let opened = tauri::async_runtime::spawn_blocking(move || {
-            tauri::async_runtime::block_on(open(asked, args))
-        });
+        let opened =
+            tauri::async_runtime::spawn_blocking(move || tauri::async_runtime::block_on(open(asked, args)));
         let opened = opened.await;
         match opened {
             Ok(Ok(Some(desk))) => {

@@ -137,14 +137,18 @@ impl State {
 impl Tray {
     fn new(app: &AppHandle) -> tauri::Result<Self> {
         let language = app.state::<Desk>().language();
-        let item = |id: &str, text: words::Words| MenuItem::with_id(app, id, text.say(language), true, None::<&str>);
+        let item =
+            |id: &str, text: words::Words| MenuItem::with_id(app, id, text.say(language), true, None::<&str>);
         let line = || PredefinedMenuItem::separator(app);
         let status = MenuItem::with_id(app, "status", "ChotDon", false, None::<&str>)?;
         let open = item("open", words::OPEN)?;
         let failures = item("failures", words::FAILURES)?;
         let retry = item("retry", words::RETRY_ALL)?;
-        let pauses =
-            [item("pause-30", words::PAUSE_30)?, item("pause-60", words::PAUSE_60)?, item("pause", words::PAUSE_OPEN)?];
+        let pauses = [
+            item("pause-30", words::PAUSE_30)?,
+            item("pause-60", words::PAUSE_60)?,
+            item("pause", words::PAUSE_OPEN)?,
+        ];
         let pause = Submenu::with_items(
             app,
             words::PAUSE.say(language),
@@ -157,7 +161,17 @@ impl Tray {
         let menu = Menu::with_items(
             app,
             &[
-                &status, &line()?, &open, &failures, &retry, &line()?, &pause, &resume, &line()?, &settings, &quit,
+                &status,
+                &line()?,
+                &open,
+                &failures,
+                &retry,
+                &line()?,
+                &pause,
+                &resume,
+                &line()?,
+                &settings,
+                &quit,
             ],
         )?;
         let icon = TrayIconBuilder::with_id("shop")
@@ -176,7 +190,11 @@ impl Tray {
         self.status.set_text(&state.status)?;
         self.open.set_text(words::OPEN.say(language))?;
         let failures = words::FAILURES.say(language);
-        self.failures.set_text(if state.failed > 0 { format!("{failures} ({})…", state.failed) } else { failures.to_owned() })?;
+        self.failures.set_text(if state.failed > 0 {
+            format!("{failures} ({})…", state.failed)
+        } else {
+            failures.to_owned()
+        })?;
         self.failures.set_enabled(state.failed > 0)?;
         self.retry.set_text(words::RETRY_ALL.say(language))?;
         self.retry.set_enabled(state.failed > 0)?;
@@ -197,7 +215,9 @@ fn chosen(app: &AppHandle, item: &str) {
         "open" => window::show(app, None),
         "failures" => window::show(app, Some("/failures".to_owned())),
         "settings" => window::show(app, Some("/settings".to_owned())),
-        "retry" => tell(app, "/admin/api/failures/retry", serde_json::json!({ "filter": {}, "dry_run": false })),
+        "retry" => {
+            tell(app, "/admin/api/failures/retry", serde_json::json!({ "filter": {}, "dry_run": false }))
+        }
         "pause-30" => pause(app, Some(30)),
         "pause-60" => pause(app, Some(60)),
         "pause" => pause(app, None),
@@ -225,7 +245,16 @@ mod tests {
     use super::Shape;
 
     fn counts(failed: i64, running: i64, paused: bool) -> QueueCounts {
-        QueueCounts { queued: 0, running, retrying: 0, failed, oldest_wait_ms: 0, workers: 2, busy: running, paused }
+        QueueCounts {
+            queued: 0,
+            running,
+            retrying: 0,
+            failed,
+            oldest_wait_ms: 0,
+            workers: 2,
+            busy: running,
+            paused,
+        }
     }
 
     #[test]

@@ -2,8 +2,11 @@
 //!
 //! Each figure is printed beside its limit. Limits that depend on the machine are measured in the same run.
 
+#![allow(clippy::print_stdout)] // a program that prints figures
+
 mod claim;
 mod figures;
+mod idle;
 mod intake;
 mod load;
 mod queue;
@@ -13,7 +16,7 @@ use std::process::ExitCode;
 
 use figures::Report;
 
-const NAMES: &[&str] = &["intake", "queue", "claim", "pickup", "retry"];
+const NAMES: &[&str] = &["intake", "queue", "claim", "pickup", "retry", "idle"];
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
@@ -42,6 +45,7 @@ async fn measure(name: &str, report: &mut Report) -> anyhow::Result<()> {
         "queue" => queue::throughput(report).await,
         "claim" => claim::measure(report).await,
         "pickup" => queue::pickup(report).await,
+        "idle" => idle::measure(report).await,
         "retry" => retry::measure(report).await,
         other => anyhow::bail!("\"{other}\" is not measured"),
     }

@@ -100,7 +100,9 @@ pub(crate) fn wait_for_window(machine: &Machine, some: bool) -> Result<()> {
         // Polls every 30 ms, as `search --sync` does; xdotool has no wait for the absence.
         wait = machine.command("timeout");
         wait.args(["60", "sh", "-c"]);
-        wait.arg("while xdotool search --onlyvisible --name '^ChotDon$' >/dev/null 2>&1; do sleep 0.03; done");
+        wait.arg(
+            "while xdotool search --onlyvisible --name '^ChotDon$' >/dev/null 2>&1; do sleep 0.03; done",
+        );
     }
     machine.must(&mut wait)
 }

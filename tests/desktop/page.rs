@@ -111,7 +111,8 @@ impl Page {
 
     /// True when something matches now.
     pub(crate) async fn has(&self, selector: &str) -> Result<bool> {
-        Ok(self.run("return document.querySelector(arguments[0]) !== null", json!([selector])).await? == json!(true))
+        Ok(self.run("return document.querySelector(arguments[0]) !== null", json!([selector])).await?
+            == json!(true))
     }
 
     /// What follows `#` in the address.
@@ -151,8 +152,10 @@ impl Element<'_> {
     }
 
     pub(crate) async fn attribute(&self, name: &str) -> Result<String> {
-        let value =
-            self.page.run("return arguments[0].getAttribute(arguments[1])", json!([{ ELEMENT: self.id }, name])).await?;
+        let value = self
+            .page
+            .run("return arguments[0].getAttribute(arguments[1])", json!([{ ELEMENT: self.id }, name]))
+            .await?;
         value.as_str().map(str::to_owned).with_context(|| format!("it has no {name}"))
     }
 }

@@ -102,7 +102,10 @@ async fn the_page_can_do_what_it_needs_and_nothing_else() {
         ("plugin:dialog|open", json!({ "options": {} })),
         ("plugin:autostart|enable", json!({})),
         ("plugin:window|close", json!({ "label": "main" })),
-        ("plugin:webview|create_webview_window", json!({ "options": { "label": "x", "url": "https://example.com" } })),
+        (
+            "plugin:webview|create_webview_window",
+            json!({ "options": { "label": "x", "url": "https://example.com" } }),
+        ),
     ] {
         let said = invoke(command, args).await;
         assert!(said.starts_with("refused: "), "{command}: {said}");
@@ -111,7 +114,10 @@ async fn the_page_can_do_what_it_needs_and_nothing_else() {
         ("return typeof window.__TAURI__", "undefined"),
         ("return String(window.open('https://example.com'))", "null"),
         ("return fetch('http://127.0.0.1:8686/healthz').then(() => 'reached', () => 'blocked')", "blocked"),
-        ("location.href = 'https://example.com/'; return new Promise((r) => setTimeout(() => r(location.hostname), 300))", "localhost"),
+        (
+            "location.href = 'https://example.com/'; return new Promise((r) => setTimeout(() => r(location.hostname), 300))",
+            "localhost",
+        ),
         ("try { Object.prototype.x = 1 } catch (e) { return 'frozen' } return String(({}).x)", "frozen"),
     ] {
         let said = page.run(script, json!([])).await.unwrap();
