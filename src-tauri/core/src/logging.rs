@@ -81,7 +81,7 @@ where
 fn filter(config: &LogConfig) -> EnvFilter {
     let level = config.level.as_str();
     match level {
-        "trace" => EnvFilter::new("trace,sqlx=warn"),
+        "trace" => EnvFilter::new("trace,sqlx=warn,sqlx::query=debug"),
         _ => EnvFilter::new(format!(
             "warn,chotdon={level},chotdon_core={level},chotdon_store={level},chotdon_server={level},sepay={level}"
         )),

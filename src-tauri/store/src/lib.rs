@@ -4,6 +4,7 @@
 //! milliseconds UTC given by the caller, who owns the clock.
 
 mod aftermath;
+pub mod bench;
 pub mod bring_over;
 mod cases;
 mod catalogue;

@@ -86,7 +86,7 @@ impl Store {
     }
 }
 
-fn options(path: &Path) -> Result<SqliteConnectOptions> {
+pub(crate) fn options(path: &Path) -> Result<SqliteConnectOptions> {
     let url = format!("sqlite://{}", path.display());
     Ok(SqliteConnectOptions::from_str(&url)
         .map_err(Error::from)?
