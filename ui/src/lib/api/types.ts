@@ -1,383 +1,74 @@
 /**
- * The wire types of the admin API, one name per view model of the core.
+ * The wire types of the admin API by their short names.
  *
- * Money is whole đồng (`*_vnd`), times are RFC 3339 UTC strings (`*_at`). The rest of the UI imports from
- * here only, so that generating them from the OpenAPI document touches this file alone.
+ * `generated.ts` is written from the server's own OpenAPI document (`cargo xtask codegen`); this file only names what
+ * the UI uses, and says "some JSON" where the document says "an object". Money is whole đồng (`*_vnd`), times are
+ * RFC 3339 UTC strings (`*_at`).
  */
+import type { components } from './generated';
 
-export type Stage =
-  'pending' | 'paid' | 'processing' | 'completed' | 'failed' | 'expired' | 'cancelled' | 'refunded';
-export type Flag = 'underpaid' | 'overpaid' | 'late' | 'paid_twice' | 'marked';
-export type Delivery = 'waiting' | 'preparing' | 'sharing' | 'delivered' | 'failed' | 'revoked';
-export type TaskState = 'scheduled' | 'ready' | 'running' | 'done' | 'failed' | 'cancelled';
+type Schemas = components['schemas'];
+/** A schema whose `field` holds words that depend on the kind of row. */
+type WithData<S extends keyof Schemas, Field extends string> = Omit<Schemas[S], Field> &
+  Record<Field, Record<string, unknown>>;
 
 export type Page<T> = { rows: T[]; next?: string | null };
 
-export type Money = {
-  in_vnd: number;
-  orders_vnd: number;
-  wallets_vnd: number;
-  unmatched_vnd: number;
-  set_aside_vnd: number;
-  difference_vnd: number;
-  transfers: number;
-  ledger_ok: boolean;
-};
+export type TimelineRow = WithData<'TimelineRow', 'data'>;
+export type Notice = WithData<'Notice', 'data'>;
+export type CourseRow = WithData<'CourseRow', 'source' | 'target'>;
+export type SimulatedTransfer = Omit<Schemas['SimulatedTransfer'], 'answer'> & { answer: unknown };
+export type OrderDetail = Omit<Schemas['OrderDetail'], 'timeline'> & { timeline: TimelineRow[] };
 
-export type QueueCounts = {
-  queued: number;
-  running: number;
-  retrying: number;
-  failed: number;
-  oldest_wait_ms: number;
-  workers: number;
-  busy: number;
-  paused: boolean;
-};
-
-export type Today = {
-  date: string;
-  in_vnd: number;
-  in_before_vnd: number;
-  transfers: number;
-  paid: number;
-  paid_before: number;
-  awaiting: number;
-  completed: number;
-  completed_before: number;
-  delivery_p50_s?: number | null;
-  delivery_p95_s?: number | null;
-  hours_vnd: number[];
-};
-
-export type Attention =
-  | { kind: 'failures'; group: FailureGroup }
-  | { kind: 'unmatched'; count: number; amount_vnd: number; oldest_at: string }
-  | { kind: 'wrong_amount'; count: number }
-  | { kind: 'undelivered'; count: number; oldest_at: string }
-  | { kind: 'secrets'; code: string };
-
-export type Overview = {
-  shop: string;
-  demo: boolean;
-  version: string;
-  stages: Record<string, number>;
-  today: Today;
-  queue: QueueCounts;
-  queue_sparkline: number[];
-  money: Money;
-  attention: Attention[];
-  newest: OrderRow[];
-  last_transfer_at?: string | null;
-  checklist: Checklist;
-  receiving: Receiving;
-};
-
-export type Receiving = {
-  state: string;
-  since: string;
-  webhook_url: string;
-  last_webhook_at?: string | null;
-  rejected_24h: number;
-};
-
-export type OrderRow = {
-  code: string;
-  customer: CustomerName;
-  summary: string;
-  stage: Stage;
-  flags: Flag[];
-  total_vnd: number;
-  paid_vnd: number;
-  vip: boolean;
-  created_at: string;
-  paid_at?: string | null;
-  completed_at?: string | null;
-  retry_at?: string | null;
-};
-
-export type CustomerName = { id: number; name: string; email: string; phone?: string | null };
-
-export type OrderDetail = {
-  order: OrderRow;
-  note: string;
-  channel: string;
-  expires_at: string;
-  items: OrderItem[];
-  payment?: Payment | null;
-  timeline: TimelineRow[];
-  tasks: TaskRow[];
-  transfers: TransferRow[];
-  mails: MailRow[];
-  actions: string[];
-};
-
-export type OrderItem = {
-  course: string;
-  title: string;
-  price_vnd: number;
-  delivery: Delivery;
-  link?: string | null;
-};
-
-export type Payment = {
-  bank: string;
-  bin: string;
-  account: string;
-  holder: string;
-  memo: string;
-  amount_vnd: number;
-  vietqr: string;
-  pay_url: string;
-  qr_svg: string;
-};
-
-export type TimelineRow = {
-  id: number;
-  at: string;
-  kind: string;
-  data: Record<string, unknown>;
-  actor: string;
-};
-
-export type MailRow = {
-  id: number;
-  recipient: string;
-  subject: string;
-  state: string;
-  created_at: string;
-  sent_at?: string | null;
-};
-
-export type TransferRow = {
-  id: number;
-  sepay_id: number;
-  direction: string;
-  amount_vnd: number;
-  gateway: string;
-  account: string;
-  content: string;
-  reference: string;
-  state: string;
-  reason?: string | null;
-  level?: string | null;
-  order?: string | null;
-  received_at: string;
-  booked_at?: string | null;
-};
-
-export type TaskRow = {
-  id: number;
-  kind: string;
-  lane: string;
-  state: TaskState;
-  stage: string;
-  attempt: number;
-  max_attempt: number;
-  vip: boolean;
-  order?: string | null;
-  course?: string | null;
-  waiting_for_course: boolean;
-  run_at?: string | null;
-  created_at: string;
-  started_at?: string | null;
-  finished_at?: string | null;
-  error?: ErrorText | null;
-  progress?: Progress | null;
-};
-
-export type ErrorText = { code: string; class: string; detail: string };
-
-export type Progress = {
-  stage: string;
-  done_bytes: number;
-  total_bytes?: number | null;
-  bytes_per_s: number;
-  eta_s?: number | null;
-  item?: string | null;
-};
-
-export type TaskDetail = {
-  task: TaskRow;
-  stages: StageRow[];
-  attempts: AttemptRow[];
-  waiting_orders: number;
-  lease_epoch: number;
-  dedupe_key?: string | null;
-  actions: string[];
-};
-
-export type StageRow = { stage: string; state: string; ended_at?: string | null };
-export type AttemptRow = { stage: string; started_at: string; ended_at: string; error: ErrorText };
-
-export type FailureGroup = {
-  group: string;
-  kind: string;
-  stage: string;
-  error: ErrorText;
-  count: number;
-  orders: number;
-  amount_vnd: number;
-  first_at: string;
-  last_at: string;
-  sample_orders: string[];
-  sample_courses: string[];
-};
-
-export type Failures = {
-  groups: FailureGroup[];
-  failed: number;
-  retrying: number;
-  last_resolved_at?: string | null;
-};
-
-export type FailureFilter = { group?: string; kind?: string; code?: string; ids?: number[] };
+// What is sent: fields with a default may be left out.
+export type FailureFilter = Partial<Schemas['FailureFilter']>;
 export type RetryRequest = { filter?: FailureFilter; dry_run?: boolean };
-export type RetryReport = { matched: number; retried: number; skipped: number };
+export type PauseRequest = Partial<Schemas['PauseRequest']>;
+export type SimulateTransfer = Partial<Schemas['SimulateTransfer']>;
+export type NewCustomer = Pick<Schemas['NewCustomer'], 'email'> & Partial<Schemas['NewCustomer']>;
+export type NewOrder = Partial<Schemas['NewOrder']> & { customer: NewCustomer; items: NewItem[] };
+export type BankAccount = Pick<Schemas['BankAccount'], 'bank' | 'account' | 'holder'> & Partial<Schemas['BankAccount']>;
 
-export type Queue = { counts: QueueCounts; lanes: LaneRow[]; workers: WorkerRow[]; stale_refused: number };
-
-export type LaneRow = {
-  name: string;
-  ready: number;
-  running: number;
-  scheduled: number;
-  failed: number;
-  limit: number;
-  oldest_wait_ms: number;
-  per_minute: number;
-  paused_at?: string | null;
-  resumes_at?: string | null;
-  reason?: string | null;
-};
-
-export type WorkerRow = {
-  id: number;
-  state: string;
-  task?: TaskRow | null;
-  started_at?: string | null;
-  seen_at: string;
-  restarts: number;
-};
-
-export type PauseRequest = { lane?: string; minutes?: number; reason?: string };
-
-export type CourseRow = {
-  slug: string;
-  title: string;
-  price_vnd: number;
-  source: Record<string, unknown>;
-  target: Record<string, unknown>;
-  active: boolean;
-  version: number;
-  ready: boolean;
-  bytes?: number | null;
-  files?: number | null;
-  sold: number;
-};
-
-export type CustomerRow = {
-  id: number;
-  name: string;
-  email: string;
-  phone?: string | null;
-  deposit_code: string;
-  wallet_vnd: number;
-  orders: number;
-  created_at: string;
-};
-
-export type Checklist = { done: number; total: number; rows: CheckRow[] };
-
-export type CheckRow = {
-  id: string;
-  state: string;
-  code?: string | null;
-  detail?: string | null;
-  checked_at?: string | null;
-};
-
-export type Settings = {
-  shop: ShopSettings;
-  sepay: SepaySettings;
-  bank_accounts: BankAccount[];
-  mail: MailSettings;
-  workers: WorkerSettings;
-  orders: OrderSettings;
-  notifications: NotificationSettings;
-  secrets: SecretRow[];
-  secret_store: string;
-};
-
-export type ShopSettings = { name: string; language: string };
-export type SepaySettings = {
-  webhook_url: string;
-  last_webhook_at?: string | null;
-  timestamp_tolerance_s: number;
-};
-export type BankAccount = {
-  id?: number | null;
-  bank: string;
-  bin?: string | null;
-  account: string;
-  holder: string;
-  virtual_account?: string | null;
-  memo_prefix?: string | null;
-  preferred?: boolean;
-};
-export type MailSettings = {
-  transport: string;
-  host: string;
-  port: number;
-  tls: string;
-  user: string;
-  from: string;
-};
-export type WorkerSettings = { count: number; lease_s: number; retry_base_s: number; retry_max: number };
-export type OrderSettings = {
-  expire_after_min: number;
-  tolerance_vnd: number;
-  link_days: number;
-  link_max_downloads: number;
-};
-export type NotificationSettings = { desktop: boolean; quiet_from: string; quiet_to: string };
-export type SecretRow = { name: string; set: boolean; hint?: string | null };
-
-export type Notice = {
-  id: number;
-  class: number;
-  kind: string;
-  data: Record<string, unknown>;
-  count: number;
-  first_at: string;
-  last_at: string;
-  state: string;
-  route: string;
-};
-
-export type NewOrder = {
-  customer: NewCustomer;
-  items: NewItem[];
-  priority?: string | null;
-  pay_from_wallet?: boolean;
-  note?: string | null;
-};
-export type NewCustomer = { email: string; name?: string; phone?: string | null };
-export type NewItem = { course: string };
-
-export type SimulateTransfer = { order?: string; amount_vnd?: number; content?: string; id?: number };
-export type SimulatedTransfer = { sepay_id: number; http_status: number; answer: unknown };
-
-export type MailboxMessage = {
-  file: string;
-  to: string;
-  subject: string;
-  at: string;
-  text?: string | null;
-  html?: string | null;
-};
-
-/** One numbered event; `progress` is keyed by task id. */
-export type Event = { seq: number; topics: string[]; progress: Record<string, Progress> };
-
-export type Problem = { type: string; title: string; status: number; code: string; detail: string };
+export type Stage = Schemas['Stage'];
+export type Flag = Schemas['Flag'];
+export type Delivery = Schemas['Delivery'];
+export type TaskState = Schemas['TaskState'];
+export type Money = Schemas['Money'];
+export type QueueCounts = Schemas['QueueCounts'];
+export type Today = Schemas['Today'];
+export type Attention = Schemas['Attention'];
+export type Overview = Schemas['Overview'];
+export type Receiving = Schemas['Receiving'];
+export type CustomerName = Schemas['CustomerName'];
+export type OrderItem = Schemas['OrderItem'];
+export type Payment = Schemas['Payment'];
+export type MailRow = Schemas['MailRow'];
+export type TransferRow = Schemas['TransferRow'];
+export type ErrorText = Schemas['ErrorText'];
+export type Progress = Schemas['Progress'];
+export type TaskDetail = Schemas['TaskDetail'];
+export type StageRow = Schemas['StageRow'];
+export type AttemptRow = Schemas['AttemptRow'];
+export type FailureGroup = Schemas['FailureGroup'];
+export type Failures = Schemas['Failures'];
+export type RetryReport = Schemas['RetryReport'];
+export type Queue = Schemas['Queue'];
+export type LaneRow = Schemas['LaneRow'];
+export type WorkerRow = Schemas['WorkerRow'];
+export type CustomerRow = Schemas['CustomerRow'];
+export type Checklist = Schemas['Checklist'];
+export type CheckRow = Schemas['CheckRow'];
+export type Settings = Schemas['Settings'];
+export type ShopSettings = Schemas['ShopSettings'];
+export type SepaySettings = Schemas['SepaySettings'];
+export type MailSettings = Schemas['MailSettings'];
+export type WorkerSettings = Schemas['WorkerSettings'];
+export type OrderSettings = Schemas['OrderSettings'];
+export type NotificationSettings = Schemas['NotificationSettings'];
+export type SecretRow = Schemas['SecretRow'];
+export type NewItem = Schemas['NewItem'];
+export type MailboxMessage = Schemas['MailboxMessage'];
+export type Event = Schemas['Event'];
+export type Problem = Schemas['Problem'];
+export type OrderRow = Schemas['OrderRow'];
+export type TaskRow = Schemas['TaskRow'];
