@@ -27,7 +27,8 @@ export type PauseRequest = Partial<Schemas['PauseRequest']>;
 export type SimulateTransfer = Partial<Schemas['SimulateTransfer']>;
 export type NewCustomer = Pick<Schemas['NewCustomer'], 'email'> & Partial<Schemas['NewCustomer']>;
 export type NewOrder = Partial<Schemas['NewOrder']> & { customer: NewCustomer; items: NewItem[] };
-export type BankAccount = Pick<Schemas['BankAccount'], 'bank' | 'account' | 'holder'> & Partial<Schemas['BankAccount']>;
+export type BankAccount = Pick<Schemas['BankAccount'], 'bank' | 'account' | 'holder'> &
+  Partial<Schemas['BankAccount']>;
 
 export type Stage = Schemas['Stage'];
 export type Flag = Schemas['Flag'];
