@@ -1,14 +1,34 @@
 /**
- * The wire types of the admin API, one name per view model of the core, generated from its OpenAPI document
- * by `cargo xtask codegen`. The rest of the UI imports them from here only.
+ * The wire types of the admin API by their short names.
  *
- * Money is whole đồng (`*_vnd`), times are RFC 3339 UTC strings (`*_at`).
+ * `generated.ts` is written from the server's own OpenAPI document (`cargo xtask codegen`); this file only names what
+ * the UI uses, and says "some JSON" where the document says "an object". Money is whole đồng (`*_vnd`), times are
+ * RFC 3339 UTC strings (`*_at`).
  */
 import type { components } from './generated';
 
 type Schemas = components['schemas'];
+/** A schema whose `field` holds words that depend on the kind of row. */
+type WithData<S extends keyof Schemas, Field extends string> = Omit<Schemas[S], Field> &
+  Record<Field, Record<string, unknown>>;
 
 export type Page<T> = { rows: T[]; next?: string | null };
+
+export type TimelineRow = WithData<'TimelineRow', 'data'>;
+export type Notice = WithData<'Notice', 'data'>;
+export type CourseRow = WithData<'CourseRow', 'source' | 'target'>;
+export type SimulatedTransfer = Omit<Schemas['SimulatedTransfer'], 'answer'> & { answer: unknown };
+export type OrderDetail = Omit<Schemas['OrderDetail'], 'timeline'> & { timeline: TimelineRow[] };
+
+// What is sent: fields with a default may be left out.
+export type FailureFilter = Partial<Schemas['FailureFilter']>;
+export type RetryRequest = { filter?: FailureFilter; dry_run?: boolean };
+export type PauseRequest = Partial<Schemas['PauseRequest']>;
+export type SimulateTransfer = Partial<Schemas['SimulateTransfer']>;
+export type NewCustomer = Pick<Schemas['NewCustomer'], 'email'> & Partial<Schemas['NewCustomer']>;
+export type NewOrder = Partial<Schemas['NewOrder']> & { customer: NewCustomer; items: NewItem[] };
+export type BankAccount = Pick<Schemas['BankAccount'], 'bank' | 'account' | 'holder'> &
+  Partial<Schemas['BankAccount']>;
 
 export type Stage = Schemas['Stage'];
 export type Flag = Schemas['Flag'];
@@ -20,15 +40,11 @@ export type Today = Schemas['Today'];
 export type Attention = Schemas['Attention'];
 export type Overview = Schemas['Overview'];
 export type Receiving = Schemas['Receiving'];
-export type OrderRow = Schemas['OrderRow'];
 export type CustomerName = Schemas['CustomerName'];
-export type OrderDetail = Schemas['OrderDetail'];
 export type OrderItem = Schemas['OrderItem'];
 export type Payment = Schemas['Payment'];
-export type TimelineRow = Schemas['TimelineRow'];
 export type MailRow = Schemas['MailRow'];
 export type TransferRow = Schemas['TransferRow'];
-export type TaskRow = Schemas['TaskRow'];
 export type ErrorText = Schemas['ErrorText'];
 export type Progress = Schemas['Progress'];
 export type TaskDetail = Schemas['TaskDetail'];
@@ -36,33 +52,24 @@ export type StageRow = Schemas['StageRow'];
 export type AttemptRow = Schemas['AttemptRow'];
 export type FailureGroup = Schemas['FailureGroup'];
 export type Failures = Schemas['Failures'];
-export type FailureFilter = Schemas['FailureFilter'];
-export type RetryRequest = Schemas['RetryRequest'];
 export type RetryReport = Schemas['RetryReport'];
 export type Queue = Schemas['Queue'];
 export type LaneRow = Schemas['LaneRow'];
 export type WorkerRow = Schemas['WorkerRow'];
-export type PauseRequest = Schemas['PauseRequest'];
-export type CourseRow = Schemas['CourseRow'];
 export type CustomerRow = Schemas['CustomerRow'];
 export type Checklist = Schemas['Checklist'];
 export type CheckRow = Schemas['CheckRow'];
 export type Settings = Schemas['Settings'];
 export type ShopSettings = Schemas['ShopSettings'];
 export type SepaySettings = Schemas['SepaySettings'];
-export type BankAccount = Schemas['BankAccount'];
 export type MailSettings = Schemas['MailSettings'];
 export type WorkerSettings = Schemas['WorkerSettings'];
 export type OrderSettings = Schemas['OrderSettings'];
 export type NotificationSettings = Schemas['NotificationSettings'];
 export type SecretRow = Schemas['SecretRow'];
-export type Notice = Schemas['Notice'];
-export type NewOrder = Schemas['NewOrder'];
-export type NewCustomer = Schemas['NewCustomer'];
 export type NewItem = Schemas['NewItem'];
-export type SimulateTransfer = Schemas['SimulateTransfer'];
-export type SimulatedTransfer = Schemas['SimulatedTransfer'];
 export type MailboxMessage = Schemas['MailboxMessage'];
-/** One numbered event; `progress` is keyed by task id. */
 export type Event = Schemas['Event'];
 export type Problem = Schemas['Problem'];
+export type OrderRow = Schemas['OrderRow'];
+export type TaskRow = Schemas['TaskRow'];

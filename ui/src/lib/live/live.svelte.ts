@@ -30,6 +30,8 @@ export class Live {
   start(): void {
     this.#stop?.();
     this.#seq = undefined;
+    // A stream that was refused before the login was not lost.
+    this.lostAt = 0;
     this.#stop = api.events(
       (event) => this.receive(event),
       (link) => this.#onLink(link),
