@@ -205,7 +205,6 @@ impl Shop {
     }
 
     /// The admin API: `/admin/api/*`, `/health`, `/metrics`, without a door of its own.
-    #[must_use]
     pub fn admin(&self) -> Router {
         let floor = &self.inner.floor;
         let desk = http::admin::Desk::new(
