@@ -16,7 +16,7 @@ pub(crate) async fn ensure_prepared(tx: &mut Tx, course: i64, version: i64, now:
                                 AND state <> 'cancelled') \
               AND NOT EXISTS (SELECT 1 FROM course_version WHERE course_id = $1 AND version = $2) \
            RETURNING lane; \
-         UPDATE task SET state = 'ready', attempt = 0, reclaims = 0, lease_epoch = lease_epoch + 1, finished_at = NULL \
+         UPDATE task SET state = 'ready', attempt = 0, reclaims = 0, lease_epoch = lease_epoch + 1, finished_at = NULL, run_at = $4 \
           WHERE course_id = $1 AND course_version = $2 AND kind = 'prepare_course' AND state = 'failed' \
           RETURNING lane",
     )

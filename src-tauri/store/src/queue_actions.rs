@@ -53,7 +53,7 @@ pub struct LanePause {
 
 const RETRY: &str = concat!(
     "UPDATE task SET state = 'ready', attempt = 0, reclaims = 0, lease_epoch = lease_epoch + 1, lease_owner = NULL, \
-       lease_until = NULL, finished_at = NULL, waits_on = NULL, stage = coalesce($1 ->> 'stage', stage) WHERE id = $1 ->> 'task'; \
+       lease_until = NULL, finished_at = NULL, waits_on = NULL, run_at = $1 ->> 'now', stage = coalesce($1 ->> 'stage', stage) WHERE id = $1 ->> 'task'; \
      DELETE FROM task_stage WHERE task_id = $1 ->> 'task' AND stage IN (SELECT value FROM json_each($1, '$.forget')); \
      INSERT INTO timeline (order_id, at, kind, data, actor) SELECT order_id, $1 ->> 'now', 'retried', \
          json_object('stage', (SELECT stage FROM task WHERE id = $1 ->> 'task')), 'owner' FROM (",
@@ -88,7 +88,7 @@ macro_rules! held_by_many {
 }
 
 const RETRY_MANY: &str = concat!(
-    "UPDATE task SET state = 'ready', attempt = 0, reclaims = 0, lease_epoch = lease_epoch + 1, finished_at = NULL \
+    "UPDATE task SET state = 'ready', attempt = 0, reclaims = 0, lease_epoch = lease_epoch + 1, finished_at = NULL, run_at = $2 \
        WHERE state = 'failed' AND id IN (SELECT value FROM json_each($1)) \
          AND NOT EXISTS (SELECT 1 FROM task AS other WHERE other.dedupe_key = task.dedupe_key \
                            AND other.dedupe_key IS NOT NULL AND other.state NOT IN ('done','failed','cancelled')); \
