@@ -73,11 +73,12 @@ impl Page {
     /// The driver says nothing when it listens; connecting is how to know.
     async fn ready(&self) -> Result<()> {
         let status = format!("{}/status", self.session);
+        let mut again = tokio::time::interval(Duration::from_millis(50));
         for _ in 0..600 {
+            again.tick().await;
             if self.client.get(&status).send().await.is_ok() {
                 return Ok(());
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
         }
         bail!("WebKitWebDriver does not listen")
     }

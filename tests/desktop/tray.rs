@@ -1,10 +1,9 @@
 //! The tray's menu, read and chosen from as a panel does it: over D-Bus.
 
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use chotdon_tests::machine::Machine;
+use chotdon_tests::machine::{Machine, look_until};
 
 use crate::app::{App, MAIN, PATIENCE, command, desk, picture, press, wait_for_no_window, wait_for_window};
 
@@ -21,22 +20,18 @@ struct Menu<'a> {
 impl<'a> Menu<'a> {
     /// The app has several connections to the bus; the one that answers for the menu is it.
     fn of(machine: &'a Machine) -> Result<Self> {
-        for _ in 0..PATIENCE.as_millis() / 100 {
+        let found = look_until(PATIENCE, || {
             let names = read(bus(
                 machine,
                 "org.freedesktop.DBus",
                 "/org/freedesktop/DBus",
                 "org.freedesktop.DBus.ListNames",
             ))?;
-            for name in names.split('\'').filter(|name| name.starts_with(':')) {
-                let menu = Self { machine, bus_name: name.to_owned() };
-                if menu.layout().is_ok_and(|layout| layout.contains("label")) {
-                    return Ok(menu);
-                }
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        bail!("no tray menu on the bus")
+            let menus = names.split('\'').filter(|name| name.starts_with(':'));
+            let mut menus = menus.map(|name| Self { machine, bus_name: name.to_owned() });
+            Ok(menus.find(|menu| menu.layout().is_ok_and(|layout| layout.contains("label"))))
+        })?;
+        found.context("no tray menu on the bus")
     }
 
     fn layout(&self) -> Result<String> {
@@ -47,14 +42,11 @@ impl<'a> Menu<'a> {
     /// Waits until a line of the menu holds `text`.
     fn shows(&self, text: &str) -> Result<()> {
         let mut layout = String::new();
-        for _ in 0..PATIENCE.as_millis() / 50 {
+        let shown = look_until(PATIENCE, || {
             layout = self.layout()?;
-            if layout.contains(text) {
-                return Ok(());
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        bail!("the menu has no {text:?}: {layout}")
+            Ok(layout.contains(text).then_some(()))
+        })?;
+        shown.with_context(|| format!("the menu has no {text:?}: {layout}"))
     }
 
     /// Chooses the line with this text.

@@ -49,6 +49,11 @@ fn without_comment(line: &str) -> &str {
     &line[..end]
 }
 
+/// The line without what stands between double quotes; a raw string's inner quotes count as ends.
+fn without_texts(line: &str) -> String {
+    line.split('"').step_by(2).collect::<Vec<_>>().join("\"\"")
+}
+
 /// Text files of the repository, new ones that are not ignored included.
 fn sources() -> Vec<Source> {
     tracked()

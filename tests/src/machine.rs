@@ -19,6 +19,21 @@ use tempfile::TempDir;
 /// What the keyring of a [`Machine`] is unlocked with.
 const KEYRING_PASSWORD: &str = "test";
 
+/// Asks every 50 ms until there is an answer or `limit` is over: for what can be seen and gives no signal.
+///
+/// # Errors
+/// The first error of `ask`.
+pub fn look_until<T>(limit: Duration, mut ask: impl FnMut() -> Result<Option<T>>) -> Result<Option<T>> {
+    let pause = Duration::from_millis(50);
+    for _ in 0..limit.as_millis() / pause.as_millis() {
+        if let Some(answer) = ask()? {
+            return Ok(Some(answer));
+        }
+        thread::park_timeout(pause);
+    }
+    Ok(None)
+}
+
 /// A home, a session bus and what runs on them.
 #[derive(Debug)]
 pub struct Machine {
