@@ -176,5 +176,8 @@ async fn the_private_listener_shows_an_order_to_who_has_the_token() {
     assert_eq!(order.status(), 200);
     assert_eq!(order.json::<serde_json::Value>().await.unwrap()["order"]["code"], code);
     assert_eq!(shop.http.get(&url).send().await.unwrap().status(), 401, "without it");
-    assert_eq!(shop.http.get(shop.public(&format!("/admin/api/orders/{code}"))).send().await.unwrap().status(), 404);
+    assert_eq!(
+        shop.http.get(shop.public(&format!("/admin/api/orders/{code}"))).send().await.unwrap().status(),
+        404
+    );
 }

@@ -136,7 +136,11 @@ impl TestShop {
             moved: tokio::sync::Notify::new(),
         });
         let notifier = Arc::new(HeldNotifier::default());
-        let secrets = MemorySecrets::with([("sepay.api_key", API_KEY), ("sepay.hmac_secret", HMAC_SECRET), ("admin.token", ADMIN_TOKEN)]);
+        let secrets = MemorySecrets::with([
+            ("sepay.api_key", API_KEY),
+            ("sepay.hmac_secret", HMAC_SECRET),
+            ("admin.token", ADMIN_TOKEN),
+        ]);
         let ports = Ports {
             clock: Arc::new(Handed(clock.clone())),
             secrets: Arc::new(secrets),

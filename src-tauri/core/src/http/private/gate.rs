@@ -84,8 +84,16 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         match self {
-            Self::Misdirected => Problem::new(StatusCode::MISDIRECTED_REQUEST, "bad_request", "This address is not served here. A name of your own goes into private.allowed_hosts.").into_response(),
-            Self::Foreign => Problem::new(StatusCode::FORBIDDEN, "bad_request", "Requests of other web pages are refused.").into_response(),
+            Self::Misdirected => Problem::new(
+                StatusCode::MISDIRECTED_REQUEST,
+                "bad_request",
+                "This address is not served here. A name of your own goes into private.allowed_hosts.",
+            )
+            .into_response(),
+            Self::Foreign => {
+                Problem::new(StatusCode::FORBIDDEN, "bad_request", "Requests of other web pages are refused.")
+                    .into_response()
+            }
         }
     }
 }
