@@ -6,6 +6,7 @@ use rand::{Rng, SeedableRng};
 
 /// A generator for the test `name`; its seed is in the test's output.
 #[allow(clippy::disallowed_methods)] // the seed of a run that failed comes by the environment
+#[allow(clippy::print_stdout)] // a failing test shows it
 pub fn chance(name: &str) -> StdRng {
     let given = std::env::var("CHOTDON_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed: u64 = given.unwrap_or_else(|| rand::rng().next_u64());
