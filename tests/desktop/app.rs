@@ -114,8 +114,9 @@ pub(crate) fn wait_for_no_window(machine: &Machine, title: &str) -> Result<()> {
 /// Presses a key in the window with such a title, once it has the focus.
 pub(crate) fn press(machine: &Machine, title: &str, key: &str) -> Result<()> {
     let search = ["search", "--sync", "--onlyvisible", "--name", title];
-    let then = ["windowactivate", "--sync", "key", "--clearmodifiers", key];
-    machine.must(machine.command("xdotool").args(search).args(then))
+    machine.must(machine.command("xdotool").args(search).args(["windowactivate", "--sync"]))?;
+    // A call of its own: with a window given, xdotool sends an event that programs ignore.
+    machine.must(machine.command("xdotool").args(["key", "--clearmodifiers", key]))
 }
 
 /// Closes the app's window as its close button does, and waits until it is gone.

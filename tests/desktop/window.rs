@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use chotdon_tests::machine::Machine;
 
-use crate::app::{
-    App, PATIENCE, close_window, command, desk, picture, wait_for_window, wait_for_window_named,
-};
+use crate::app::{App, MAIN, PATIENCE, close_window, command, desk, picture, press, wait_for_window};
 
 const OPEN: &str = "the shop is open";
 const NOT_STARTED: &str = "ChotDon không khởi động được";

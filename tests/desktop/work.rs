@@ -36,6 +36,11 @@ async fn an_order_is_made_paid_and_delivered_and_its_link_gives_the_course() {
     let answer = reqwest::get(&address).await.unwrap();
     assert_eq!(answer.status().as_u16(), 200, "{address}");
     assert!(!answer.bytes().await.unwrap().is_empty());
+
+    page.part("nav-mailbox").await.unwrap().click().await.unwrap();
+    page.wait("main a[href*=mailbox]", "lan@example.com").await.unwrap().click().await.unwrap();
+    page.wait("iframe[sandbox]", "").await.unwrap();
+    picture(&machine, "mail");
 }
 
 #[tokio::test]
