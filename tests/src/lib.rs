@@ -6,6 +6,8 @@ pub mod machine;
 #[cfg(unix)]
 pub mod nginx;
 pub mod proxy;
+#[cfg(unix)]
+pub mod served;
 mod shop;
 pub mod smtp;
 mod wire;
