@@ -66,6 +66,7 @@ export const api = {
   addNote: (code: string, text: string) => post<T.OrderDetail>(`orders/${enc(code)}/note`, { text }),
   simulateTransfer: (transfer: T.SimulateTransfer) =>
     post<T.SimulatedTransfer>('simulate-transfer', transfer),
+  mendDemoSource: () => post<unknown>('demo/mend'),
 
   retryTask: (id: number, fromStage?: string) =>
     post<T.TaskDetail>(`tasks/${id}/retry`, fromStage ? { from_stage: fromStage } : {}),

@@ -33,3 +33,12 @@ export async function retryNow(filter: FailureFilter): Promise<RetryReport | und
   live.touch(['failures', 'queue', 'orders']);
   return report;
 }
+
+/** Demo: puts the missing source of the course that fails on purpose, so that a retry can succeed. */
+export async function mendDemoSource(): Promise<void> {
+  const done = await attempt(async () => {
+    await api.mendDemoSource();
+    return true;
+  });
+  if (done) toast.ok(t('failures.mended'));
+}
