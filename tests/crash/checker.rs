@@ -85,9 +85,12 @@ fn mails(folder: &Path) -> Vec<String> {
         .map(|file| file.expect("a file").path())
         .filter(|path| path.extension().is_some_and(|e| e == "eml"));
     let id = |path: std::path::PathBuf| {
-        let mail = String::from_utf8_lossy(&std::fs::read(path).expect("a mail")).into_owned();
-        let line =
-            mail.lines().find_map(|line| line.strip_prefix("Message-ID:")).expect("a Message-ID").to_owned();
+        let mail = String::from_utf8_lossy(&std::fs::read(&path).expect("a mail")).into_owned();
+        let line = mail
+            .lines()
+            .find_map(|line| line.strip_prefix("Message-ID:"))
+            .unwrap_or_else(|| panic!("no Message-ID in {}: {mail:?}", path.display()))
+            .to_owned();
         line.trim().trim_matches(['<', '>']).to_lowercase()
     };
     mails.map(id).collect()

@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 const DIRS: usize = 4;
 
 /// So slow that a kill within 400 ms finds a download under way.
-const SLOW: &str = "location / { autoindex on; autoindex_format json; limit_rate 300k; }";
+const SLOW: &str = "location / { limit_rate 300k; }";
 /// Bytes of the slow course's file.
 const SLOW_BYTES: usize = 400_000;
 
@@ -73,7 +73,7 @@ impl Shop {
         let slug = format!("cham-{}", self.slow_courses);
         let course = json!({
             "title": slug, "price_vnd": 50_000, "active": true,
-            "source": { "kind": "http", "url": nginx.url("/") }, "target": { "kind": "folder" },
+            "source": { "kind": "http", "url": nginx.url("/course.json") }, "target": { "kind": "folder" },
         });
         let (status, answer) =
             served.admin("PUT", &format!("/admin/api/courses/{slug}"), Some(course)).await.unwrap();
@@ -214,12 +214,18 @@ async fn resumed_after(shop: &Shop) -> (Served, u128) {
     let started = std::time::Instant::now();
     let served = shop.serve().await;
     let ready = started.elapsed().as_millis();
-    let last = before.last().unwrap().order.clone();
     let mut look = tokio::time::interval(Duration::from_millis(5));
+    assert!(before.len() >= 3);
     loop {
         look.tick().await;
-        let (_, order) = served.admin("GET", &format!("/admin/api/orders/{last}"), None).await.unwrap();
-        if order["order"]["stage"] != "paid" {
+        let (_, running) = served.admin("GET", "/admin/api/tasks?state=running", None).await.unwrap();
+        let (_, done) = served.admin("GET", "/admin/api/orders?stage=completed", None).await.unwrap();
+        let later = done["rows"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|order| order["code"] == before.last().unwrap().order.as_str());
+        if later || running["rows"].as_array().is_some_and(|rows| !rows.is_empty()) {
             println!("ready after {ready} ms, at work after {} ms", started.elapsed().as_millis());
             return (served, started.elapsed().as_millis());
         }
@@ -231,6 +237,10 @@ fn slow_source() -> (tempfile::TempDir, Vec<u8>) {
     let www = tempfile::tempdir().unwrap();
     let bytes: Vec<u8> = (0..SLOW_BYTES).map(|n| u8::try_from(n * 7919 % 251).unwrap()).collect();
     std::fs::write(www.path().join("bai-giang.bin"), &bytes).unwrap();
+    // With a checksum a download goes on at the last byte that was written, synced or not.
+    let file =
+        json!({ "path": "bai-giang.bin", "size": SLOW_BYTES, "sha256": hex::encode(Sha256::digest(&bytes)) });
+    std::fs::write(www.path().join("course.json"), json!({ "files": [file] }).to_string()).unwrap();
     (www, bytes)
 }
 
@@ -260,7 +270,7 @@ async fn kills_at_random_moments_lose_nothing_and_do_nothing_twice() {
         slowest = slowest.max(resumed);
     }
     let downloads = nginx.requests().unwrap();
-    let resumed = downloads.iter().filter(|line| line.contains("range=bytes")).count();
+    let resumed = downloads.iter().filter(|line| line.contains(" 206 ")).count();
     println!(
         "{rounds} kills, {served} of them of a serving shop; {payments} payments, each order completed once; \
          {resumed} downloads resumed at the byte; at work {slowest} ms after a restart at the latest"
@@ -268,12 +278,17 @@ async fn kills_at_random_moments_lose_nothing_and_do_nothing_twice() {
     assert!(payments >= rounds, "the control: shops that do nothing lose nothing");
 }
 
+/// By hand: on some file systems the kernel's copy of a file that was just written is empty.
+fn copy(from: &Path, to: &Path) {
+    std::fs::write(to, std::fs::read(from).unwrap()).unwrap();
+}
+
 fn copy_database(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for name in ["shop.db", "shop.db-wal", "shop.db-shm"] {
         let _ = std::fs::remove_file(to.join(name));
         if from.join(name).exists() {
-            std::fs::copy(from.join(name), to.join(name)).unwrap();
+            copy(&from.join(name), &to.join(name));
         }
     }
 }
@@ -311,7 +326,7 @@ async fn the_checker_sees_what_was_lost_and_what_was_done_twice() {
     // One mail twice.
     let mail = std::fs::read_dir(data.join("mailbox")).unwrap().next().unwrap().unwrap().path();
     let double = mail.with_file_name("double.eml");
-    std::fs::copy(&mail, &double).unwrap();
+    copy(&mail, &double);
     finds("got 2 mails").await;
     std::fs::remove_file(double).unwrap();
 

@@ -45,7 +45,7 @@ pub struct Home {
     pub hmac_secret: String,
     /// Further variables of every command, such as `CHOTDON_LOG__LEVEL`.
     pub env: Vec<(&'static str, String)>,
-    /// What [`Home::serve`] runs the program under, such as strace; the process it starts must be the program.
+    /// What the program runs under, such as strace; the process that is started must become the program.
     pub under: Vec<String>,
 }
 
@@ -94,7 +94,7 @@ impl Home {
     /// # Errors
     /// When it does not exit with 0; the text holds what it said.
     pub async fn run(&self, args: &[&str], input: &str) -> Result<String> {
-        let mut command = self.command(args, &[])?;
+        let mut command = self.command(args)?;
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
         let mut stdin = child.stdin.take().context("the input is piped")?;
@@ -129,13 +129,13 @@ impl Home {
     pub fn begin(&self) -> Result<Starting> {
         let args = ["serve", "--demo", "--public", "127.0.0.1:0", "--private", "127.0.0.1:0"];
         let stderr = std::fs::File::options().create(true).append(true).open(self.path().join("stderr"))?;
-        let mut command = self.command(&args, &self.under)?;
+        let mut command = self.command(&args)?;
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
         Ok(Starting { child: command.spawn()?, hmac_secret: self.hmac_secret.clone() })
     }
 
-    fn command(&self, args: &[&str], under: &[String]) -> Result<Command> {
-        let mut words = under.iter().map(std::ffi::OsString::from).collect::<Vec<_>>();
+    fn command(&self, args: &[&str]) -> Result<Command> {
+        let mut words = self.under.iter().map(std::ffi::OsString::from).collect::<Vec<_>>();
         words.push(program()?.into());
         let mut command = Command::new(&words[0]);
         command
