@@ -736,7 +736,7 @@ export interface components {
             /** @description `order.cancel`, `settings.save`, … */
             action: string;
             subject: string;
-            data: Record<string, never>;
+            data: Record<string, unknown>;
         };
         /** @description A bank account that customers pay into. */
         BankAccount: {
@@ -756,7 +756,7 @@ export interface components {
              * @description Why; needed for orders, at most 500 characters.
              * @default
              */
-            reason: string;
+            reason?: string;
         };
         /** @description One row of the checklist. `id`: `bank`, `sepay_key`, `webhook`, `mail`, `secrets`, `course`, `notifications`. */
         CheckRow: {
@@ -794,9 +794,9 @@ export interface components {
              */
             price_vnd: number;
             /** @description `{"kind":"folder","path":"/…"}` or `{"kind":"http","url":"…","secret":"source.NAME"?}`. */
-            source: Record<string, never>;
+            source: Record<string, unknown>;
             /** @description `{"kind":"folder"}`. */
-            target: Record<string, never>;
+            target: Record<string, unknown>;
             /** @description False takes it off sale; default true. */
             active?: boolean;
         };
@@ -806,8 +806,8 @@ export interface components {
             title: string;
             /** Format: int64 */
             price_vnd: number;
-            source: Record<string, never>;
-            target: Record<string, never>;
+            source: Record<string, unknown>;
+            target: Record<string, unknown>;
             active: boolean;
             /** Format: int64 */
             version: number;
@@ -882,22 +882,22 @@ export interface components {
              * @description Key of a [`FailureGroup`].
              * @default null
              */
-            group: string | null;
+            group?: string | null;
             /**
              * @description Task kind.
              * @default null
              */
-            kind: string | null;
+            kind?: string | null;
             /**
              * @description Stable error code.
              * @default null
              */
-            code: string | null;
+            code?: string | null;
             /**
              * @description Task ids.
              * @default null
              */
-            ids: number[] | null;
+            ids?: number[] | null;
         };
         /** @description Failed tasks with one cause. */
         FailureGroup: {
@@ -1074,7 +1074,7 @@ export interface components {
              */
             class: number;
             kind: string;
-            data: Record<string, never>;
+            data: Record<string, unknown>;
             /** Format: int64 */
             count: number;
             first_at: string;
@@ -1179,7 +1179,7 @@ export interface components {
                 /** @description `order.cancel`, `settings.save`, … */
                 action: string;
                 subject: string;
-                data: Record<string, never>;
+                data: Record<string, unknown>;
             }[];
             /** @description Cursor of the following page. */
             next?: string | null;
@@ -1192,8 +1192,8 @@ export interface components {
                 title: string;
                 /** Format: int64 */
                 price_vnd: number;
-                source: Record<string, never>;
-                target: Record<string, never>;
+                source: Record<string, unknown>;
+                target: Record<string, unknown>;
                 active: boolean;
                 /** Format: int64 */
                 version: number;
@@ -1257,7 +1257,7 @@ export interface components {
                  */
                 class: number;
                 kind: string;
-                data: Record<string, never>;
+                data: Record<string, unknown>;
                 /** Format: int64 */
                 count: number;
                 first_at: string;
@@ -1359,18 +1359,18 @@ export interface components {
              * @description A lane; none means all.
              * @default null
              */
-            lane: string | null;
+            lane?: string | null;
             /**
              * Format: int64
              * @description Minutes until it resumes by itself; none means until resumed.
              * @default null
              */
-            minutes: number | null;
+            minutes?: number | null;
             /**
              * @description Why, shown beside the pause.
              * @default null
              */
-            reason: string | null;
+            reason?: string | null;
         };
         /** @description How to pay an order. */
         Payment: {
@@ -1502,12 +1502,12 @@ export interface components {
              *       "kind": null
              *     }
              */
-            filter: components["schemas"]["FailureFilter"];
+            filter?: components["schemas"]["FailureFilter"];
             /**
              * @description True only counts.
              * @default false
              */
-            dry_run: boolean;
+            dry_run?: boolean;
         };
         /** @description `POST /admin/api/tasks/{id}/retry`. */
         RetryTask: {
@@ -1515,7 +1515,7 @@ export interface components {
              * @description Restarts from this stage; none goes on at the stage that failed.
              * @default null
              */
-            from_stage: string | null;
+            from_stage?: string | null;
         };
         /** @description Whether a secret is set. The value itself never leaves the core. */
         SecretRow: {
@@ -1565,24 +1565,24 @@ export interface components {
              * @description Pays this order in full with its exact memo when `amount_vnd` and `content` are left out.
              * @default null
              */
-            order: string | null;
+            order?: string | null;
             /**
              * Format: int64
              * @description Whole đồng.
              * @default null
              */
-            amount_vnd: number | null;
+            amount_vnd?: number | null;
             /**
              * @description Transfer text.
              * @default null
              */
-            content: string | null;
+            content?: string | null;
             /**
              * Format: int64
              * @description SePay id; drawn when left out.
              * @default null
              */
-            id: number | null;
+            id?: number | null;
         };
         /** @description What the webhook endpoint answered to a simulated transfer. */
         SimulatedTransfer: {
@@ -1590,7 +1590,7 @@ export interface components {
             sepay_id: number;
             /** Format: int32 */
             http_status: number;
-            answer: Record<string, never>;
+            answer: Record<string, unknown>;
         };
         /**
          * @description Where an order stands, in one word.
@@ -1667,7 +1667,7 @@ export interface components {
             id: number;
             at: string;
             kind: string;
-            data: Record<string, never>;
+            data: Record<string, unknown>;
             /** @description `system`, `owner` or `storefront`. */
             actor: string;
         };
@@ -2302,7 +2302,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": Record<string, unknown>;
                 };
             };
         };
@@ -2750,7 +2750,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": Record<string, never>;
+                "application/json": Record<string, unknown>;
             };
         };
         responses: {
