@@ -101,7 +101,9 @@ pub(crate) const MAIN: &str = "^ChotDon$";
 
 /// Waits until a window with such a title, a regular expression, is there.
 pub(crate) fn wait_for_window(machine: &Machine, title: &str) -> Result<()> {
-    machine.must(machine.command("xdotool").args(["search", "--sync", "--onlyvisible", "--name", title]))
+    // Not `search --sync`: that fails when another window goes while it looks.
+    let script = "until xdotool search --onlyvisible --name \"$0\" >/dev/null 2>&1; do sleep 0.03; done";
+    machine.must(machine.command("timeout").args(["60", "sh", "-c", script, title]))
 }
 
 /// Waits until none is.
@@ -113,7 +115,8 @@ pub(crate) fn wait_for_no_window(machine: &Machine, title: &str) -> Result<()> {
 
 /// Presses a key in the window with such a title, once it has the focus.
 pub(crate) fn press(machine: &Machine, title: &str, key: &str) -> Result<()> {
-    let search = ["search", "--sync", "--onlyvisible", "--name", title];
+    wait_for_window(machine, title)?;
+    let search = ["search", "--onlyvisible", "--name", title];
     machine.must(machine.command("xdotool").args(search).args(["windowactivate", "--sync"]))?;
     // A call of its own: with a window given, xdotool sends an event that programs ignore.
     machine.must(machine.command("xdotool").args(["key", "--clearmodifiers", key]))
