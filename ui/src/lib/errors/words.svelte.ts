@@ -43,6 +43,13 @@ export const CODES = [
   'unavailable',
   'database_unavailable',
   'method_not_allowed',
+  'webhook_not_seen',
+  'no_course',
+  'notifications_off',
+  'notifications_unavailable',
+  'bank_account_invalid',
+  'listener_unreachable',
+  'secrets_in_memory',
   // Said by the UI itself: no answer came.
   'unreachable',
 ] as const;
