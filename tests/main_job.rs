@@ -181,3 +181,88 @@ async fn the_private_listener_shows_an_order_to_who_has_the_token() {
         404
     );
 }
+
+/// A course on a web server that answers 503 to the first `bad` requests for its file, and counts all of them.
+async fn moody_source(bad: usize) -> (String, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let file = move || {
+        let count = count.clone();
+        async move {
+            let nth = count.fetch_add(1, Ordering::SeqCst);
+            let status = if nth < bad { 503 } else { 200 };
+            (axum::http::StatusCode::from_u16(status).unwrap(), "Bài học\n")
+        }
+    };
+    let manifest = || async { axum::Json(json!({ "files": [{ "path": "bai.md" }] })) };
+    let router = axum::Router::new()
+        .route("/course/manifest.json", axum::routing::get(manifest))
+        .route("/course/bai.md", axum::routing::get(file));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/course/manifest.json", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (url, asked)
+}
+
+async fn sell(shop: &TestShop, slug: &str, url: &str) {
+    let course = json!({ "title": slug, "price_vnd": 50_000, "source": { "kind": "http", "url": url },
+                         "target": { "kind": "folder" }, "active": true });
+    let (status, answer) = shop.admin("PUT", &format!("/admin/api/courses/{slug}"), Some(course)).await;
+    assert_eq!(status, 200, "{answer}");
+}
+
+#[tokio::test]
+async fn a_source_that_answers_503_is_asked_again_later_and_the_order_completes() {
+    let env = vec![("CHOTDON_QUEUE__RETRY_BASE_S", "1".to_owned())];
+    let shop = TestShop::with(Setup { env, probe: None }).await;
+    let (url, asked) = moody_source(2).await;
+    sell(&shop, "moody", &url).await;
+    let (code, total) = shop.order(&["moody"]).await;
+    shop.bank_receives(total, &code).await;
+    let order = shop.settled(&code, "completed").await;
+    assert_eq!(asked.load(Ordering::SeqCst), 3);
+    let told: Vec<&str> =
+        order["timeline"].as_array().unwrap().iter().filter_map(|row| row["kind"].as_str()).collect();
+    assert_eq!(told.iter().filter(|kind| **kind == "attempt_failed").count(), 2, "{told:?}");
+    assert!(shop.notifier.shown().is_empty(), "what mends itself is no news");
+}
+
+#[tokio::test]
+async fn a_hundred_buyers_at_once_download_the_source_once() {
+    let shop = TestShop::start().await;
+    let (url, asked) = moody_source(0).await;
+    sell(&shop, "wanted", &url).await;
+    let mut orders = Vec::new();
+    for _ in 0..100 {
+        orders.push(shop.order(&["wanted"]).await);
+    }
+    let paid =
+        futures::future::join_all(orders.iter().map(|(code, total)| shop.bank_receives(*total, code))).await;
+    assert!(paid.iter().all(|outcome| outcome == "paid"));
+    for (code, _) in &orders {
+        shop.settled(code, "completed").await;
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    assert_eq!(shop.mails().len(), 100);
+}
+
+#[tokio::test]
+async fn forty_failures_of_one_cause_are_one_group_and_few_messages() {
+    let shop = TestShop::start().await;
+    for n in 0..40 {
+        sell(&shop, &format!("gone-{n}"), "http://127.0.0.1:9/never").await;
+        let missing = json!({ "title": "x", "price_vnd": 50_000, "active": true, "target": { "kind": "folder" },
+                              "source": { "kind": "folder", "path": format!("{}/none-{n}", shop.dir().display()) } });
+        shop.admin("PUT", &format!("/admin/api/courses/gone-{n}"), Some(missing)).await;
+        let (code, total) = shop.order(&[&format!("gone-{n}")]).await;
+        shop.bank_receives(total, &code).await;
+    }
+    let group = shop
+        .until(|| async {
+            let (_, failures) = shop.admin("GET", "/admin/api/failures", None).await;
+            (failures["groups"][0]["count"] == 40).then(|| failures["groups"].clone())
+        })
+        .await;
+    assert_eq!(group.as_array().unwrap().len(), 1);
+    assert!(shop.notifier.shown().len() <= 2, "{:?}", shop.notifier.shown());
+}
