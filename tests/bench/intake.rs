@@ -54,7 +54,7 @@ pub(crate) async fn measure(report: &mut Report) -> anyhow::Result<()> {
     report.note("64 connections, rounds", &rounds(&rates));
     report.note("raw single commits", &format!("{:.0} /s", median(raw_rates)));
     report.note("raw commit p50", &format!("{:.3} ms", median(raw_p50)));
-    report.at_least("64 connections", median(rates), 0.0, "/s");
+    report.note("64 connections", &format!("{:.0} /s", median(rates)));
     report.at_least("64 connections ÷ raw (aim 2)", median(ratios), 1.0, "×");
     report.note("64 connections p50", &format!("{:.2} ms", median(p50)));
     report.at_most("64 connections p99", median(p99), 20.0, "ms");

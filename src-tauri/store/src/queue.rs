@@ -496,19 +496,19 @@ const FENCED: &str = "UPDATE task SET state = j.state, stage = j.stage, run_at =
                   value ->> 'run_at' AS run_at, value ->> 'waits_on' AS waits_on, value ->> 'give_back' AS give_back, \
                   value ->> 'err_class' AS err_class, value ->> 'err_code' AS err_code, \
                   value ->> 'err_detail' AS err_detail, value ->> 'finished_at' AS finished_at \
-             FROM json_each($1)) AS j \
+             FROM jsonb_each($1)) AS j \
      WHERE task.id = j.id AND task.lease_epoch = j.epoch AND task.state = 'running' \
      RETURNING task.id";
 
 /// Checkpoints and failed attempts of one commit, told apart by their `is`.
 const RECORDS: &str = "INSERT INTO task_stage (task_id, stage, epoch, ended, output) \
        SELECT value ->> 'task', value ->> 'stage', value ->> 'epoch', value ->> 'now', value ->> 'output' \
-         FROM json_each($1) WHERE value ->> 'is' = 'stage' \
+         FROM jsonb_each($1) WHERE value ->> 'is' = 'stage' \
        ON CONFLICT (task_id, stage) DO UPDATE SET epoch = excluded.epoch, ended = excluded.ended, output = excluded.output; \
      INSERT INTO attempt (task_id, stage, epoch, started, ended, err_class, err_code, detail) \
        SELECT value ->> 'task', value ->> 'stage', value ->> 'epoch', value ->> 'started', value ->> 'now', \
               value ->> 'class', value ->> 'code', value ->> 'detail' \
-         FROM json_each($1) WHERE value ->> 'is' = 'attempt'";
+         FROM jsonb_each($1) WHERE value ->> 'is' = 'attempt'";
 
 fn fenced_row(settlement: &Settlement) -> Value {
     let mut row = json!({

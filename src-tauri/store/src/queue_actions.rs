@@ -12,7 +12,7 @@ use crate::writer::Tx;
 use crate::{Error, Result, Store};
 
 /// Tasks requeued in one commit by a bulk retry, so that no write lock is held for long.
-const CHUNK: i64 = 250;
+const CHUNK: usize = 100;
 
 /// Which failed tasks are meant; every given condition must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -67,10 +67,10 @@ const RETRY: &str = concat!(
     ") RETURNING code"
 );
 
-/// The failed tasks that the filter in `$1` means, with an id above `$2`.
+/// The failed tasks that the filter in `$1` means.
 macro_rules! matching {
     () => {
-        "state = 'failed' AND id > $2 \
+        "state = 'failed' \
          AND ($1 ->> 'group' IS NULL OR err_group = $1 ->> 'group') \
          AND ($1 ->> 'kind' IS NULL OR kind = $1 ->> 'kind') \
          AND ($1 ->> 'code' IS NULL OR err_code = $1 ->> 'code') \
@@ -150,7 +150,7 @@ impl Store {
             .await
     }
 
-    /// Puts every failed task that matches back in line, 250 a commit. A dry run only counts.
+    /// Puts every failed task that matches back in line, 100 a commit. A dry run only counts.
     ///
     /// # Errors
     /// When the database cannot be written; what was requeued before stays requeued.
@@ -164,28 +164,26 @@ impl Store {
         let filter =
             json!({ "group": filter.group, "kind": filter.kind, "code": filter.code, "ids": filter.ids })
                 .to_string();
-        let matched: i64 = sqlx::query_scalar(concat!("SELECT count(*) FROM task WHERE ", matching!()))
-            .bind(&filter)
-            .bind(0_i64)
-            .fetch_one(&self.reader)
-            .await?;
-        let mut counts = RetryCounts { matched, ..RetryCounts::default() };
-        if dry_run || matched == 0 {
+        // Found outside of the writer: looking for them takes longer than it may hold the lock.
+        let matching: Vec<i64> =
+            sqlx::query_scalar(concat!("SELECT id FROM task WHERE ", matching!(), " ORDER BY id"))
+                .bind(&filter)
+                .fetch_all(&self.reader)
+                .await?;
+        let mut counts = RetryCounts { matched: matching.len() as i64, ..RetryCounts::default() };
+        if dry_run {
             return Ok(counts);
         }
-        let mut after = 0_i64;
-        loop {
-            let (filter, actor) = (filter.clone(), actor.to_owned());
-            let ids: Vec<i64> = self
+        for chunk in matching.chunks(CHUNK) {
+            let (chunk, actor) = (serde_json::to_string(chunk)?, actor.to_owned());
+            let retried = self
                 .writer
                 .run(move |tx| {
-                    let (filter, actor) = (filter.clone(), actor.clone());
-                    Box::pin(async move { retry_chunk(tx, &filter, after, &actor, now).await })
+                    let (chunk, actor) = (chunk.clone(), actor.clone());
+                    Box::pin(async move { retry_chunk(tx, &chunk, &actor, now).await })
                 })
                 .await?;
-            let Some(last) = ids.last() else { break };
-            after = *last;
-            counts.retried += ids.len() as i64;
+            counts.retried += retried as i64;
         }
         counts.skipped = (counts.matched - counts.retried).max(0);
         Ok(counts)
@@ -326,17 +324,16 @@ impl Store {
     }
 }
 
-/// A chunk of a bulk retry: everything in sets.
-async fn retry_chunk(tx: &mut Tx, filter: &str, after: i64, actor: &str, now: i64) -> Result<Vec<i64>> {
-    let ids: Vec<i64> =
-        sqlx::query_scalar(concat!("SELECT id FROM task WHERE ", matching!(), " ORDER BY id LIMIT $3"))
-            .bind(filter)
-            .bind(after)
-            .bind(CHUNK)
-            .fetch_all(&mut tx.conn)
-            .await?;
+/// A chunk of a bulk retry: everything in sets. Answers how many of the chunk were still failed.
+async fn retry_chunk(tx: &mut Tx, chunk: &str, actor: &str, now: i64) -> Result<usize> {
+    let ids: Vec<i64> = sqlx::query_scalar(
+        "SELECT id FROM task WHERE id IN (SELECT value FROM json_each($1)) AND state = 'failed' ORDER BY id",
+    )
+    .bind(chunk)
+    .fetch_all(&mut tx.conn)
+    .await?;
     if ids.is_empty() {
-        return Ok(ids);
+        return Ok(0);
     }
     let rows: Vec<(String, Option<String>)> = sqlx::query_as(RETRY_MANY)
         .bind(serde_json::to_string(&ids)?)
@@ -355,7 +352,7 @@ async fn retry_chunk(tx: &mut Tx, filter: &str, after: i64, actor: &str, now: i6
         &json!({ "first": ids.first(), "last": ids.last() }),
     )
     .await?;
-    Ok(ids)
+    Ok(ids.len())
 }
 
 async fn retry(tx: &mut Tx, task: &Found, from_stage: Option<&str>, now: i64) -> Result<()> {

@@ -11,34 +11,34 @@ use crate::writer::Tx;
 const EVENTS: &str = "\
 INSERT INTO sepay_event (sepay_id, source, received_at, body, body_sha256, outcome) \
   SELECT value ->> 'id', value ->> 'source', value ->> 'at', value ->> 'body', value ->> 'hash', value ->> 'outcome' \
-    FROM json_each($1, '$.events'); \
+    FROM jsonb_each($1); \
 INSERT INTO transfer (id, sepay_id, direction, amount_vnd, gateway, account, sub_account, code, content, description, \
                       reference, booked_at, accumulated, state, reason, level, order_id, customer_id, received_at) \
   SELECT value ->> 'id', value ->> 'sepay', value ->> 'direction', value ->> 'amount', value ->> 'gateway', value ->> 'account', \
          value ->> 'sub', value ->> 'code', value ->> 'content', value ->> 'description', value ->> 'reference', \
          value ->> 'booked', value ->> 'accumulated', value ->> 'state', value ->> 'reason', value ->> 'level', \
          value ->> 'order', value ->> 'customer', value ->> 'at' \
-    FROM json_each($1, '$.transfers'); \
+    FROM jsonb_each($2); \
 INSERT INTO ledger (id, at, debit, credit, amount_vnd, transfer_id, reason, prev_hash, hash) \
   SELECT value ->> 'id', value ->> 'at', value ->> 'debit', value ->> 'credit', value ->> 'amount', value ->> 'transfer', \
          value ->> 'reason', value ->> 'prev', value ->> 'hash' \
-    FROM json_each($1, '$.ledger'); \
-UPDATE bucket SET balance_vnd = balance_vnd + j.value FROM json_each($1, '$.buckets') AS j WHERE bucket.name = j.key; \
+    FROM jsonb_each($3); \
+UPDATE bucket SET balance_vnd = balance_vnd + j.value FROM json_each($4) AS j WHERE bucket.name = j.key; \
 INSERT INTO hour_stat (hour, in_vnd, transfers, paid, topups) \
   SELECT value ->> 'hour', value ->> 'in', value ->> 'transfers', value ->> 'paid', value ->> 'topups' \
-    FROM json_each($1, '$.hours') WHERE true \
+    FROM jsonb_each($5) WHERE true \
   ON CONFLICT (hour) DO UPDATE SET in_vnd = in_vnd + excluded.in_vnd, transfers = transfers + excluded.transfers, \
     paid = paid + excluded.paid, topups = topups + excluded.topups; \
 UPDATE orders SET stage = j.stage, flags = j.flags, paid_vnd = j.paid, paid_at = coalesce(orders.paid_at, j.paid_at) \
   FROM (SELECT value ->> 'id' AS id, value ->> 'stage' AS stage, value ->> 'flags' AS flags, value ->> 'paid' AS paid, \
-               value ->> 'paid_at' AS paid_at FROM json_each($1, '$.orders')) AS j \
+               value ->> 'paid_at' AS paid_at FROM jsonb_each($6)) AS j \
   WHERE orders.id = j.id; \
 INSERT INTO timeline (order_id, at, kind, data) \
-  SELECT value ->> 'order', value ->> 'at', value ->> 'kind', value ->> 'data' FROM json_each($1, '$.timeline'); \
+  SELECT value ->> 'order', value ->> 'at', value ->> 'kind', value ->> 'data' FROM jsonb_each($7); \
 INSERT INTO task (kind, lane, prio, state, stage, run_at, waits_on, max_attempt, dedupe_key, order_id, created_at) \
   SELECT 'deliver_order', 'order', value ->> 'prio', value ->> 'state', 'share', value ->> 'run_at', value ->> 'waits_on', \
          value ->> 'max', 'deliver:' || (value ->> 'order'), value ->> 'order', value ->> 'at' \
-    FROM json_each($1, '$.tasks') WHERE true \
+    FROM jsonb_each($8) WHERE true \
   ON CONFLICT (dedupe_key) WHERE dedupe_key IS NOT NULL AND state NOT IN ('done','failed','cancelled') DO NOTHING";
 
 const WALLETS: &str = "\
@@ -64,11 +64,17 @@ pub(super) async fn write(tx: &mut Tx, booking: Booking) -> Result<()> {
                 json!({ "hour": hour, "in": gain.in_vnd, "transfers": gain.transfers, "paid": gain.paid, "topups": gain.topups })
             })
             .collect();
-        let args = json!({
-            "events": booking.events, "transfers": booking.transfers, "ledger": booking.ledger, "buckets": booking.buckets,
-            "hours": hours, "orders": booking.orders(), "timeline": booking.timeline, "tasks": booking.tasks,
-        });
-        sqlx::query(EVENTS).bind(args.to_string()).execute(&mut tx.conn).await?;
+        sqlx::query(EVENTS)
+            .bind(serde_json::to_string(&booking.events)?)
+            .bind(serde_json::to_string(&booking.transfers)?)
+            .bind(serde_json::to_string(&booking.ledger)?)
+            .bind(serde_json::to_string(&booking.buckets)?)
+            .bind(serde_json::to_string(&hours)?)
+            .bind(serde_json::to_string(&booking.orders())?)
+            .bind(serde_json::to_string(&booking.timeline)?)
+            .bind(serde_json::to_string(&booking.tasks)?)
+            .execute(&mut tx.conn)
+            .await?;
         tx.touched.topic("money");
     }
     if !booking.wallets.is_empty() {
