@@ -535,7 +535,8 @@ async fn no_mutation_of_a_signed_body_is_an_error_of_ours() {
         match answered.status {
             200 if answer["outcome"] == "duplicate" => {}
             200 => stored += 1,
-            400 => assert!(resigned, "{shown}"),
+            // A change can cancel itself out; then the signature is right, and the content type may still be wrong.
+            400 => assert!(resigned || changed == body, "{shown}"),
             401 => assert!(!resigned && changed != body, "{shown}"),
             status => panic!("{status} for {shown}"),
         }
