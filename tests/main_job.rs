@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use axum::http::StatusCode;
 use chotdon_tests::{ADMIN_TOKEN, Setup, TestShop};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -190,16 +191,16 @@ async fn moody_source(bad: usize) -> (String, Arc<AtomicUsize>) {
         let count = count.clone();
         async move {
             let nth = count.fetch_add(1, Ordering::SeqCst);
-            let status = if nth < bad { 503 } else { 200 };
-            (axum::http::StatusCode::from_u16(status).unwrap(), "Bài học\n")
+            let status = if nth < bad { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+            (status, "Bài học\n")
         }
     };
     let manifest = || async { axum::Json(json!({ "files": [{ "path": "bai.md" }] })) };
     let router = axum::Router::new()
         .route("/course/manifest.json", axum::routing::get(manifest))
         .route("/course/bai.md", axum::routing::get(file));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/course/manifest.json", listener.local_addr().unwrap());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}/course/manifest.json", listener.local_addr().expect("a bound address"));
     tokio::spawn(async move { axum::serve(listener, router).await });
     (url, asked)
 }
