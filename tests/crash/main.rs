@@ -1,6 +1,5 @@
 //! `kill -9` at random moments of the real program: what was acknowledged is there, every order completes once.
 //! `CHOTDON_TEST_QUICK=1` does a tenth; `CHOTDON_TEST_SEED` repeats a run.
-#![allow(clippy::unwrap_used)] // a test may stop anywhere
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // a test that cannot go on has failed; figures are printed
 
