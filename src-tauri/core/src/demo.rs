@@ -45,14 +45,17 @@ const COURSES: &[Sample] = &[
 /// The course whose source is missing until [`mend`] puts it there.
 const FAILING: (&str, &str, i64) = ("khoa-hoc-loi", "Khoá học lỗi (để thử nút Thử lại)", 99_000);
 
-/// Furnishes an empty demo shop; one that has courses is left as it is.
+/// Written last: a start that was cut off in the middle of furnishing does it again.
+const FURNISHED: &str = ".furnished";
+
+/// Furnishes a new demo shop; one that was furnished is left as it is.
 pub(crate) async fn furnish(shop: &Shop) -> anyhow::Result<()> {
     let store = shop.store();
-    if !store.courses().await?.is_empty() {
-        return Ok(());
-    }
     let now = shop.clock().now_ms();
     let sources = shop.data_dir().join("demo-courses");
+    if tokio::fs::try_exists(sources.join(FURNISHED)).await? {
+        return Ok(());
+    }
     if shop.config().shop.name.is_empty() {
         Config::save_section(shop.data_dir(), "shop", &json!({ "name": "Khoá học An" }))?;
         shop.reload().await?;
@@ -79,7 +82,8 @@ pub(crate) async fn furnish(shop: &Shop) -> anyhow::Result<()> {
         save(shop, slug, title, *price_vnd, &folder).await?;
     }
     let (slug, title, price_vnd) = FAILING;
-    save(shop, slug, title, price_vnd, &sources.join(slug)).await
+    save(shop, slug, title, price_vnd, &sources.join(slug)).await?;
+    write(&sources, &[(FURNISHED, "")]).await
 }
 
 /// Puts the failing course's source where it is looked for, so that a retry succeeds.
