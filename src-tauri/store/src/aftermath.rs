@@ -9,7 +9,7 @@ use crate::Result;
 use crate::enqueue::ensure_prepared;
 use crate::notices::{self, Raise};
 use crate::queue::{Settlement, StageResult, prepare_key};
-use crate::writer::Tx;
+use crate::writer::{Script, Tx, script};
 
 /// What a settled stage changes besides its task.
 #[derive(Debug, Clone, Default)]
@@ -98,7 +98,8 @@ pub struct MailIntent {
     pub subject: String,
 }
 
-const SHARED: &str = "\
+const SHARED: Script = script!(
+    "\
 INSERT INTO link (id, order_item_id, course_id, version, created_at, expires_at, max_downloads) \
   SELECT value ->> 'id', value ->> 'item', value ->> 'course', value ->> 'version', $1 ->> 'now', value ->> 'expires_at', value ->> 'max' \
     FROM json_each($1, '$.links') WHERE true \
@@ -113,9 +114,11 @@ INSERT INTO mail (order_id, task_id, message_id, recipient, subject, state, crea
 INSERT INTO timeline (order_id, at, kind, data) \
   SELECT $1 ->> 'order', $1 ->> 'now', 'shared', json_object('course', course.title) \
     FROM order_item JOIN course ON course.id = order_item.course_id WHERE order_item.order_id = $1 ->> 'order'; \
-SELECT code FROM orders WHERE id = $1 ->> 'order'";
+SELECT code FROM orders WHERE id = $1 ->> 'order'"
+);
 
-const DELIVERED: &str = "\
+const DELIVERED: Script = script!(
+    "\
 UPDATE mail SET state = 'sent', sent_at = $1 ->> 'now', reference = $1 ->> 'reference' WHERE message_id = $1 ->> 'message_id'; \
 UPDATE order_item SET delivery = 'delivered' WHERE order_id = $1 ->> 'order' AND delivery <> 'revoked'; \
 INSERT INTO hour_stat (hour, completed) SELECT ($1 ->> 'now') / 3600000, 1 \
@@ -129,7 +132,8 @@ INSERT INTO timeline (order_id, at, kind, data) VALUES \
 UPDATE notice SET state = 'resolved' WHERE state <> 'resolved' \
   AND merge_key = (SELECT err_group FROM task WHERE id = $1 ->> 'task') \
   AND NOT EXISTS (SELECT 1 FROM task WHERE state = 'failed' AND err_group = merge_key); \
-SELECT code FROM orders WHERE id = $1 ->> 'order'";
+SELECT code FROM orders WHERE id = $1 ->> 'order'"
+);
 
 const PREPARED: &str = "\
 INSERT INTO course_version (course_id, version, manifest, location, bytes, ready_at) \
@@ -168,7 +172,7 @@ macro_rules! held_up {
 }
 pub(crate) use held_up;
 
-const ATTEMPT_FAILED: &str = concat!(
+const ATTEMPT_FAILED: Script = script!(concat!(
     "INSERT INTO timeline (order_id, at, kind, data) SELECT held.order_id, $1 ->> 'now', 'attempt_failed', \
        json_object('task', task.kind, 'stage', task.stage, 'code', $1 ->> 'code', 'attempt', task.attempt, \
                    'max', task.max_attempt, 'retry_at', $1 ->> 'retry_at', 'detail', $1 ->> 'detail') \
@@ -177,7 +181,7 @@ const ATTEMPT_FAILED: &str = concat!(
     ") AS held WHERE task.id = $1 ->> 'task'; SELECT code FROM orders WHERE id IN (",
     held_up!(),
     ")"
-);
+));
 
 const GIVEN_UP: &str = concat!(
     "INSERT INTO timeline (order_id, at, kind, data) SELECT held.order_id, $1 ->> 'now', 'failed', \
@@ -208,9 +212,9 @@ impl Aftermath {
                     })
                     .collect();
                 let mail = json!({ "message_id": mail.message_id, "recipient": mail.recipient, "subject": mail.subject });
-                let codes = run(
+                let codes = closing(
                     tx,
-                    SHARED,
+                    &SHARED,
                     &json!({ "now": now, "task": task, "order": order, "links": links, "mail": mail }),
                 )
                 .await?;
@@ -219,7 +223,7 @@ impl Aftermath {
             }
             Self::Delivered { order, message_id, reference } => {
                 let args = json!({ "now": now, "task": task, "order": order, "message_id": message_id, "reference": reference });
-                let codes = run(tx, DELIVERED, &args).await?;
+                let codes = closing(tx, &DELIVERED, &args).await?;
                 tx.orders_changed(codes);
                 tx.touched.topics.extend(["failures".to_owned(), "notices".to_owned()]);
                 Ok(())
@@ -246,7 +250,7 @@ impl Aftermath {
             Self::AttemptFailed => {
                 let StageResult::Retry { run_at, error } = &settled.result else { return Ok(()) };
                 let args = json!({ "now": now, "task": task, "code": error.code, "retry_at": run_at, "detail": error.detail });
-                let codes = run(tx, ATTEMPT_FAILED, &args).await?;
+                let codes = closing(tx, &ATTEMPT_FAILED, &args).await?;
                 tx.orders_changed(codes);
                 Ok(())
             }
@@ -268,6 +272,12 @@ impl Aftermath {
             }
         }
     }
+}
+
+/// Runs a script after which nothing else of its settlement is written.
+async fn closing(tx: &mut Tx, script: &Script, args: &Value) -> Result<Vec<String>> {
+    let script = tx.closing(script);
+    run(tx, script, args).await
 }
 
 async fn run(tx: &mut Tx, script: &'static str, args: &Value) -> Result<Vec<String>> {

@@ -17,7 +17,7 @@ use chotdon_domain::money::Vnd;
 use chotdon_domain::order::{Flags, OrderMoney, Outcome, Stage};
 
 use crate::ledger::Tail;
-use crate::writer::{Request, Set, Tx};
+use crate::writer::{Request, Script, Set, Tx, script};
 use crate::{Error, Result, Store};
 
 use booking::Booking;
@@ -164,7 +164,8 @@ pub(crate) struct KnownCourse {
 }
 
 /// One statement for everything; `tag` says what a row is, the other columns are its words.
-const READ: &str = "\
+const READ: Script = script!(
+    "\
 SELECT 'event' AS tag, sepay_id AS a, 0 AS b, 0 AS c, 0 AS d, 0 AS e, 0 AS f, body_sha256 AS s, '' AS t \
   FROM sepay_event WHERE sepay_id IN (SELECT value FROM json_each($1, '$.ids')) \
 UNION ALL SELECT 'order', id, total_vnd, paid_vnd, flags, expires_at, prio, code, stage \
@@ -176,12 +177,13 @@ UNION ALL SELECT 'depositor', id, 0, 0, 0, 0, 0, deposit_code, '' \
   FROM customer WHERE deposit_code IN (SELECT value FROM json_each($1, '$.codes')) \
 UNION ALL SELECT 'account', 0, 0, 0, 0, 0, 0, account, coalesce(virtual_account, '') FROM bank_account \
 UNION ALL SELECT 'ledger', id, 0, 0, 0, 0, 0, hash, '' FROM ledger WHERE id = (SELECT max(id) FROM ledger) \
-UNION ALL SELECT 'transfer', coalesce(max(id), 0), 0, 0, 0, 0, 0, '', '' FROM transfer";
+UNION ALL SELECT 'transfer', coalesce(max(id), 0), 0, 0, 0, 0, 0, '', '' FROM transfer"
+);
 
 async fn read(tx: &mut Tx, inputs: &[Incoming], candidates: &[Vec<Candidate>]) -> Result<Known> {
     let ids: Vec<i64> = inputs.iter().map(|input| input.sepay_id).collect();
     let codes: Vec<&str> = candidates.iter().flatten().map(|candidate| candidate.code.as_str()).collect();
-    let rows = sqlx::query(READ)
+    let rows = sqlx::query(tx.opening(&READ))
         .bind(json!({ "ids": ids, "codes": codes }).to_string())
         .fetch_all(&mut tx.conn)
         .await?;

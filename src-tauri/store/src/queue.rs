@@ -13,7 +13,7 @@ use sqlx::sqlite::SqliteRow;
 use chotdon_domain::task::{Lane, TaskKind};
 
 use crate::aftermath::Aftermath;
-use crate::writer::{Request, Set, Tx};
+use crate::writer::{Request, Script, Set, Tx, script};
 use crate::{Error, Result, Store};
 
 /// `run_at` of a task that waits for another task and not for a time: the last millisecond of year 9999.
@@ -335,7 +335,9 @@ impl Set for Claiming {
     fn run<'c>(tx: &'c mut Tx, inputs: &'c [Claim]) -> BoxFuture<'c, Result<Vec<Vec<Claimed>>>> {
         Box::pin(async move {
             let mut outputs = Vec::with_capacity(inputs.len());
-            for claim in inputs {
+            let last = tx.is_last();
+            for (at, claim) in inputs.iter().enumerate() {
+                tx.set_last(last && at + 1 == inputs.len());
                 outputs.push(claim_one(tx, claim).await?);
             }
             Ok(outputs)
@@ -343,22 +345,24 @@ impl Set for Claiming {
     }
 }
 
-macro_rules! claim_sql {
+macro_rules! claim_script {
     ($order:literal) => {
-        concat!(
+        script!(concat!(
             "UPDATE task SET state = 'running', attempt = attempt + 1, lease_epoch = lease_epoch + 1, \
                lease_owner = $1, lease_until = $2, started_at = $3 \
              WHERE id IN (SELECT id FROM task WHERE state = 'ready' AND lane = $4 ORDER BY ",
             $order,
             " LIMIT $5) \
              RETURNING id, kind, prio, stage, attempt, max_attempt, lease_epoch, order_id, course_id, course_version, payload"
-        )
+        ))
     };
 }
 
+const MOST_URGENT: Script = claim_script!("prio, id");
+const OLDEST: Script = claim_script!("id");
+
 async fn claim_one(tx: &mut Tx, claim: &Claim) -> Result<Vec<Claimed>> {
-    let sql = if claim.oldest_first { claim_sql!("id") } else { claim_sql!("prio, id") };
-    let rows = sqlx::query(sql)
+    let rows = sqlx::query(tx.opening(if claim.oldest_first { &OLDEST } else { &MOST_URGENT }))
         .bind(&claim.owner)
         .bind(claim.until)
         .bind(claim.now)
@@ -375,6 +379,14 @@ async fn claim_one(tx: &mut Tx, claim: &Claim) -> Result<Vec<Claimed>> {
     Ok(claimed)
 }
 
+const BEGIN_ORDERS: Script = script!(
+    "UPDATE orders SET stage = 'processing' \
+     WHERE stage = 'paid' AND id IN ( \
+       SELECT value FROM json_each($1) UNION \
+       SELECT order_id FROM task WHERE state = 'scheduled' AND waits_on IN (SELECT value FROM json_each($2))) \
+     RETURNING code"
+);
+
 /// The orders that these tasks serve are being processed from this commit on.
 async fn begin_orders(tx: &mut Tx, claimed: &[Claimed]) -> Result<()> {
     let orders: Vec<i64> = claimed.iter().filter_map(|task| task.order_id).collect();
@@ -386,17 +398,11 @@ async fn begin_orders(tx: &mut Tx, claimed: &[Claimed]) -> Result<()> {
     if orders.is_empty() && courses.is_empty() {
         return Ok(());
     }
-    let codes: Vec<String> = sqlx::query_scalar(
-        "UPDATE orders SET stage = 'processing' \
-         WHERE stage = 'paid' AND id IN ( \
-           SELECT value FROM json_each($1) UNION \
-           SELECT order_id FROM task WHERE state = 'scheduled' AND waits_on IN (SELECT value FROM json_each($2))) \
-         RETURNING code",
-    )
-    .bind(serde_json::to_string(&orders)?)
-    .bind(serde_json::to_string(&courses)?)
-    .fetch_all(&mut tx.conn)
-    .await?;
+    let codes: Vec<String> = sqlx::query_scalar(tx.closing(&BEGIN_ORDERS))
+        .bind(serde_json::to_string(&orders)?)
+        .bind(serde_json::to_string(&courses)?)
+        .fetch_all(&mut tx.conn)
+        .await?;
     for code in codes {
         tx.touched.topic(format!("order:{code}"));
         tx.touched.topic("orders");
@@ -404,7 +410,7 @@ async fn begin_orders(tx: &mut Tx, claimed: &[Claimed]) -> Result<()> {
     Ok(())
 }
 
-fn claimed(row: &SqliteRow, now: i64) -> Result<Claimed> {
+pub(crate) fn claimed(row: &SqliteRow, now: i64) -> Result<Claimed> {
     let kind: String = row.try_get("kind")?;
     Ok(Claimed {
         id: row.try_get("id")?,
@@ -446,19 +452,18 @@ impl Set for Settling {
                 .filter(|(_, first)| **first)
                 .map(|(settlement, _)| fenced_row(settlement))
                 .collect();
-            let accepted: HashSet<i64> = sqlx::query_scalar(FENCED)
+            let last = tx.is_last();
+            let accepted: HashSet<i64> = sqlx::query_scalar(tx.opening(&FENCED))
                 .bind(serde_json::to_string(&rows)?)
                 .fetch_all(&mut tx.conn)
                 .await?
                 .into_iter()
                 .collect();
             let mut outputs = Vec::with_capacity(inputs.len());
-            let mut records = Vec::new();
             for (settlement, first) in inputs.iter().zip(first) {
                 let taken = first && accepted.contains(&settlement.task);
                 outputs.push(if taken { Settled::Accepted } else { Settled::Stale });
                 if taken {
-                    records.extend(record(settlement));
                     tx.touched.topic("queue");
                     match settlement.result {
                         StageResult::Retry { .. } | StageResult::Postponed { .. } => {
@@ -471,20 +476,43 @@ impl Set for Settling {
                     }
                 }
             }
-            if !records.is_empty() {
-                sqlx::query(RECORDS).bind(serde_json::to_string(&records)?).execute(&mut tx.conn).await?;
-            }
+            let mut follows = Vec::new();
             for (settlement, settled) in inputs.iter().zip(&outputs) {
-                if *settled == Settled::Accepted {
-                    settlement.aftermath.apply(tx, settlement).await?;
+                if *settled == Settled::Accepted && !matches!(settlement.aftermath, Aftermath::None) {
+                    follows.push(settlement);
                 }
+            }
+            let ends = follows.len();
+            for (at, settlement) in follows.into_iter().enumerate() {
+                tx.set_last(last && at + 1 == ends);
+                settlement.aftermath.apply(tx, settlement).await?;
             }
             Ok(outputs)
         })
     }
 }
 
-const FENCED: &str = "UPDATE task SET state = j.state, stage = j.stage, run_at = coalesce(j.run_at, task.run_at), \
+/// One settlement as the script below reads it.
+macro_rules! settled {
+    () => {
+        "FROM jsonb_each($1) AS j JOIN task ON task.id = j.value ->> 'task' \
+         WHERE task.lease_epoch = j.value ->> 'epoch' AND task.state = 'running'"
+    };
+}
+
+/// Keeps checkpoints and failed attempts, then moves the tasks: all three for those settlements only whose lease holds.
+const FENCED: Script = script!(concat!(
+    "INSERT INTO task_stage (task_id, stage, epoch, ended, output) \
+       SELECT task.id, j.value ->> 'ran', task.lease_epoch, j.value ->> 'now', j.value ->> 'output' ",
+    settled!(),
+    " AND j.value ->> 'output' IS NOT NULL \
+       ON CONFLICT (task_id, stage) DO UPDATE SET epoch = excluded.epoch, ended = excluded.ended, output = excluded.output; \
+     INSERT INTO attempt (task_id, stage, epoch, started, ended, err_class, err_code, detail) \
+       SELECT task.id, j.value ->> 'ran', task.lease_epoch, j.value ->> 'started', j.value ->> 'now', \
+              j.value ->> 'err_class', j.value ->> 'err_code', j.value ->> 'err_detail' ",
+    settled!(),
+    " AND j.value ->> 'err_code' IS NOT NULL; \
+     UPDATE task SET state = j.state, stage = j.stage, run_at = coalesce(j.run_at, task.run_at), \
        waits_on = j.waits_on, attempt = max(task.attempt - j.give_back, 0), \
        reclaims = CASE WHEN j.state = 'running' OR j.state = 'done' THEN 0 ELSE task.reclaims END, \
        lease_owner = CASE WHEN j.state = 'running' THEN task.lease_owner END, \
@@ -498,57 +526,46 @@ const FENCED: &str = "UPDATE task SET state = j.state, stage = j.stage, run_at =
                   value ->> 'err_detail' AS err_detail, value ->> 'finished_at' AS finished_at \
              FROM jsonb_each($1)) AS j \
      WHERE task.id = j.id AND task.lease_epoch = j.epoch AND task.state = 'running' \
-     RETURNING task.id";
-
-/// Checkpoints and failed attempts of one commit, told apart by their `is`.
-const RECORDS: &str = "INSERT INTO task_stage (task_id, stage, epoch, ended, output) \
-       SELECT value ->> 'task', value ->> 'stage', value ->> 'epoch', value ->> 'now', value ->> 'output' \
-         FROM jsonb_each($1) WHERE value ->> 'is' = 'stage' \
-       ON CONFLICT (task_id, stage) DO UPDATE SET epoch = excluded.epoch, ended = excluded.ended, output = excluded.output; \
-     INSERT INTO attempt (task_id, stage, epoch, started, ended, err_class, err_code, detail) \
-       SELECT value ->> 'task', value ->> 'stage', value ->> 'epoch', value ->> 'started', value ->> 'now', \
-              value ->> 'class', value ->> 'code', value ->> 'detail' \
-         FROM jsonb_each($1) WHERE value ->> 'is' = 'attempt'";
+     RETURNING task.id"
+));
 
 fn fenced_row(settlement: &Settlement) -> Value {
     let mut row = json!({
-        "task": settlement.task, "epoch": settlement.epoch, "stage": settlement.stage, "give_back": 0,
+        "task": settlement.task, "epoch": settlement.epoch, "ran": settlement.stage, "stage": settlement.stage,
+        "now": settlement.now, "give_back": 0,
     });
-    let fields = match &settlement.result {
-        StageResult::Checkpoint { next, .. } => json!({ "state": "running", "stage": next }),
-        StageResult::Done { .. } => json!({ "state": "done", "finished_at": settlement.now }),
-        StageResult::Retry { run_at, error } => json!({
-            "state": "scheduled", "run_at": run_at,
-            "err_class": error.class, "err_code": error.code, "err_detail": error.detail,
-        }),
-        StageResult::Failed { error } => json!({
-            "state": "failed", "finished_at": settlement.now,
-            "err_class": error.class, "err_code": error.code, "err_detail": error.detail,
-        }),
-        StageResult::Released => json!({ "state": "ready", "give_back": 1 }),
-        StageResult::Postponed { run_at } => {
-            json!({ "state": "scheduled", "run_at": run_at, "give_back": 1 })
-        }
-        StageResult::Waits { on } => {
-            json!({ "state": "scheduled", "run_at": NEVER, "waits_on": on, "give_back": 1 })
+    let failed = |error: &Failure| {
+        json!({
+            "err_class": error.class, "err_code": error.code, "err_detail": error.detail, "started": error.started,
+        })
+    };
+    let mut more = |fields: Value| {
+        if let (Value::Object(row), Value::Object(fields)) = (&mut row, fields) {
+            row.extend(fields);
         }
     };
-    if let (Value::Object(row), Value::Object(fields)) = (&mut row, fields) {
-        row.extend(fields);
+    match &settlement.result {
+        StageResult::Checkpoint { next, output } => {
+            more(json!({ "state": "running", "stage": next, "output": output }));
+        }
+        StageResult::Done { output } => {
+            more(json!({ "state": "done", "finished_at": settlement.now, "output": output }));
+        }
+        StageResult::Retry { run_at, error } => {
+            more(json!({ "state": "scheduled", "run_at": run_at }));
+            more(failed(error));
+        }
+        StageResult::Failed { error } => {
+            more(json!({ "state": "failed", "finished_at": settlement.now }));
+            more(failed(error));
+        }
+        StageResult::Released => more(json!({ "state": "ready", "give_back": 1 })),
+        StageResult::Postponed { run_at } => {
+            more(json!({ "state": "scheduled", "run_at": run_at, "give_back": 1 }));
+        }
+        StageResult::Waits { on } => {
+            more(json!({ "state": "scheduled", "run_at": NEVER, "waits_on": on, "give_back": 1 }));
+        }
     }
     row
-}
-
-fn record(settlement: &Settlement) -> Option<Value> {
-    let (task, epoch, stage, now) = (settlement.task, settlement.epoch, &settlement.stage, settlement.now);
-    match &settlement.result {
-        StageResult::Checkpoint { output, .. } | StageResult::Done { output } => Some(
-            json!({ "is": "stage", "task": task, "epoch": epoch, "stage": stage, "now": now, "output": output }),
-        ),
-        StageResult::Retry { error, .. } | StageResult::Failed { error } => Some(json!({
-            "is": "attempt", "task": task, "epoch": epoch, "stage": stage, "now": now, "started": error.started,
-            "class": error.class, "code": error.code, "detail": error.detail,
-        })),
-        StageResult::Released | StageResult::Postponed { .. } | StageResult::Waits { .. } => None,
-    }
 }

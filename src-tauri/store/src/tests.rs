@@ -1,5 +1,7 @@
 //! The store as its callers see it, on a real file.
 
+mod standby;
+
 use chotdon_domain::matching::Direction;
 use chotdon_domain::money::Vnd;
 use chotdon_domain::order::Outcome;
@@ -96,6 +98,16 @@ impl Bench {
             now: NOW + 1,
         };
         self.store.settle(settlement).await.unwrap()
+    }
+
+    async fn script(&self, sql: &'static str) {
+        let run = self.store.writer.run(move |tx| {
+            Box::pin(async move {
+                sqlx::query(sql).execute(&mut tx.conn).await?;
+                Ok(())
+            })
+        });
+        run.await.unwrap();
     }
 
     async fn number(&self, sql: &'static str) -> i64 {

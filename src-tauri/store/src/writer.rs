@@ -5,18 +5,20 @@
 //! set, then claims, so that a claim sees the tasks of its own commit. One sync for all, then every
 //! caller is answered. A batch that fails as a whole is run again one unit at a time.
 
+mod serving;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::future::BoxFuture;
-use sqlx::{Connection, SqliteConnection};
+use sqlx::SqliteConnection;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+use crate::standby::{Standby, Taken};
 use crate::{Error, Result, Tuning};
+use serving::Serving;
 
-/// At most this many units share a commit, which bounds how long one of them can wait for its neighbours.
-const BATCH: usize = 256;
 const QUEUE: usize = 4096;
 const CHANGES: usize = 1024;
 
@@ -37,17 +39,96 @@ impl Touched {
         self.topics.insert(topic.into());
     }
 
-    fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.topics.is_empty() && self.lanes.is_empty() && !self.scheduled
     }
 }
 
-/// The open transaction, as a unit of work sees it.
+/// The transaction, as a unit of work sees it.
 pub(crate) struct Tx {
     pub(crate) conn: SqliteConnection,
     pub(crate) touched: Touched,
     pub(crate) tuning: Arc<Tuning>,
+    /// The claim that stands ready, for whoever makes tasks ready in this commit.
+    pub(crate) standby: Standby,
+    /// Whether the transaction has begun and not ended.
+    open: bool,
+    /// Whether nothing follows: the next closing script ends the transaction.
+    last: bool,
+    /// The standing claim, once this commit has taken it up.
+    pub(crate) taken: Option<Taken>,
 }
+
+impl Tx {
+    pub(crate) fn new(conn: SqliteConnection, tuning: Arc<Tuning>, standby: Standby) -> Self {
+        Self { conn, touched: Touched::default(), tuning, standby, open: false, last: false, taken: None }
+    }
+
+    /// The text of a script that may be the first of its transaction, and begins it then.
+    pub(crate) fn opening(&mut self, script: &Script) -> &'static str {
+        if std::mem::replace(&mut self.open, true) { script.plain } else { script.begins }
+    }
+
+    /// The text of a script that may be the last of its transaction, and ends it then.
+    pub(crate) fn closing(&mut self, script: &Script) -> &'static str {
+        if self.last {
+            self.open = false;
+            script.ends
+        } else {
+            script.plain
+        }
+    }
+
+    /// Begins the transaction if nothing has yet.
+    async fn begin(&mut self) -> Result<()> {
+        if !std::mem::replace(&mut self.open, true) {
+            sqlx::query("BEGIN IMMEDIATE").execute(&mut self.conn).await?;
+        }
+        Ok(())
+    }
+
+    /// Forgets the transaction before.
+    fn start(&mut self) {
+        self.touched = Touched::default();
+        self.open = false;
+        self.last = false;
+    }
+
+    /// Whether a transaction has begun and not ended.
+    fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// Whether nothing follows in this commit.
+    pub(crate) fn is_last(&self) -> bool {
+        self.last
+    }
+
+    /// Says whether something follows; a set of several parts says so before each of them.
+    pub(crate) fn set_last(&mut self, last: bool) {
+        self.last = last;
+    }
+}
+
+/// A script in its three forms: a crossing to SQLite's thread costs more than most statements, so the first script
+/// of a transaction also begins it and the last one ends it.
+pub(crate) struct Script {
+    pub(crate) plain: &'static str,
+    pub(crate) begins: &'static str,
+    pub(crate) ends: &'static str,
+}
+
+/// Makes a [`Script`] of a literal.
+macro_rules! script {
+    ($sql:expr) => {
+        $crate::writer::Script {
+            plain: $sql,
+            begins: concat!("BEGIN IMMEDIATE; ", $sql),
+            ends: concat!($sql, "; COMMIT"),
+        }
+    };
+}
+pub(crate) use script;
 
 /// A unit of work of one caller: runs in a savepoint of its own, possibly more than once.
 pub(crate) trait Unit: Send {
@@ -126,10 +207,12 @@ pub(crate) struct Writer {
     closed: Arc<AtomicBool>,
     halted: Arc<AtomicBool>,
     done: Arc<tokio::sync::Notify>,
+    pub(crate) standby: Standby,
 }
 
 impl Writer {
     pub(crate) fn start(connection: SqliteConnection, tuning: Arc<Tuning>) -> Self {
+        let standby = Standby::default();
         let (requests, inbox) = mpsc::channel(QUEUE);
         let (changes, _) = broadcast::channel(CHANGES);
         let closed = Arc::new(AtomicBool::new(false));
@@ -141,9 +224,10 @@ impl Writer {
             closed: closed.clone(),
             halted: halted.clone(),
             done: done.clone(),
+            standby: standby.clone(),
         };
-        let bench = Bench {
-            tx: Tx { conn: connection, touched: Touched::default(), tuning },
+        let serving = Serving {
+            tx: Tx::new(connection, tuning, standby),
             inbox,
             changes,
             closed,
@@ -151,7 +235,7 @@ impl Writer {
             halt: halted,
         };
         tokio::spawn(async move {
-            bench.serve().await;
+            serving.serve().await;
             done.notify_one();
         });
         writer
@@ -207,201 +291,4 @@ impl Writer {
 
 fn closing() -> Error {
     Error::Unavailable("the shop is shutting down".to_owned())
-}
-
-/// Where the writer works: its connection and its inbox.
-struct Bench {
-    tx: Tx,
-    inbox: mpsc::Receiver<Request>,
-    changes: broadcast::Sender<Touched>,
-    closed: Arc<AtomicBool>,
-    halted: Option<Error>,
-    halt: Arc<AtomicBool>,
-}
-
-/// One batch, sorted by kind in the order in which it runs.
-#[derive(Default)]
-struct Batch {
-    settle: Vec<Asked<crate::queue::Settling>>,
-    work: Vec<Box<dyn Unit>>,
-    intake: Vec<Asked<crate::intake::Intake>>,
-    claim: Vec<Asked<crate::queue::Claiming>>,
-}
-
-impl Batch {
-    fn add(&mut self, request: Request) {
-        match request {
-            Request::Settle(asked) => self.settle.push(asked),
-            Request::Work(unit) => self.work.push(unit),
-            Request::Intake(asked) => self.intake.push(asked),
-            Request::Claim(asked) => self.claim.push(asked),
-        }
-    }
-
-    fn len(&self) -> usize {
-        self.settle.len() + self.work.len() + self.intake.len() + self.claim.len()
-    }
-
-    /// The same requests, one batch each.
-    fn singles(self) -> Vec<Self> {
-        let settle = self.settle.into_iter().map(|one| Self { settle: vec![one], ..Self::default() });
-        let work = self.work.into_iter().map(|one| Self { work: vec![one], ..Self::default() });
-        let intake = self.intake.into_iter().map(|one| Self { intake: vec![one], ..Self::default() });
-        let claim = self.claim.into_iter().map(|one| Self { claim: vec![one], ..Self::default() });
-        settle.chain(work).chain(intake).chain(claim).collect()
-    }
-
-    fn fail(self, error: &Error) {
-        self.settle.into_iter().for_each(|asked| drop(asked.reply.send(Err(error.clone()))));
-        self.work.into_iter().for_each(|unit| unit.failed(error.clone()));
-        self.intake.into_iter().for_each(|asked| drop(asked.reply.send(Err(error.clone()))));
-        self.claim.into_iter().for_each(|asked| drop(asked.reply.send(Err(error.clone()))));
-    }
-}
-
-/// What a batch that ran has to tell its callers once it is committed.
-struct Ran {
-    settled: Vec<<crate::queue::Settling as Set>::Output>,
-    refused: Vec<Option<Error>>,
-    taken: Vec<<crate::intake::Intake as Set>::Output>,
-    claimed: Vec<<crate::queue::Claiming as Set>::Output>,
-}
-
-impl Bench {
-    async fn serve(mut self) {
-        while let Some(first) = self.inbox.recv().await {
-            let mut batch = Batch::default();
-            batch.add(first);
-            while batch.len() < BATCH {
-                match self.inbox.try_recv() {
-                    Ok(request) => batch.add(request),
-                    Err(_) => break,
-                }
-            }
-            self.commit(batch).await;
-            if self.closed.load(Ordering::Acquire) && self.inbox.is_empty() {
-                break;
-            }
-        }
-        self.inbox.close();
-        while let Some(request) = self.inbox.recv().await {
-            let mut rest = Batch::default();
-            rest.add(request);
-            rest.fail(&closing());
-        }
-        if let Err(error) = self.tx.conn.close().await {
-            tracing::warn!(%error, "closing the database");
-        }
-    }
-
-    /// Commits `batch`, falling back to one commit per request when it fails as a whole.
-    async fn commit(&mut self, mut batch: Batch) {
-        if let Some(error) = &self.halted {
-            return batch.fail(error);
-        }
-        match self.attempt(&mut batch).await {
-            Ok(ran) => self.answer(batch, ran),
-            Err(error) => {
-                self.rollback().await;
-                self.note_halt(&error);
-                if batch.len() == 1
-                    || matches!(error, Error::Unavailable(_) | Error::Halted(_) | Error::Unusable(_))
-                {
-                    return batch.fail(&error);
-                }
-                tracing::warn!(%error, units = batch.len(), "a batch failed as a whole; running its units one by one");
-                for mut single in batch.singles() {
-                    match self.attempt(&mut single).await {
-                        Ok(ran) => self.answer(single, ran),
-                        Err(error) => {
-                            self.rollback().await;
-                            self.note_halt(&error);
-                            single.fail(&error);
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    async fn attempt(&mut self, batch: &mut Batch) -> Result<Ran> {
-        self.tx.touched = Touched::default();
-        sqlx::query("BEGIN IMMEDIATE").execute(&mut self.tx.conn).await?;
-        let settled = run_set::<crate::queue::Settling>(&mut self.tx, &mut batch.settle).await?;
-        let mut refused = Vec::with_capacity(batch.work.len());
-        for unit in &mut batch.work {
-            refused.push(run_unit(&mut self.tx, unit.as_mut()).await?);
-        }
-        let taken = run_set::<crate::intake::Intake>(&mut self.tx, &mut batch.intake).await?;
-        let claimed = run_set::<crate::queue::Claiming>(&mut self.tx, &mut batch.claim).await?;
-        sqlx::query("COMMIT").execute(&mut self.tx.conn).await?;
-        Ok(Ran { settled, refused, taken, claimed })
-    }
-
-    fn answer(&mut self, batch: Batch, ran: Ran) {
-        let touched = std::mem::take(&mut self.tx.touched);
-        if !touched.is_empty() {
-            let _ = self.changes.send(touched);
-        }
-        for (asked, output) in batch.settle.into_iter().zip(ran.settled) {
-            let _ = asked.reply.send(Ok(output));
-        }
-        for (unit, refused) in batch.work.into_iter().zip(ran.refused) {
-            match refused {
-                Some(error) => unit.failed(error),
-                None => unit.committed(),
-            }
-        }
-        for (asked, output) in batch.intake.into_iter().zip(ran.taken) {
-            let _ = asked.reply.send(Ok(output));
-        }
-        for (asked, output) in batch.claim.into_iter().zip(ran.claimed) {
-            let _ = asked.reply.send(Ok(output));
-        }
-    }
-
-    async fn rollback(&mut self) {
-        // SQLite has already rolled back by itself after some errors; then this one is refused, harmlessly.
-        if let Err(error) = sqlx::query("ROLLBACK").execute(&mut self.tx.conn).await {
-            tracing::debug!(%error, "rollback");
-        }
-    }
-
-    fn note_halt(&mut self, error: &Error) {
-        if matches!(error, Error::Halted(_)) {
-            tracing::error!(%error, "the disk failed to sync; no further write is acknowledged");
-            self.halted = Some(error.clone());
-            self.halt.store(true, Ordering::Release);
-        }
-    }
-}
-
-async fn run_set<S: Set>(tx: &mut Tx, asked: &mut Vec<Asked<S>>) -> Result<Vec<S::Output>> {
-    if asked.is_empty() {
-        return Ok(Vec::new());
-    }
-    let (inputs, replies): (Vec<_>, Vec<_>) = asked.drain(..).map(|one| (one.input, one.reply)).unzip();
-    let outputs = S::run(tx, &inputs).await;
-    asked.extend(inputs.into_iter().zip(replies).map(|(input, reply)| Asked { input, reply }));
-    let outputs = outputs?;
-    debug_assert_eq!(outputs.len(), asked.len(), "one answer per caller");
-    Ok(outputs)
-}
-
-/// Runs one unit in a savepoint. A refusal undoes that unit alone; any other error is the batch's.
-async fn run_unit(tx: &mut Tx, unit: &mut dyn Unit) -> Result<Option<Error>> {
-    let before = tx.touched.clone();
-    sqlx::query("SAVEPOINT unit").execute(&mut tx.conn).await?;
-    match unit.run(tx).await {
-        Ok(()) => {
-            sqlx::query("RELEASE unit").execute(&mut tx.conn).await?;
-            Ok(None)
-        }
-        Err(error) if error.is_refusal() => {
-            sqlx::query("ROLLBACK TO unit; RELEASE unit").execute(&mut tx.conn).await?;
-            tx.touched = before;
-            Ok(Some(error))
-        }
-        Err(error) => Err(error),
-    }
 }

@@ -4,6 +4,7 @@
 //! one question every 30 seconds. Results are settled with the epoch of the claim; see `settle`.
 
 mod sight;
+mod standing;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
@@ -11,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, broadcast, mpsc};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -113,6 +114,8 @@ pub(super) struct Inner {
     next_due: AtomicI64,
     outlook_wanted: AtomicBool,
     in_work: AtomicUsize,
+    /// Seats that a standing claim may still fill.
+    reserved: AtomicUsize,
 }
 
 /// A task in work.
@@ -165,33 +168,45 @@ impl Pool {
                 next_due: AtomicI64::new(i64::MAX),
                 outlook_wanted: AtomicBool::new(true),
                 in_work: AtomicUsize::new(0),
+                reserved: AtomicUsize::new(0),
             }),
         }
     }
 
     /// Claims and runs tasks until [`Pool::drain`]. `changes` must have been subscribed before the store was written to.
-    pub async fn run(self, mut changes: tokio::sync::broadcast::Receiver<Touched>) {
+    pub async fn run(self, mut changes: broadcast::Receiver<Touched>) {
         let inner = &self.inner;
         self.reload_lanes().await;
+        let (grants, mut granted) = mpsc::unbounded_channel();
         loop {
             // Armed before the claim: a slot freed while claiming is not missed.
             let woken = inner.wake.notified();
             self.look_ahead().await;
             self.fill().await;
+            self.stand_by(&grants);
             tokio::select! {
                 () = inner.stop.cancelled() => break,
                 () = woken => {}
+                Some(tasks) = granted.recv() => self.start_granted(tasks),
                 changed = changes.recv() => match changed {
                     Ok(touched) => inner.note(&touched),
-                    Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => inner.expect_anything(),
-                    Err(tokio::sync::broadcast::error::RecvError::Closed) => break,
+                    Err(broadcast::error::RecvError::Lagged(_)) => inner.expect_anything(),
+                    Err(broadcast::error::RecvError::Closed) => break,
                 },
                 () = inner.clock.sleep(inner.until_due()) => inner.outlook_wanted.store(true, Ordering::Release),
             }
             while let Ok(touched) = changes.try_recv() {
                 inner.note(&touched);
             }
+            if inner.store.stand_down() {
+                inner.reserved.store(0, Ordering::Release);
+            }
+            while let Ok(tasks) = granted.try_recv() {
+                self.start_granted(tasks);
+            }
         }
+        drop(grants);
+        self.stand_down(granted).await;
     }
 
     /// Reads what is due, at start, when something was scheduled, and when the timer says so.
@@ -278,7 +293,7 @@ impl Pool {
         let workers = self.inner.settings().workers;
         let running = self.inner.running();
         let of = |lane: Lane| running.values().filter(|one| one.task.kind.lane() == lane).count();
-        let shared = of(Lane::Order) + of(Lane::Course);
+        let shared = of(Lane::Order) + of(Lane::Course) + self.inner.reserved.load(Ordering::Acquire);
         let free = match lane {
             Lane::Owner => 1_usize.saturating_sub(of(Lane::Owner)),
             Lane::Order => workers.saturating_sub(shared),
@@ -356,6 +371,7 @@ impl Pool {
     pub async fn drain(&self, grace: Duration) {
         let inner = &self.inner;
         inner.draining.store(true, Ordering::Release);
+        inner.wake.notify_one();
         let grace = inner.clock.sleep(grace);
         tokio::pin!(grace);
         let mut stopped = false;

@@ -6,9 +6,12 @@ use super::Booking;
 use crate::Result;
 use crate::enqueue::ensure_prepared;
 use crate::notices::{self, NEEDS_OWNER, Raise};
-use crate::writer::Tx;
+use crate::standby::standing_claim;
+use crate::writer::{Script, Tx, script};
 
-const EVENTS: &str = "\
+macro_rules! events {
+    () => {
+        "\
 INSERT INTO sepay_event (sepay_id, source, received_at, body, body_sha256, outcome) \
   SELECT value ->> 'id', value ->> 'source', value ->> 'at', value ->> 'body', value ->> 'hash', value ->> 'outcome' \
     FROM jsonb_each($1); \
@@ -39,16 +42,28 @@ INSERT INTO task (kind, lane, prio, state, stage, run_at, waits_on, max_attempt,
   SELECT 'deliver_order', 'order', value ->> 'prio', value ->> 'state', 'share', value ->> 'run_at', value ->> 'waits_on', \
          value ->> 'max', 'deliver:' || (value ->> 'order'), value ->> 'order', value ->> 'at' \
     FROM jsonb_each($8) WHERE true \
-  ON CONFLICT (dedupe_key) WHERE dedupe_key IS NOT NULL AND state NOT IN ('done','failed','cancelled') DO NOTHING";
+  ON CONFLICT (dedupe_key) WHERE dedupe_key IS NOT NULL AND state NOT IN ('done','failed','cancelled') DO NOTHING; \
+UPDATE sepay_event SET repeats = repeats + j.n, other_body = coalesce(other_body, j.other) \
+  FROM (SELECT value ->> 'id' AS id, count(*) AS n, max(value ->> 'other') AS other FROM json_each($9) GROUP BY 1) AS j \
+  WHERE sepay_event.sepay_id = j.id"
+    };
+}
+
+const EVENTS: Script = script!(events!());
+
+/// The same, and the standing claim on the deliveries that it queued.
+const EVENTS_AND_CLAIM: Script = script!(concat!(events!(), "; ", standing_claim!("$10")));
 
 const WALLETS: &str = "\
 UPDATE customer SET wallet_vnd = wallet_vnd + (SELECT value ->> 1 FROM json_each($1) WHERE value ->> 0 = customer.id) \
   WHERE id IN (SELECT value ->> 0 FROM json_each($1))";
 
-const REPEATS: &str = "\
+const REPEATS: Script = script!(
+    "\
 UPDATE sepay_event SET repeats = repeats + j.n, other_body = coalesce(other_body, j.other) \
   FROM (SELECT value ->> 'id' AS id, count(*) AS n, max(value ->> 'other') AS other FROM json_each($1) GROUP BY 1) AS j \
-  WHERE sepay_event.sepay_id = j.id";
+  WHERE sepay_event.sepay_id = j.id"
+);
 
 const PREPARING: &str = "\
 UPDATE order_item SET delivery = 'preparing' \
@@ -56,33 +71,9 @@ UPDATE order_item SET delivery = 'preparing' \
     AND course_id IN (SELECT id FROM course WHERE ready = 0)";
 
 pub(super) async fn write(tx: &mut Tx, booking: Booking) -> Result<()> {
-    if !booking.events.is_empty() {
-        let hours: Vec<Value> = booking
-            .hours
-            .iter()
-            .map(|(hour, gain)| {
-                json!({ "hour": hour, "in": gain.in_vnd, "transfers": gain.transfers, "paid": gain.paid, "topups": gain.topups })
-            })
-            .collect();
-        sqlx::query(EVENTS)
-            .bind(serde_json::to_string(&booking.events)?)
-            .bind(serde_json::to_string(&booking.transfers)?)
-            .bind(serde_json::to_string(&booking.ledger)?)
-            .bind(serde_json::to_string(&booking.buckets)?)
-            .bind(serde_json::to_string(&hours)?)
-            .bind(serde_json::to_string(&booking.orders())?)
-            .bind(serde_json::to_string(&booking.timeline)?)
-            .bind(serde_json::to_string(&booking.tasks)?)
-            .execute(&mut tx.conn)
-            .await?;
-        tx.touched.topic("money");
-    }
     if !booking.wallets.is_empty() {
         let wallets: Vec<(i64, i64)> = booking.wallets.iter().map(|(id, credit)| (*id, *credit)).collect();
         sqlx::query(WALLETS).bind(serde_json::to_string(&wallets)?).execute(&mut tx.conn).await?;
-    }
-    if !booking.repeats.is_empty() {
-        sqlx::query(REPEATS).bind(serde_json::to_string(&booking.repeats)?).execute(&mut tx.conn).await?;
     }
     if !booking.wanted.is_empty() {
         for (course, version) in &booking.wanted {
@@ -103,6 +94,39 @@ pub(super) async fn write(tx: &mut Tx, booking: Booking) -> Result<()> {
     if booking.settled_any {
         tx.ready(["order"].into_iter());
     }
+    let repeats = serde_json::to_string(&booking.repeats)?;
+    if booking.events.is_empty() {
+        sqlx::query(tx.closing(&REPEATS)).bind(repeats).execute(&mut tx.conn).await?;
+    } else {
+        tx.touched.topic("money");
+        events(tx, &booking, repeats).await?;
+    }
     tx.orders_changed(booking.changed);
     Ok(())
+}
+
+async fn events(tx: &mut Tx, booking: &Booking, repeats: String) -> Result<()> {
+    let hours: Vec<Value> = booking
+        .hours
+        .iter()
+        .map(|(hour, gain)| {
+            json!({ "hour": hour, "in": gain.in_vnd, "transfers": gain.transfers, "paid": gain.paid, "topups": gain.topups })
+        })
+        .collect();
+    let takes_up = tx.is_last() && booking.settled_any;
+    let claim = takes_up.then(|| tx.take_standing()).flatten();
+    let rows = sqlx::query(tx.closing(if claim.is_some() { &EVENTS_AND_CLAIM } else { &EVENTS }))
+        .bind(serde_json::to_string(&booking.events)?)
+        .bind(serde_json::to_string(&booking.transfers)?)
+        .bind(serde_json::to_string(&booking.ledger)?)
+        .bind(serde_json::to_string(&booking.buckets)?)
+        .bind(serde_json::to_string(&hours)?)
+        .bind(serde_json::to_string(&booking.orders())?)
+        .bind(serde_json::to_string(&booking.timeline)?)
+        .bind(serde_json::to_string(&booking.tasks)?)
+        .bind(repeats)
+        .bind(claim)
+        .fetch_all(&mut tx.conn)
+        .await?;
+    tx.note_granted(&rows)
 }

@@ -1,0 +1,236 @@
+//! The writer at work: takes what waits, runs it as one transaction, answers everybody.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use sqlx::Connection;
+use tokio::sync::{broadcast, mpsc};
+
+use super::{Asked, Request, Set, Touched, Tx, Unit, closing};
+use crate::{Error, Result};
+
+/// At most this many units share a commit, which bounds how long one of them can wait for its neighbours.
+const BATCH: usize = 256;
+
+/// Where the writer works: its connection and its inbox.
+pub(super) struct Serving {
+    pub(super) tx: Tx,
+    pub(super) inbox: mpsc::Receiver<Request>,
+    pub(super) changes: broadcast::Sender<Touched>,
+    pub(super) closed: Arc<AtomicBool>,
+    pub(super) halted: Option<Error>,
+    pub(super) halt: Arc<AtomicBool>,
+}
+
+/// One batch, sorted by kind in the order in which it runs.
+#[derive(Default)]
+struct Batch {
+    settle: Vec<Asked<crate::queue::Settling>>,
+    work: Vec<Box<dyn Unit>>,
+    intake: Vec<Asked<crate::intake::Intake>>,
+    claim: Vec<Asked<crate::queue::Claiming>>,
+}
+
+impl Batch {
+    fn add(&mut self, request: Request) {
+        match request {
+            Request::Settle(asked) => self.settle.push(asked),
+            Request::Work(unit) => self.work.push(unit),
+            Request::Intake(asked) => self.intake.push(asked),
+            Request::Claim(asked) => self.claim.push(asked),
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.settle.len() + self.work.len() + self.intake.len() + self.claim.len()
+    }
+
+    /// The same requests, one batch each.
+    fn singles(self) -> Vec<Self> {
+        let settle = self.settle.into_iter().map(|one| Self { settle: vec![one], ..Self::default() });
+        let work = self.work.into_iter().map(|one| Self { work: vec![one], ..Self::default() });
+        let intake = self.intake.into_iter().map(|one| Self { intake: vec![one], ..Self::default() });
+        let claim = self.claim.into_iter().map(|one| Self { claim: vec![one], ..Self::default() });
+        settle.chain(work).chain(intake).chain(claim).collect()
+    }
+
+    fn fail(self, error: &Error) {
+        self.settle.into_iter().for_each(|asked| drop(asked.reply.send(Err(error.clone()))));
+        self.work.into_iter().for_each(|unit| unit.failed(error.clone()));
+        self.intake.into_iter().for_each(|asked| drop(asked.reply.send(Err(error.clone()))));
+        self.claim.into_iter().for_each(|asked| drop(asked.reply.send(Err(error.clone()))));
+    }
+}
+
+/// What a batch that ran has to tell its callers once it is committed.
+struct Ran {
+    settled: Vec<<crate::queue::Settling as Set>::Output>,
+    refused: Vec<Option<Error>>,
+    taken: Vec<<crate::intake::Intake as Set>::Output>,
+    claimed: Vec<<crate::queue::Claiming as Set>::Output>,
+}
+
+impl Serving {
+    pub(super) async fn serve(mut self) {
+        while let Some(first) = self.inbox.recv().await {
+            let mut batch = Batch::default();
+            batch.add(first);
+            while batch.len() < BATCH {
+                match self.inbox.try_recv() {
+                    Ok(request) => batch.add(request),
+                    Err(_) => break,
+                }
+            }
+            self.commit(batch).await;
+            if self.closed.load(Ordering::Acquire) && self.inbox.is_empty() {
+                break;
+            }
+        }
+        self.inbox.close();
+        while let Some(request) = self.inbox.recv().await {
+            let mut rest = Batch::default();
+            rest.add(request);
+            rest.fail(&closing());
+        }
+        if let Err(error) = self.tx.conn.close().await {
+            tracing::warn!(%error, "closing the database");
+        }
+    }
+
+    /// Commits `batch`, falling back to one commit per request when it fails as a whole.
+    async fn commit(&mut self, mut batch: Batch) {
+        if let Some(error) = &self.halted {
+            return batch.fail(error);
+        }
+        match self.attempt(&mut batch).await {
+            Ok(ran) => self.answer(batch, ran),
+            Err(error) => {
+                self.rollback().await;
+                self.note_halt(&error);
+                if batch.len() == 1
+                    || matches!(error, Error::Unavailable(_) | Error::Halted(_) | Error::Unusable(_))
+                {
+                    return batch.fail(&error);
+                }
+                tracing::warn!(%error, units = batch.len(), "a batch failed as a whole; running its units one by one");
+                for mut single in batch.singles() {
+                    match self.attempt(&mut single).await {
+                        Ok(ran) => self.answer(single, ran),
+                        Err(error) => {
+                            self.rollback().await;
+                            self.note_halt(&error);
+                            single.fail(&error);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    async fn attempt(&mut self, batch: &mut Batch) -> Result<Ran> {
+        let alone = batch.len() == 1;
+        let tx = &mut self.tx;
+        tx.start();
+        tx.set_last(batch.work.is_empty() && batch.intake.is_empty() && batch.claim.is_empty());
+        let settled = run_set::<crate::queue::Settling>(tx, &mut batch.settle).await?;
+        tx.set_last(false);
+        let mut refused = Vec::with_capacity(batch.work.len());
+        for unit in &mut batch.work {
+            tx.begin().await?;
+            refused.push(match alone {
+                true => run_alone(tx, unit.as_mut()).await?,
+                false => run_unit(tx, unit.as_mut()).await?,
+            });
+        }
+        tx.set_last(batch.claim.is_empty());
+        let taken = run_set::<crate::intake::Intake>(tx, &mut batch.intake).await?;
+        tx.set_last(true);
+        let claimed = run_set::<crate::queue::Claiming>(tx, &mut batch.claim).await?;
+        if tx.is_open() {
+            tx.end().await?;
+        }
+        Ok(Ran { settled, refused, taken, claimed })
+    }
+
+    fn answer(&mut self, batch: Batch, ran: Ran) {
+        self.tx.grant(true);
+        let touched = std::mem::take(&mut self.tx.touched);
+        if !touched.is_empty() {
+            let _ = self.changes.send(touched);
+        }
+        for (asked, output) in batch.settle.into_iter().zip(ran.settled) {
+            let _ = asked.reply.send(Ok(output));
+        }
+        for (unit, refused) in batch.work.into_iter().zip(ran.refused) {
+            match refused {
+                Some(error) => unit.failed(error),
+                None => unit.committed(),
+            }
+        }
+        for (asked, output) in batch.intake.into_iter().zip(ran.taken) {
+            let _ = asked.reply.send(Ok(output));
+        }
+        for (asked, output) in batch.claim.into_iter().zip(ran.claimed) {
+            let _ = asked.reply.send(Ok(output));
+        }
+    }
+
+    async fn rollback(&mut self) {
+        self.tx.grant(false);
+        // SQLite has already rolled back by itself after some errors; then this one is refused, harmlessly.
+        if let Err(error) = sqlx::query("ROLLBACK").execute(&mut self.tx.conn).await {
+            tracing::debug!(%error, "rollback");
+        }
+    }
+
+    fn note_halt(&mut self, error: &Error) {
+        if matches!(error, Error::Halted(_)) {
+            tracing::error!(%error, "the disk failed to sync; no further write is acknowledged");
+            self.halted = Some(error.clone());
+            self.halt.store(true, Ordering::Release);
+        }
+    }
+}
+
+async fn run_set<S: Set>(tx: &mut Tx, asked: &mut Vec<Asked<S>>) -> Result<Vec<S::Output>> {
+    if asked.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (inputs, replies): (Vec<_>, Vec<_>) = asked.drain(..).map(|one| (one.input, one.reply)).unzip();
+    let outputs = S::run(tx, &inputs).await;
+    asked.extend(inputs.into_iter().zip(replies).map(|(input, reply)| Asked { input, reply }));
+    let outputs = outputs?;
+    debug_assert_eq!(outputs.len(), asked.len(), "one answer per caller");
+    Ok(outputs)
+}
+
+/// Runs a unit that is alone in its transaction, which a refusal ends.
+async fn run_alone(tx: &mut Tx, unit: &mut dyn Unit) -> Result<Option<Error>> {
+    match unit.run(tx).await {
+        Ok(()) => Ok(None),
+        Err(error) if error.is_refusal() => {
+            sqlx::query("ROLLBACK").execute(&mut tx.conn).await?;
+            tx.start();
+            Ok(Some(error))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Runs one unit in a savepoint. A refusal undoes that unit alone; any other error is the batch's.
+async fn run_unit(tx: &mut Tx, unit: &mut dyn Unit) -> Result<Option<Error>> {
+    let before = tx.touched.clone();
+    sqlx::query("SAVEPOINT unit").execute(&mut tx.conn).await?;
+    match unit.run(tx).await {
+        Ok(()) => {
+            sqlx::query("RELEASE unit").execute(&mut tx.conn).await?;
+            Ok(None)
+        }
+        Err(error) if error.is_refusal() => {
+            sqlx::query("ROLLBACK TO unit; RELEASE unit").execute(&mut tx.conn).await?;
+            tx.touched = before;
+            Ok(Some(error))
+        }
+        Err(error) => Err(error),
+    }
+}
