@@ -10,11 +10,13 @@ mod cases;
 mod catalogue;
 mod enqueue;
 mod error;
+mod guard;
 mod intake;
 mod ledger;
 mod notices;
 mod open;
 mod orders;
+mod posting;
 mod queue;
 mod queue_actions;
 pub mod read;
@@ -43,3 +45,5 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod migration_tests;

@@ -3,7 +3,7 @@
 use futures::TryStreamExt;
 use sqlx::Row;
 
-use crate::ledger::row_hash;
+use crate::ledger::LedgerText;
 use crate::{Result, Store};
 
 /// What a check found.
@@ -106,26 +106,29 @@ impl Store {
 
     async fn verify_chain(&self, findings: &mut Findings) -> Result<()> {
         let mut rows = sqlx::query(
-            "SELECT id, at, debit, credit, amount_vnd, transfer_id, reason, prev_hash, hash FROM ledger ORDER BY id",
+            "SELECT id, at, debit, credit, amount_vnd, transfer_id, reason, prev_hash, hash, actor, note, reverses \
+             FROM ledger ORDER BY id",
         )
         .fetch(&self.reader);
         let mut previous = String::new();
         let mut expected = 1_i64;
         while let Some(row) = rows.try_next().await? {
             let id: i64 = row.try_get("id")?;
-            let (prev, hash): (String, String) = (row.try_get("prev_hash")?, row.try_get("hash")?);
-            let (debit, credit, reason): (String, String, String) =
-                (row.try_get("debit")?, row.try_get("credit")?, row.try_get("reason")?);
-            let computed = row_hash(
-                &prev,
+            let (prev, hash): (&str, String) = (row.try_get("prev_hash")?, row.try_get("hash")?);
+            let computed = LedgerText {
+                prev,
                 id,
-                row.try_get("at")?,
-                &debit,
-                &credit,
-                row.try_get("amount_vnd")?,
-                row.try_get("transfer_id")?,
-                &reason,
-            );
+                at: row.try_get("at")?,
+                debit: row.try_get("debit")?,
+                credit: row.try_get("credit")?,
+                amount: row.try_get("amount_vnd")?,
+                transfer: row.try_get("transfer_id")?,
+                reason: row.try_get("reason")?,
+                actor: row.try_get("actor")?,
+                note: row.try_get("note")?,
+                reverses: row.try_get("reverses")?,
+            }
+            .hash();
             if id != expected {
                 findings.problems.push(format!("ledger row {expected} is missing"));
             }

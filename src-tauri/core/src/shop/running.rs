@@ -114,7 +114,7 @@ impl Running for Shop {
         self.inner.pool.progress()
     }
 
-    fn per_minute(&self) -> Vec<[u64; 3]> {
+    fn per_minute(&self) -> Vec<[u64; Lane::COUNT]> {
         self.inner.pool.per_minute()
     }
 

@@ -26,6 +26,9 @@ impl Stages for ShopStages {
                 TaskKind::PrepareCourse => prepare_course::run(&self.0, task, cx).await,
                 TaskKind::DeliverOrder => deliver_order::run(&self.0, task, cx).await,
                 TaskKind::NotifyOwner => notify_owner::run(&self.0, task, cx).await,
+                TaskKind::MailCustomer | TaskKind::SendWebhook => {
+                    Err(StageError::permanent("internal", "this kind of task is not done here".to_owned()))
+                }
             }
         })
     }
