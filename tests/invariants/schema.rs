@@ -90,7 +90,9 @@ fn list(text: &str) -> Option<(&str, Vec<String>)> {
 fn widen(lists: &mut BTreeMap<String, Vec<String>>, rest: &str) {
     let plain = rest.replace("''", "\"");
     let parts: Vec<&str> = plain.split('\'').collect();
-    let [_, before, _, after, _, table, _] = parts[..] else { panic!("a change of the schema in another form: {rest}") };
+    let [_, before, _, after, _, table, _] = parts[..] else {
+        panic!("a change of the schema in another form: {rest}")
+    };
     let read = |text: &str| {
         let (column, values) = list(text).unwrap_or_else(|| panic!("no list: {text}"));
         (column.to_owned(), values.iter().map(|value| value.trim_matches('"').to_owned()).collect::<Vec<_>>())
@@ -117,7 +119,8 @@ fn the_lists_of_the_schema_are_found() {
     assert_eq!(lists, BTreeMap::from([("a.b".to_owned(), vec!["x".to_owned(), "y".to_owned()])]));
 
     let wider = "UPDATE sqlite_schema SET sql = replace(sql, 'b IN (''x'',''y'')', 'b IN (''x'',''y'',''z'')') WHERE name = 'a';";
-    let lists = check_lists(&[Source::new("migrations/1.sql", sample), Source::new("migrations/2.sql", wider)]);
+    let lists =
+        check_lists(&[Source::new("migrations/1.sql", sample), Source::new("migrations/2.sql", wider)]);
     assert_eq!(lists["a.b"], ["x", "y", "z"]);
 }
 

@@ -44,6 +44,6 @@ pub use writer::Touched;
 pub type Result<T> = std::result::Result<T, Error>;
 
 #[cfg(test)]
-mod tests;
-#[cfg(test)]
 mod migration_tests;
+#[cfg(test)]
+mod tests;

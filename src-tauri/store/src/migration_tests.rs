@@ -57,14 +57,19 @@ async fn of_the_first_schema(dir: &Path) {
 }
 
 async fn schema(conn: &mut SqliteConnection) -> Vec<(String, String)> {
-    sqlx::query_as("SELECT name, coalesce(sql, '') FROM sqlite_schema ORDER BY type, name").fetch_all(conn).await.unwrap()
+    sqlx::query_as("SELECT name, coalesce(sql, '') FROM sqlite_schema ORDER BY type, name")
+        .fetch_all(conn)
+        .await
+        .unwrap()
 }
 
 async fn sound_and_in_use(dir: &Path) {
     let store = Store::open(dir).await.unwrap();
     assert_eq!(store.verify().await.unwrap().problems, Vec::<String>::new());
-    let reason: Option<String> =
-        sqlx::query_scalar("SELECT reason FROM lane WHERE name = 'course'").fetch_one(&store.reader).await.unwrap();
+    let reason: Option<String> = sqlx::query_scalar("SELECT reason FROM lane WHERE name = 'course'")
+        .fetch_one(&store.reader)
+        .await
+        .unwrap();
     assert_eq!(reason.as_deref(), Some("lunch"), "what was there is still there");
     store
         .writer
@@ -110,7 +115,10 @@ async fn a_shop_of_the_first_schema_becomes_one_of_today_with_its_rows() {
         .fetch_one(&mut connect(old.path()).await)
         .await
         .unwrap();
-    assert!(lists.contains("'mail_customer','send_webhook'") && lists.contains("'owner','webhook'"), "{lists}");
+    assert!(
+        lists.contains("'mail_customer','send_webhook'") && lists.contains("'owner','webhook'"),
+        "{lists}"
+    );
 }
 
 #[tokio::test]

@@ -127,8 +127,12 @@ fn deltas(movements: &[Movement]) -> Result<BTreeMap<Account, i64>> {
         if movement.amount <= 0 || movement.debit == movement.credit {
             return Err(Error::Invalid("a movement needs an amount above zero and two accounts".to_owned()));
         }
-        if movement.credit == Account::Bank || (movement.debit == Account::Bank && movement.transfer.is_none()) {
-            return Err(Error::Invalid("money comes from the bank by a transfer, and never goes back".to_owned()));
+        if movement.credit == Account::Bank
+            || (movement.debit == Account::Bank && movement.transfer.is_none())
+        {
+            return Err(Error::Invalid(
+                "money comes from the bank by a transfer, and never goes back".to_owned(),
+            ));
         }
         for (account, by) in [(movement.debit, -movement.amount), (movement.credit, movement.amount)] {
             let gain: &mut i64 = deltas.entry(account).or_default();
@@ -178,7 +182,10 @@ async fn read(tx: &mut Tx, deltas: &BTreeMap<Account, i64>, movements: &[Movemen
                 known.wallets.insert(id, balance);
             }
             "reversed" => {
-                return Err(Error::refused("already_reversed", format!("ledger row {id} was taken back before")));
+                return Err(Error::refused(
+                    "already_reversed",
+                    format!("ledger row {id} was taken back before"),
+                ));
             }
             _ => {
                 known.buckets.insert(name, balance);

@@ -162,7 +162,9 @@ async fn intake_can_ask_for_the_same_check() {
     let checked = |store: Store| async move {
         store
             .writer
-            .run(|tx| Box::pin(async move { check_touched(tx, &[Account::Order(1), Account::Wallet(1)]).await }))
+            .run(|tx| {
+                Box::pin(async move { check_touched(tx, &[Account::Order(1), Account::Wallet(1)]).await })
+            })
             .await
     };
     checked(store.clone()).await.unwrap();

@@ -1300,7 +1300,7 @@ export interface components {
             rows: {
                 /** Format: int64 */
                 id: number;
-                /** @description `prepare_course`, `deliver_order`, `notify_owner`. */
+                /** @description `prepare_course`, `deliver_order`, `notify_owner`, `mail_customer`, `send_webhook`. */
                 kind: string;
                 lane: string;
                 state: components["schemas"]["TaskState"];
@@ -1625,7 +1625,7 @@ export interface components {
         TaskRow: {
             /** Format: int64 */
             id: number;
-            /** @description `prepare_course`, `deliver_order`, `notify_owner`. */
+            /** @description `prepare_course`, `deliver_order`, `notify_owner`, `mail_customer`, `send_webhook`. */
             kind: string;
             lane: string;
             state: components["schemas"]["TaskState"];
