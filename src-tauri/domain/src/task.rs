@@ -56,7 +56,7 @@ impl TaskKind {
             Self::PrepareCourse => &["fetch", "upload", "verify"],
             Self::DeliverOrder => &["share", "mail"],
             Self::NotifyOwner => &["show"],
-            Self::MailCustomer => &["mail"],
+            Self::MailCustomer => &["compose", "mail"],
             Self::SendWebhook => &["send"],
         }
     }

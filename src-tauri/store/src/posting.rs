@@ -70,6 +70,7 @@ pub(crate) async fn post(tx: &mut Tx, movements: &[Movement]) -> Result<Vec<i64>
             }
             Account::Wallet(id) => {
                 known.holds(*account, *by, known.wallets.get(id).copied())?;
+                tx.touched.topics.extend(["customers".to_owned(), format!("customer:{id}")]);
                 wallets.push(json!([id, by]));
             }
             _ => {}
