@@ -25,3 +25,24 @@ CREATE UNIQUE INDEX ledger_reverses ON ledger (reverses) WHERE reverses IS NOT N
 CREATE INDEX ledger_transfer ON ledger (transfer_id) WHERE transfer_id IS NOT NULL;
 -- Corrections, newest first, without walking past every transfer.
 CREATE INDEX ledger_by_hand ON ledger (reason, id) WHERE debit <> 'bank';
+
+-- Customers by name, address, telephone number and deposit code, without marks. The tokenizer takes the marks off; đ is
+-- a letter of its own to it, hence the replacing. rowid is customer.id.
+CREATE INDEX customer_owed ON customer (id) WHERE wallet_vnd > 0;
+CREATE VIRTUAL TABLE customer_search USING fts5 (text, content='', contentless_delete=1, prefix='2 3 4', tokenize="unicode61 remove_diacritics 2 tokenchars '@._-'");
+CREATE VIEW customer_text AS
+  SELECT id, replace(replace(name, 'đ', 'd'), 'Đ', 'D') || ' ' || email_key || ' ' || lower(deposit_code) || ' ' ||
+         CASE WHEN digits LIKE '+84%' THEN '0' || substr(digits, 4) || ' ' || substr(digits, 2)
+              WHEN digits LIKE '84%'  THEN '0' || substr(digits, 3) || ' ' || digits
+              WHEN digits LIKE '0%'   THEN digits || ' 84' || substr(digits, 2)
+              ELSE digits END AS text
+    FROM (SELECT *, replace(replace(replace(replace(replace(coalesce(phone, ''), ' ', ''), '.', ''), '-', ''), '(', ''), ')', '') AS digits FROM customer);
+INSERT INTO customer_search (rowid, text) SELECT id, text FROM customer_text;
+CREATE TRIGGER customer_search_new AFTER INSERT ON customer BEGIN
+  INSERT INTO customer_search (rowid, text) SELECT id, text FROM customer_text WHERE id = NEW.id;
+END;
+CREATE TRIGGER customer_search_change AFTER UPDATE OF email, name, phone ON customer
+  WHEN OLD.email_key IS NOT NEW.email_key OR OLD.name IS NOT NEW.name OR OLD.phone IS NOT NEW.phone BEGIN
+  DELETE FROM customer_search WHERE rowid = NEW.id;
+  INSERT INTO customer_search (rowid, text) SELECT id, text FROM customer_text WHERE id = NEW.id;
+END;
