@@ -6,6 +6,7 @@
 use serde_json::{Value, json};
 use sqlx::Row;
 
+use crate::aftermath::MailIntent;
 use crate::writer::Tx;
 use crate::{Result, Store};
 
@@ -65,7 +66,9 @@ pub struct MailCase {
     pub amount_vnd: i64,
     /// In their wallet now, whole đồng.
     pub wallet_vnd: i64,
-    /// Code of the order, for a refund.
+    /// The order, for a refund.
+    pub order_id: Option<i64>,
+    /// Its code.
     pub order: Option<String>,
     /// Courses of that order.
     pub summary: Option<String>,
@@ -111,6 +114,52 @@ pub(crate) async fn queue_topups(tx: &mut Tx, transfers: &[Value], now: i64) -> 
     Ok(())
 }
 
+/// Writes the mail down as an intent.
+pub(crate) async fn written(
+    tx: &mut Tx,
+    task: i64,
+    order: Option<i64>,
+    mail: &MailIntent,
+    now: i64,
+) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO mail (order_id, task_id, message_id, recipient, subject, state, created_at) \
+           VALUES ($1, $2, $3, $4, $5, 'intent', $6) ON CONFLICT (message_id) DO NOTHING",
+    )
+    .bind(order)
+    .bind(task)
+    .bind(&mail.message_id)
+    .bind(&mail.recipient)
+    .bind(&mail.subject)
+    .bind(now)
+    .execute(&mut tx.conn)
+    .await?;
+    Ok(())
+}
+
+/// The server has accepted the mail: that is a fact, in the order's timeline too, and a failure told before is over.
+pub(crate) async fn sent(tx: &mut Tx, task: i64, message_id: &str, reference: &str, now: i64) -> Result<()> {
+    let codes: Vec<String> = sqlx::query_scalar(
+        "UPDATE mail SET state = 'sent', sent_at = $4, reference = $3 WHERE message_id = $2; \
+         INSERT INTO timeline (order_id, at, kind, data) \
+           SELECT order_id, $4, 'mail_sent', json_object('recipient', recipient) FROM mail \
+            WHERE message_id = $2 AND order_id IS NOT NULL; \
+         UPDATE notice SET state = 'resolved' WHERE state <> 'resolved' \
+           AND merge_key = (SELECT err_group FROM task WHERE id = $1) \
+           AND NOT EXISTS (SELECT 1 FROM task WHERE state = 'failed' AND err_group = merge_key); \
+         SELECT o.code FROM mail AS m JOIN orders AS o ON o.id = m.order_id WHERE m.message_id = $2",
+    )
+    .bind(task)
+    .bind(message_id)
+    .bind(reference)
+    .bind(now)
+    .fetch_all(&mut tx.conn)
+    .await?;
+    tx.orders_changed(codes);
+    tx.touched.topics.extend(["failures".to_owned(), "notices".to_owned()]);
+    Ok(())
+}
+
 impl Store {
     /// What the mail of this task says; `None` when its customer or order is gone.
     ///
@@ -119,7 +168,7 @@ impl Store {
     pub async fn mail_case(&self, task: i64) -> Result<Option<MailCase>> {
         let row = sqlx::query(
             "SELECT substr(t.dedupe_key, 6) AS key, t.payload ->> 'what' AS what, c.email, c.name, \
-                    t.payload ->> 'amount_vnd' AS amount_vnd, c.wallet_vnd, o.code, o.summary, t.created_at, \
+                    t.payload ->> 'amount_vnd' AS amount_vnd, c.wallet_vnd, o.id AS order_id, o.code, o.summary, t.created_at, \
                     (SELECT message_id FROM mail WHERE task_id = t.id) AS message_id \
                FROM task AS t JOIN customer AS c ON c.id = t.payload ->> 'customer' \
                LEFT JOIN orders AS o ON o.id = t.payload ->> 'order' WHERE t.id = $1",
@@ -135,6 +184,7 @@ impl Store {
                 name: row.try_get("name")?,
                 amount_vnd: row.try_get("amount_vnd")?,
                 wallet_vnd: row.try_get("wallet_vnd")?,
+                order_id: row.try_get("order_id")?,
                 order: row.try_get("code")?,
                 summary: row.try_get("summary")?,
                 at: row.try_get("created_at")?,

@@ -105,6 +105,10 @@ pub struct OrderStory {
     pub tasks: Vec<TaskRecord>,
     pub transfers: Vec<TransferRecord>,
     pub mails: Vec<MailRecord>,
+    /// Given back so far, whole đồng.
+    pub refunded_vnd: i64,
+    /// In the wallet of its customer, whole đồng.
+    pub wallet_vnd: i64,
 }
 
 impl FromRow<'_, SqliteRow> for OrderRecord {
@@ -217,7 +221,16 @@ impl Store {
         .bind(order.id)
         .fetch_all(&mut *connection)
         .await?;
-        Ok(Some(OrderStory { order, items, timeline, tasks, transfers, mails }))
+        let (refunded_vnd, wallet_vnd) = sqlx::query_as(
+            "SELECT coalesce((SELECT sum(amount_vnd) FROM ledger WHERE debit = 'order:' || $1 AND debit <> 'bank' AND credit = 'refunded'), 0) \
+                  - coalesce((SELECT sum(amount_vnd) FROM ledger WHERE credit = 'order:' || $1 AND debit = 'refunded'), 0), \
+                    (SELECT wallet_vnd FROM customer WHERE id = $2)",
+        )
+        .bind(order.id)
+        .bind(order.customer_id)
+        .fetch_one(&mut *connection)
+        .await?;
+        Ok(Some(OrderStory { order, items, timeline, tasks, transfers, mails, refunded_vnd, wallet_vnd }))
     }
 }
 

@@ -80,7 +80,11 @@ impl Store {
                 query.push_bind(search.code.unwrap_or_default());
                 if !search.words.is_empty() {
                     query.push(" UNION SELECT * FROM (SELECT rowid AS id FROM customer_search WHERE customer_search MATCH ");
-                    query.push_bind(search.words).push(" ORDER BY rowid DESC LIMIT ").push_bind(FOUND).push(")");
+                    query
+                        .push_bind(search.words)
+                        .push(" ORDER BY rowid DESC LIMIT ")
+                        .push_bind(FOUND)
+                        .push(")");
                 }
                 query.push(") WHERE id < ").push_bind(window.top());
             }

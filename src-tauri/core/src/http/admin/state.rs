@@ -36,6 +36,8 @@ pub(crate) trait Running: Send + Sync + 'static {
     fn base_url(&self) -> String;
     /// The hosted page on which an order is paid.
     fn pay_url(&self, code: &str) -> String;
+    /// The hosted page on which a wallet is topped up.
+    fn topup_url(&self, deposit_code: &str) -> String;
     /// When this process started, ms UTC.
     fn started_at(&self) -> i64;
     /// False once the ledger or the disk stopped money writes.
