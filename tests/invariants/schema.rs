@@ -13,7 +13,7 @@ const WITHOUT_A_TYPE: &[(&str, &[&str])] = &[
     ("sepay_event.source", &["webhook", "reconcile", "manual"]),
     ("transfer.direction", &["in", "out"]),
     ("transfer.state", &["order", "wallet", "unmatched", "set_aside", "ignored"]),
-    ("bucket.name", &["in", "orders", "wallets", "unmatched", "set_aside"]),
+    ("bucket.name", &["in", "orders", "wallets", "unmatched", "set_aside", "refunded", "shop"]),
     ("mail.state", &["intent", "sent"]),
     ("notice.state", &["new", "seen", "resolved"]),
 ];
@@ -59,22 +59,48 @@ fn differences(schema: &BTreeMap<String, Vec<String>>, enums: &BTreeMap<String, 
         .collect()
 }
 
-/// `table.column` → the values its CHECK list allows, in the schema's order.
+/// `table.column` → the values its CHECK list allows, in the schema's order, after all migrations.
 fn check_lists(migrations: &[Source]) -> BTreeMap<String, Vec<String>> {
     let mut lists = BTreeMap::new();
     let mut table = String::new();
     for line in migrations.iter().flat_map(|source| source.text.lines()) {
         let line = line.split("--").next().unwrap_or_default().trim();
+        if let Some(rest) = line.strip_prefix("UPDATE sqlite_schema SET sql = replace(sql, ") {
+            widen(&mut lists, rest);
+            continue;
+        }
         if let Some(rest) = line.strip_prefix("CREATE TABLE ") {
             table = rest.split([' ', '(']).next().unwrap_or_default().to_owned();
         }
         let Some(start) = line.find("CHECK (").map(|at| at + "CHECK (".len()) else { continue };
-        let Some((column, values)) = line[start..].split_once(" IN (") else { continue };
-        let values = values.split(')').next().unwrap_or_default();
-        let values = values.split(',').map(|value| value.trim().trim_matches('\'').to_owned()).collect();
+        let Some((column, values)) = list(&line[start..]) else { continue };
         lists.insert(format!("{table}.{column}"), values);
     }
     lists
+}
+
+/// `column IN ('a','b')…` as its column and values.
+fn list(text: &str) -> Option<(&str, Vec<String>)> {
+    let (column, values) = text.split_once(" IN (")?;
+    let values = values.split(')').next()?.split(',').map(|value| value.trim().trim_matches('\'').to_owned());
+    Some((column, values.collect()))
+}
+
+/// `'column IN (…)', 'column IN (…)') WHERE name = 'table'`: the first list, which must be there, becomes the second.
+fn widen(lists: &mut BTreeMap<String, Vec<String>>, rest: &str) {
+    let plain = rest.replace("''", "\"");
+    let parts: Vec<&str> = plain.split('\'').collect();
+    let [_, before, _, after, _, table, _] = parts[..] else {
+        panic!("a change of the schema in another form: {rest}")
+    };
+    let read = |text: &str| {
+        let (column, values) = list(text).unwrap_or_else(|| panic!("no list: {text}"));
+        (column.to_owned(), values.iter().map(|value| value.trim_matches('"').to_owned()).collect::<Vec<_>>())
+    };
+    let ((column, before), (_, after)) = (read(before), read(after));
+    let key = format!("{table}.{column}");
+    assert_eq!(lists.get(&key), Some(&before), "{key} is not what the migration changes");
+    lists.insert(key, after);
 }
 
 fn migrations() -> Vec<Source> {
@@ -91,6 +117,11 @@ fn the_lists_of_the_schema_are_found() {
         "CREATE TABLE a (\n  b TEXT NOT NULL CHECK (b IN ('x','y')), -- CHECK (c IN ('z'))\n) STRICT;";
     let lists = check_lists(&[Source::new("migrations/1.sql", sample)]);
     assert_eq!(lists, BTreeMap::from([("a.b".to_owned(), vec!["x".to_owned(), "y".to_owned()])]));
+
+    let wider = "UPDATE sqlite_schema SET sql = replace(sql, 'b IN (''x'',''y'')', 'b IN (''x'',''y'',''z'')') WHERE name = 'a';";
+    let lists =
+        check_lists(&[Source::new("migrations/1.sql", sample), Source::new("migrations/2.sql", wider)]);
+    assert_eq!(lists["a.b"], ["x", "y", "z"]);
 }
 
 #[test]

@@ -35,9 +35,6 @@ pub(crate) async fn place(
     let phone = order.customer.phone.as_deref().map(str::trim).filter(|phone| !phone.is_empty());
     let phone = phone.map(|phone| limited("customer.phone", phone, 40)).transpose()?;
     let note = limited("note", order.note.as_deref().unwrap_or_default().trim(), 500)?;
-    if order.pay_from_wallet {
-        return Err(Problem::bad("pay_from_wallet: orders cannot be paid from the wallet yet"));
-    }
     let prio = match order.priority.as_deref() {
         None | Some("normal") => 2,
         Some("vip") => 0,
@@ -61,6 +58,7 @@ pub(crate) async fn place(
         actor: origin.actor,
         expires_at: now.saturating_add(config.orders.expire_after_min.saturating_mul(MINUTE_MS)),
         now,
+        pay_from_wallet: order.pay_from_wallet,
         idempotency: origin.idempotency,
     };
     store.create_order(row).await.map_err(|error| match error {

@@ -1,5 +1,6 @@
 //! The shop as a whole: opens the directory, starts every part in order, and stops them in reverse.
 
+mod books;
 mod floor;
 mod running;
 
@@ -184,6 +185,8 @@ impl Shop {
         shop.part("workers", pool.clone().run(changes));
         shop.part("watch", pool.clone().watch());
         shop.part("events", events.run(for_events, pool, stop.clone()));
+        shop.part("alarm", books::alarm(shop.inner.floor.clone(), stop.clone()));
+        shop.part("books", books::count(shop.inner.floor.clone(), stop.clone()));
         shop.part("expiry", expiry(shop.inner.floor.clone(), stop.clone()));
         shop.part("public_listener", serve(public, http::public::router(&shop.inner.floor), stop.clone()));
         if let (Some(listener), Some(local)) = (private, private_addr) {

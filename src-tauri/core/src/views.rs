@@ -6,11 +6,13 @@
 
 use std::collections::BTreeMap;
 
+mod money;
 mod orders;
 mod overview;
 mod queue;
 mod settings;
 
+pub use money::*;
 pub use orders::*;
 pub use overview::*;
 pub use queue::*;
@@ -85,7 +87,7 @@ pub struct Page<T> {
 ///
 /// Events only say what changed; the UI asks again for what it shows. `seq` grows by one; a gap means
 /// refetch everything. `topics`: `orders`, `order:CODE`, `queue`, `task:ID`, `failures`, `money`,
-/// `notices`, `settings`, `courses`. Progress rides along so that bars move without a question.
+/// `customers`, `customer:ID`, `notices`, `settings`, `courses`. Progress rides along so that bars move without a question.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Event {
     /// Sequence number.

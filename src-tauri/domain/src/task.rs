@@ -9,11 +9,16 @@ pub enum TaskKind {
     DeliverOrder,
     /// Shows the owner a notice outside the app.
     NotifyOwner,
+    /// Tells a customer about their money: a top-up that came in, a refund.
+    MailCustomer,
+    /// Tells a storefront what happened to an order.
+    SendWebhook,
 }
 
 impl TaskKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::PrepareCourse, Self::DeliverOrder, Self::NotifyOwner];
+    pub const ALL: [Self; 5] =
+        [Self::PrepareCourse, Self::DeliverOrder, Self::NotifyOwner, Self::MailCustomer, Self::SendWebhook];
 
     /// As stored.
     #[must_use]
@@ -22,6 +27,8 @@ impl TaskKind {
             Self::PrepareCourse => "prepare_course",
             Self::DeliverOrder => "deliver_order",
             Self::NotifyOwner => "notify_owner",
+            Self::MailCustomer => "mail_customer",
+            Self::SendWebhook => "send_webhook",
         }
     }
 
@@ -36,8 +43,9 @@ impl TaskKind {
     pub const fn lane(self) -> Lane {
         match self {
             Self::PrepareCourse => Lane::Course,
-            Self::DeliverOrder => Lane::Order,
+            Self::DeliverOrder | Self::MailCustomer => Lane::Order,
             Self::NotifyOwner => Lane::Owner,
+            Self::SendWebhook => Lane::Webhook,
         }
     }
 
@@ -48,6 +56,8 @@ impl TaskKind {
             Self::PrepareCourse => &["fetch", "upload", "verify"],
             Self::DeliverOrder => &["share", "mail"],
             Self::NotifyOwner => &["show"],
+            Self::MailCustomer => &["compose", "mail"],
+            Self::SendWebhook => &["send"],
         }
     }
 
@@ -69,11 +79,15 @@ pub enum Lane {
     Order,
     /// Telling the owner.
     Owner,
+    /// Telling storefronts.
+    Webhook,
 }
 
 impl Lane {
     /// Every lane.
-    pub const ALL: [Self; 3] = [Self::Course, Self::Order, Self::Owner];
+    pub const ALL: [Self; 4] = [Self::Course, Self::Order, Self::Owner, Self::Webhook];
+    /// How many lanes there are.
+    pub const COUNT: usize = Self::ALL.len();
 
     /// As stored.
     #[must_use]
@@ -82,6 +96,7 @@ impl Lane {
             Self::Course => "course",
             Self::Order => "order",
             Self::Owner => "owner",
+            Self::Webhook => "webhook",
         }
     }
 

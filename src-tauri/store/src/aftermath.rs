@@ -6,6 +6,7 @@
 use serde_json::{Value, json};
 
 use crate::Result;
+use crate::customer_mail;
 use crate::enqueue::ensure_prepared;
 use crate::notices::{self, Raise};
 use crate::queue::{Settlement, StageResult, prepare_key};
@@ -56,6 +57,20 @@ pub enum Aftermath {
         course: i64,
         /// Version.
         version: i64,
+    },
+    /// A mail to a customer about their money is about to be sent.
+    MailWritten {
+        /// The order whose money it is about; `None` for a wallet.
+        order: Option<i64>,
+        /// The mail, as intent.
+        mail: MailIntent,
+    },
+    /// The server has accepted that mail.
+    MailSent {
+        /// Message-ID of the mail.
+        message_id: String,
+        /// The server's own id of it.
+        reference: String,
     },
     /// The attempt is told in the timeline of the order.
     AttemptFailed,
@@ -246,6 +261,10 @@ impl Aftermath {
                 let lanes = run(tx, WAITS, &args).await?;
                 tx.ready(lanes.iter().map(String::as_str));
                 Ok(())
+            }
+            Self::MailWritten { order, mail } => customer_mail::written(tx, task, *order, mail, now).await,
+            Self::MailSent { message_id, reference } => {
+                customer_mail::sent(tx, task, message_id, reference, now).await
             }
             Self::AttemptFailed => {
                 let StageResult::Retry { run_at, error } = &settled.result else { return Ok(()) };

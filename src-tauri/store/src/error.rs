@@ -18,6 +18,17 @@ pub enum Error {
     /// The state of things does not allow it.
     #[error("{0}")]
     Conflict(String),
+    /// The state of things does not allow it, for a reason that has a word of its own.
+    #[error("{text}")]
+    Refused {
+        /// The word, snake case, stable: `insufficient_funds`.
+        code: &'static str,
+        /// What, where and what to do.
+        text: String,
+    },
+    /// The books do not add up, so no money is moved until a restart has found them sound; reading goes on.
+    #[error("no money is moved, because the books do not add up: {0}")]
+    LedgerStopped(String),
     /// The input breaks a rule of the schema.
     #[error("{0}")]
     Invalid(String),
@@ -27,9 +38,21 @@ pub enum Error {
 }
 
 impl Error {
+    /// A refusal with a word of its own.
+    pub(crate) fn refused(code: &'static str, text: impl Into<String>) -> Self {
+        Self::Refused { code, text: text.into() }
+    }
+
     /// True when only the one unit of work is at fault, and its neighbours in the same commit are sound.
     pub(crate) fn is_refusal(&self) -> bool {
-        matches!(self, Self::NotFound(_) | Self::Conflict(_) | Self::Invalid(_))
+        matches!(
+            self,
+            Self::NotFound(_)
+                | Self::Conflict(_)
+                | Self::Refused { .. }
+                | Self::LedgerStopped(_)
+                | Self::Invalid(_)
+        )
     }
 }
 

@@ -110,6 +110,7 @@ impl Set for Intake {
 
     fn run<'c>(tx: &'c mut Tx, inputs: &'c [Incoming]) -> BoxFuture<'c, Result<Vec<Answer>>> {
         Box::pin(async move {
+            tx.tuning.guard.may_move()?;
             let candidates: Vec<Vec<Candidate>> = inputs
                 .iter()
                 .map(|input| extract(&input.content, &input.description, &input.code, &SHOP_FORMATS))

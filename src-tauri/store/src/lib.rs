@@ -8,13 +8,17 @@ pub mod bench;
 pub mod bring_over;
 mod cases;
 mod catalogue;
+mod customer_mail;
 mod enqueue;
 mod error;
+mod guard;
 mod intake;
 mod ledger;
 mod notices;
 mod open;
+mod order_money;
 mod orders;
+mod posting;
 mod queue;
 mod queue_actions;
 pub mod read;
@@ -22,16 +26,19 @@ mod seed;
 mod standby;
 mod tuning;
 mod verify;
+mod wallet;
 mod writer;
 
 pub use aftermath::{Aftermath, MailIntent, NewLink};
 pub use cases::{DeliveryCase, DeliveryItem, LinkRecord, PrepareCase};
 pub use catalogue::{AccountEdit, AuditEntry, CourseEdit, CustomerEdit};
+pub use customer_mail::{MailCase, Told};
 pub use enqueue::jittered_backoff_ms;
 pub use error::Error;
 pub use intake::{Answer, Incoming, Source};
 pub use notices::{NEEDS_OWNER, NoticeRecord, Raise, STOPPED};
 pub use open::{MINIMUM_SQLITE, Store};
+pub use order_money::SurplusTo;
 pub use orders::{CreatedOrder, Idempotency, NewOrderRow, new_deposit_code};
 pub use queue::{Claim, Claimed, Failure, Outlook, Settled, Settlement, StageResult, prepare_key};
 pub use queue_actions::{FailureFilterRow, LanePause, RetryCounts};
@@ -43,5 +50,7 @@ pub use writer::Touched;
 /// What every call of the store answers.
 pub type Result<T> = std::result::Result<T, Error>;
 
+#[cfg(test)]
+mod migration_tests;
 #[cfg(test)]
 mod tests;

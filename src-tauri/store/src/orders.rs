@@ -6,6 +6,7 @@ use sqlx::Row;
 use chotdon_domain::code::{DepositCode, OrderCode};
 use chotdon_domain::fold::fold;
 
+use crate::order_money;
 use crate::writer::Tx;
 use crate::{Error, Result, Store};
 
@@ -32,6 +33,8 @@ pub struct NewOrderRow {
     pub expires_at: i64,
     /// Now, ms.
     pub now: i64,
+    /// Pay it from the buyer's wallet, in the commit that creates it.
+    pub pay_from_wallet: bool,
     /// Scope, key and request hash of an idempotent call.
     pub idempotency: Option<Idempotency>,
 }
@@ -61,7 +64,8 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::NotFound`] for an unknown or inactive course; [`Error::Conflict`] when the idempotency key was used
-    /// for another request.
+    /// for another request; [`Error::Refused`] `insufficient_funds` when it is to be paid from a wallet that does not
+    /// cover it, and then nothing is created.
     pub async fn create_order(&self, order: NewOrderRow) -> Result<CreatedOrder> {
         self.writer
             .run(move |tx| {
@@ -71,7 +75,7 @@ impl Store {
             .await
     }
 
-    /// Calls an order off. Its queued delivery is cancelled with it.
+    /// Calls an order off. Its delivery is cancelled with it; money that it holds stays on it, flagged.
     ///
     /// # Errors
     /// [`Error::Conflict`] unless it is pending, expired or failed.
@@ -81,28 +85,19 @@ impl Store {
             .run(move |tx| {
                 let (code, reason, actor) = (code.clone(), reason.clone(), actor.clone());
                 Box::pin(async move {
-                    let id = order_id(tx, &code).await?;
-                    let changed = sqlx::query(
-                        "UPDATE orders SET stage = 'cancelled' WHERE id = $1 AND stage IN ('pending', 'expired', 'failed')",
-                    )
-                    .bind(id)
-                    .execute(&mut tx.conn)
-                    .await?;
-                    if changed.rows_affected() == 0 {
-                        return Err(Error::Conflict(format!("order {code} can be cancelled only while it is unpaid or failed")));
-                    }
-                    sqlx::query(
-                        "UPDATE task SET state = 'cancelled', lease_epoch = lease_epoch + 1, finished_at = $2 \
-                         WHERE order_id = $1 AND state IN ('scheduled', 'ready', 'failed')",
-                    )
-                    .bind(id)
-                    .bind(now)
-                    .execute(&mut tx.conn)
-                    .await?;
-                    tell(tx, id, now, "cancelled", &json!({ "reason": reason }), "owner").await?;
-                    audit(tx, now, &actor, "order.cancel", &code, &json!({ "reason": reason })).await?;
-                    tx.touched.topic("failures");
-                    tx.orders_changed([code]);
+                    let mut order = order_money::load(tx, &code).await?;
+                    order.money = order.money.cancel().map_err(|_| {
+                        Error::Conflict(format!(
+                            "order {code} can be cancelled only while it is unpaid or failed"
+                        ))
+                    })?;
+                    let id = order.id;
+                    order_money::save(tx, &order, now).await?;
+                    order_money::call_off_delivery(tx, id, now).await?;
+                    order_money::take_access_back(tx, id, false, now).await?;
+                    let data = json!({ "reason": reason, "held_vnd": order.money.paid });
+                    tell(tx, id, now, "cancelled", &data, "owner").await?;
+                    audit(tx, now, &actor, "order.cancel", &code, &data).await?;
                     Ok(())
                 })
             })
@@ -278,6 +273,9 @@ async fn create(tx: &mut Tx, order: &NewOrderRow) -> Result<CreatedOrder> {
             .bind(order.now)
             .execute(&mut tx.conn)
             .await?;
+    }
+    if order.pay_from_wallet {
+        order_money::pay_from_wallet(tx, &code, &order.actor, actor, order.now).await?;
     }
     tx.orders_changed([code.clone()]);
     Ok(CreatedOrder { code, replayed: false })

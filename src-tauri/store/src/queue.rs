@@ -284,6 +284,7 @@ impl Store {
                     EXISTS (SELECT 1 FROM task WHERE state = 'ready' AND lane = 'course') AS course, \
                     EXISTS (SELECT 1 FROM task WHERE state = 'ready' AND lane = 'order')  AS orders, \
                     EXISTS (SELECT 1 FROM task WHERE state = 'ready' AND lane = 'owner')  AS owner, \
+                    EXISTS (SELECT 1 FROM task WHERE state = 'ready' AND lane = 'webhook') AS webhook, \
                     EXISTS (SELECT 1 FROM task WHERE state = 'running' AND lease_until < $1) AS overdue",
         )
         .bind(now)
@@ -291,7 +292,12 @@ impl Store {
         .await?;
         let due: Option<i64> = row.try_get("due")?;
         let mut lanes = Vec::new();
-        for (column, lane) in [("course", Lane::Course), ("orders", Lane::Order), ("owner", Lane::Owner)] {
+        for (column, lane) in [
+            ("course", Lane::Course),
+            ("orders", Lane::Order),
+            ("owner", Lane::Owner),
+            ("webhook", Lane::Webhook),
+        ] {
             if row.try_get::<bool, _>(column)? {
                 lanes.push(lane);
             }

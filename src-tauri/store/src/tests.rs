@@ -63,6 +63,7 @@ impl Bench {
                 actor: "owner".into(),
                 expires_at: NOW + 86_400_000,
                 now: NOW,
+                pay_from_wallet: false,
                 idempotency: None,
             })
             .await
@@ -412,6 +413,7 @@ async fn an_idempotent_call_answers_alike_and_refuses_another_request() {
         actor: "storefront:web".into(),
         expires_at: NOW + 1,
         now: NOW,
+        pay_from_wallet: false,
         idempotency: Some(crate::Idempotency {
             scope: "web".into(),
             key: "k".into(),

@@ -2,16 +2,20 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use crate::guard::Guard;
+
 /// Settings that the store reads at each commit.
 #[derive(Debug)]
 pub struct Tuning {
     max_attempt: AtomicI64,
     tolerance_vnd: AtomicI64,
+    /// Whether money may be moved.
+    pub(crate) guard: Guard,
 }
 
 impl Default for Tuning {
     fn default() -> Self {
-        Self { max_attempt: AtomicI64::new(8), tolerance_vnd: AtomicI64::new(0) }
+        Self { max_attempt: AtomicI64::new(8), tolerance_vnd: AtomicI64::new(0), guard: Guard::default() }
     }
 }
 

@@ -49,7 +49,7 @@ impl Problem {
     /// The same problem under a more telling code, when it is a conflict.
     #[must_use]
     pub fn when_conflict(mut self, code: &str) -> Self {
-        if self.status == StatusCode::CONFLICT.as_u16() {
+        if self.code == "conflict" {
             code.clone_into(&mut self.code);
         }
         self
@@ -70,6 +70,8 @@ impl From<chotdon_store::Error> for Problem {
         match error {
             Error::NotFound(_) => Self::new(StatusCode::NOT_FOUND, "not_found", text),
             Error::Conflict(_) => Self::new(StatusCode::CONFLICT, "conflict", text),
+            Error::Refused { code, .. } => Self::new(StatusCode::CONFLICT, code, text),
+            Error::LedgerStopped(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "ledger_stopped", text),
             Error::Invalid(_) => Self::bad(text),
             Error::Unavailable(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", text),
             Error::Halted(_) | Error::Unusable(_) => {

@@ -4,6 +4,7 @@
 //! block also by the public listener.
 
 mod failures;
+mod money;
 mod orders;
 mod overview;
 mod payment;
@@ -13,10 +14,11 @@ mod tasks;
 mod time;
 
 pub(crate) use failures::{failure_group, failures};
+pub(crate) use money::{customer_detail, customer_row, ledger_row, wallet_summary};
 pub(crate) use orders::{order_detail, order_row, transfer_row};
 pub(crate) use overview::{Glance, money, overview};
 pub(crate) use payment::{memo, payment};
-pub(crate) use people::{audit_row, customer_row, notice};
+pub(crate) use people::{audit_row, notice};
 pub(crate) use settings::{course_row, secret_row, settings};
 pub(crate) use tasks::{Crew, queue, queue_counts, task_detail, task_row};
 pub(crate) use time::rfc3339;

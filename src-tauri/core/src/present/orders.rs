@@ -1,6 +1,6 @@
 //! Orders, their timeline, transfers and mails.
 
-use chotdon_domain::order::{Delivery as DeliveryState, Flags, Stage as OrderStage};
+use chotdon_domain::order::{Delivery as DeliveryState, Flags, OrderMoney, Stage as OrderStage};
 use chotdon_domain::task::TaskState;
 use chotdon_store::read::{ItemRecord, MailRecord, OrderRecord, OrderStory, TimelineRecord, TransferRecord};
 
@@ -34,7 +34,8 @@ pub(crate) fn order_row(order: &OrderRecord) -> OrderRow {
 }
 
 /// The whole story of one order.
-pub(crate) fn order_detail(story: &OrderStory, payment: Option<Payment>) -> OrderDetail {
+pub(crate) fn order_detail(story: &OrderStory, payment: Option<Payment>, now: i64) -> OrderDetail {
+    let money = money(&story.order);
     OrderDetail {
         order: order_row(&story.order),
         note: story.order.note.clone(),
@@ -46,13 +47,26 @@ pub(crate) fn order_detail(story: &OrderStory, payment: Option<Payment>) -> Orde
         tasks: story.tasks.iter().map(|task| task_row(task, None)).collect(),
         transfers: story.transfers.iter().map(transfer_row).collect(),
         mails: story.mails.iter().map(mail_row).collect(),
-        actions: actions(story),
+        held_vnd: money.paid,
+        surplus_vnd: if money.take_surplus().is_ok() { money.surplus() } else { 0 },
+        refunded_vnd: story.refunded_vnd,
+        actions: actions(story, money, now),
+    }
+}
+
+fn money(order: &OrderRecord) -> OrderMoney {
+    OrderMoney {
+        stage: order.stage,
+        flags: order.flags,
+        total: order.total_vnd,
+        paid: order.paid_vnd,
+        expires_at: order.expires_at,
     }
 }
 
 /// What the store will accept for this order now.
-fn actions(story: &OrderStory) -> Vec<String> {
-    use OrderStage::{Cancelled, Completed, Expired, Failed, Paid, Pending, Processing, Refunded};
+fn actions(story: &OrderStory, money: OrderMoney, now: i64) -> Vec<String> {
+    use OrderStage::{Cancelled, Completed, Failed, Paid, Pending, Processing, Refunded};
     let stage = story.order.stage;
     let any = |state: TaskState| story.tasks.iter().any(|task| task.state == state);
     let delivering = story.tasks.iter().any(|task| {
@@ -66,7 +80,19 @@ fn actions(story: &OrderStory) -> Vec<String> {
     if matches!(stage, Completed | Failed | Paid | Processing) && !delivering {
         actions.push("redeliver");
     }
-    if matches!(stage, Pending | Expired | Failed) {
+    if money.stage_at(now) == Pending && story.wallet_vnd >= money.due() {
+        actions.push("pay_from_wallet");
+    }
+    if money.mark_paid().is_ok() {
+        actions.push("mark_paid");
+    }
+    if money.take_surplus().is_ok() {
+        actions.push("surplus");
+    }
+    if money.refund(None).is_ok() {
+        actions.push("refund");
+    }
+    if money.cancel().is_ok() {
         actions.push("cancel");
     }
     if story.items.iter().any(|item| item.link.is_some() && item.delivery == DeliveryState::Delivered) {

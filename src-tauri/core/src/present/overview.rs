@@ -85,15 +85,19 @@ fn attention(record: &OverviewRecord, secrets_ok: bool) -> Vec<Attention> {
 
 /// The sum the owner can trust.
 pub(crate) fn money(buckets: &BucketRecord, ledger_ok: bool) -> Money {
-    let placed = [buckets.orders_vnd, buckets.wallets_vnd, buckets.unmatched_vnd, buckets.set_aside_vnd];
+    let orders_vnd = buckets.orders_vnd.saturating_add(buckets.refunded_vnd);
+    let adjusted_vnd = buckets.shop_vnd.saturating_neg();
+    let placed = [orders_vnd, buckets.wallets_vnd, buckets.unmatched_vnd, buckets.set_aside_vnd];
     let placed = placed.into_iter().fold(0_i64, i64::saturating_add);
-    let difference_vnd = buckets.in_vnd.saturating_sub(placed);
+    let difference_vnd = buckets.in_vnd.saturating_add(adjusted_vnd).saturating_sub(placed);
     Money {
         in_vnd: buckets.in_vnd,
-        orders_vnd: buckets.orders_vnd,
+        orders_vnd,
         wallets_vnd: buckets.wallets_vnd,
         unmatched_vnd: buckets.unmatched_vnd,
         set_aside_vnd: buckets.set_aside_vnd,
+        refunded_vnd: buckets.refunded_vnd,
+        adjusted_vnd,
         difference_vnd,
         transfers: buckets.transfers,
         ledger_ok: ledger_ok && difference_vnd == 0,
@@ -108,6 +112,9 @@ mod tests {
     fn a_difference_is_shown_and_the_ledger_is_then_not_fine() {
         let even = BucketRecord { in_vnd: 10, orders_vnd: 7, unmatched_vnd: 3, ..BucketRecord::default() };
         assert_eq!((money(&even, true).difference_vnd, money(&even, true).ledger_ok), (0, true));
+        let moved = BucketRecord { orders_vnd: 2, refunded_vnd: 5, wallets_vnd: 4, shop_vnd: -4, ..even };
+        let shown = money(&moved, true);
+        assert_eq!((shown.orders_vnd, shown.adjusted_vnd, shown.difference_vnd), (7, 4, 0));
         let odd = BucketRecord { in_vnd: 11, ..even };
         assert_eq!((money(&odd, true).difference_vnd, money(&odd, true).ledger_ok), (1, false));
     }

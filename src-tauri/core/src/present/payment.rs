@@ -42,6 +42,19 @@ pub(crate) fn payment(account: &AccountRecord, code: &str, amount_vnd: i64, pay_
     }
 }
 
+/// The QR of a top-up: account and deposit code, the amount is the customer's to enter.
+pub(crate) fn topup_vietqr(account: &AccountRecord, deposit_code: &str) -> Option<String> {
+    let shown = account.virtual_account.as_deref().filter(|number| !number.is_empty());
+    let number = shown.unwrap_or(&account.account);
+    let memo = memo(account, deposit_code);
+    vietqr::build(&vietqr::Request { bin: &account.bin, account: number, amount: None, memo: &memo }).ok()
+}
+
+/// A QR text as an SVG document.
+pub(crate) fn qr_svg(text: &str) -> Option<String> {
+    vietqr::svg(text, QR_SIZE).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

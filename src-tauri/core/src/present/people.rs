@@ -1,24 +1,10 @@
-//! Customers, the inbox, and the record of human actions.
+//! The inbox, and the record of human actions.
 
 use chotdon_store::NoticeRecord;
-use chotdon_store::read::{AuditRecord, CustomerRecord};
+use chotdon_store::read::AuditRecord;
 
 use super::{json, rfc3339};
-use crate::views::{AuditRow, CustomerRow, Notice};
-
-/// A customer in a list.
-pub(crate) fn customer_row(customer: &CustomerRecord) -> CustomerRow {
-    CustomerRow {
-        id: customer.id,
-        name: customer.name.clone(),
-        email: customer.email.clone(),
-        phone: customer.phone.clone(),
-        deposit_code: customer.deposit_code.clone(),
-        wallet_vnd: customer.wallet_vnd,
-        orders: customer.orders,
-        created_at: rfc3339(customer.created_at),
-    }
-}
+use crate::views::{AuditRow, Notice};
 
 /// A note of the inbox, with the page that explains it.
 pub(crate) fn notice(notice: &NoticeRecord) -> Notice {

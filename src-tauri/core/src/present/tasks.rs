@@ -20,9 +20,9 @@ pub(crate) struct Crew {
     /// Progress by task.
     pub(crate) progress: BTreeMap<i64, Progress>,
     /// Tasks of each lane that may run at once: course, order, owner.
-    pub(crate) limits: [i64; 3],
+    pub(crate) limits: [i64; Lane::COUNT],
     /// Finished tasks of each lane in the last full minute.
-    pub(crate) per_minute: [i64; 3],
+    pub(crate) per_minute: [i64; Lane::COUNT],
     /// Late results refused since the start.
     pub(crate) stale_refused: i64,
 }

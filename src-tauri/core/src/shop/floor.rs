@@ -139,6 +139,11 @@ impl Floor {
         format!("{}/pay/{code}?t={}", self.base_url(), self.link_key.page_token(code))
     }
 
+    /// The page at which a wallet is topped up, with the token that opens it.
+    pub(crate) fn topup_url(&self, deposit_code: &str) -> String {
+        format!("{}/topup/{deposit_code}?t={}", self.base_url(), self.link_key.page_token(deposit_code))
+    }
+
     /// Whether `token` opens the page of this order.
     pub(crate) fn may_see(&self, code: &str, token: &str) -> bool {
         crate::secrets::same(&self.link_key.page_token(code), token)

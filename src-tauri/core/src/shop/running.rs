@@ -47,12 +47,17 @@ impl Running for Shop {
         self.inner.floor.pay_url(code)
     }
 
+    fn topup_url(&self, deposit_code: &str) -> String {
+        self.inner.floor.topup_url(deposit_code)
+    }
+
     fn started_at(&self) -> i64 {
         self.inner.started_at
     }
 
     fn ledger_ok(&self) -> bool {
-        !self.inner.floor.store.halted()
+        let store = &self.inner.floor.store;
+        !store.halted() && store.ledger_stopped().is_none()
     }
 
     fn last_webhook_at(&self) -> Option<i64> {
@@ -86,6 +91,13 @@ impl Running for Shop {
             since,
             reason: halted.then(|| "the disk failed to keep a write; restart the app".to_owned()),
         });
+        let stopped = self.inner.floor.store.ledger_stopped();
+        components.push(Component {
+            name: "ledger".to_owned(),
+            state: if stopped.is_some() { "stopped" } else { "ok" }.to_owned(),
+            since: present::rfc3339(self.inner.started_at),
+            reason: stopped,
+        });
         components
     }
 
@@ -114,7 +126,7 @@ impl Running for Shop {
         self.inner.pool.progress()
     }
 
-    fn per_minute(&self) -> Vec<[u64; 3]> {
+    fn per_minute(&self) -> Vec<[u64; Lane::COUNT]> {
         self.inner.pool.per_minute()
     }
 

@@ -1,6 +1,7 @@
 //! What each stage of each kind of task does. One file per kind.
 
 mod deliver_order;
+mod mail_customer;
 mod notify_owner;
 mod prepare_course;
 
@@ -26,6 +27,10 @@ impl Stages for ShopStages {
                 TaskKind::PrepareCourse => prepare_course::run(&self.0, task, cx).await,
                 TaskKind::DeliverOrder => deliver_order::run(&self.0, task, cx).await,
                 TaskKind::NotifyOwner => notify_owner::run(&self.0, task, cx).await,
+                TaskKind::MailCustomer => mail_customer::run(&self.0, task).await,
+                TaskKind::SendWebhook => {
+                    Err(StageError::permanent("internal", "this kind of task is not done here".to_owned()))
+                }
             }
         })
     }

@@ -50,7 +50,14 @@ pub struct OrderDetail {
     pub tasks: Vec<TaskRow>,
     pub transfers: Vec<TransferRow>,
     pub mails: Vec<MailRow>,
-    /// What can be done now: `retry`, `redeliver`, `cancel`, `copy_link`.
+    /// What it holds now, refunds and moved surplus taken off.
+    pub held_vnd: i64,
+    /// What it holds beyond its need.
+    pub surplus_vnd: i64,
+    /// Given back so far.
+    pub refunded_vnd: i64,
+    /// What can be done now: `retry`, `redeliver`, `cancel`, `copy_link`, `mark_paid`, `refund`, `surplus`,
+    /// `pay_from_wallet`.
     pub actions: Vec<String>,
 }
 
@@ -90,7 +97,9 @@ pub struct Payment {
 /// `overpaid`/`underpaid` (`difference_vnd`), `late`, `paid_twice`, `course_ready` (`course`),
 /// `course_waiting` (`course`), `preparing` (`course`), `shared` (`course`), `mail_sent` (`recipient`), `completed`,
 /// `attempt_failed` (`task, stage, code, attempt, max, retry_at`), `failed` (`task, stage, code`),
-/// `retried` (`stage`), `cancelled` (`reason`), `expired`, `note` (`text`), `redelivered`.
+/// `retried` (`stage`), `cancelled` (`reason, held_vnd`), `expired`, `note` (`text`), `redelivered`,
+/// `marked_paid` (`reason`), `refunded` (`amount_vnd, held_vnd, whole, reason`), `access_revoked` (`links`),
+/// `surplus_moved` (`amount_vnd, to, reason`), `wallet_paid` (`amount_vnd`), `reversed` (`amount_vnd, what, reason`).
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[allow(missing_docs)]
 pub struct TimelineRow {

@@ -7,16 +7,22 @@ use utoipa::ToSchema;
 
 use super::{Checklist, FailureGroup, OrderRow, TaskRow};
 
-/// The sum the owner can trust: every đồng in is in exactly one bucket.
+/// The sum the owner can trust: `in + adjusted = orders + wallets + unmatched + set aside`, to the đồng.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[allow(missing_docs)]
 pub struct Money {
+    /// Everything that ever came in by transfer.
     pub in_vnd: i64,
+    /// Held by orders, and refunded from them.
     pub orders_vnd: i64,
     pub wallets_vnd: i64,
     pub unmatched_vnd: i64,
     pub set_aside_vnd: i64,
-    /// `in − (orders + wallets + unmatched + set aside)`; 0 unless something is broken.
+    /// Of `orders_vnd`: given back to buyers.
+    pub refunded_vnd: i64,
+    /// Sum of the adjustments of wallets; below 0 when more was taken out than added.
+    pub adjusted_vnd: i64,
+    /// `in + adjusted − (orders + wallets + unmatched + set aside)`; 0 unless something is broken.
     pub difference_vnd: i64,
     pub transfers: i64,
     pub ledger_ok: bool,

@@ -23,20 +23,6 @@ pub struct CourseRow {
     pub sold: i64,
 }
 
-/// A customer in a list.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[allow(missing_docs)]
-pub struct CustomerRow {
-    pub id: i64,
-    pub name: String,
-    pub email: String,
-    pub phone: Option<String>,
-    pub deposit_code: String,
-    pub wallet_vnd: i64,
-    pub orders: i64,
-    pub created_at: String,
-}
-
 /// What the owner has to set up, each with a state that a test button can renew.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[allow(missing_docs)]

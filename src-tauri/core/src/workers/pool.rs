@@ -28,6 +28,8 @@ use crate::ports::{Clock, Probe};
 const OLDEST_EVERY: u64 = 8;
 /// The question that an idle pool asks, in case a wake-up was lost or another process wrote.
 const SAFETY: Duration = Duration::from_secs(30);
+/// Calls to storefronts that run at once.
+const WEBHOOKS: usize = 2;
 /// Finished tasks per minute are kept this long.
 const MINUTES: usize = 60;
 
@@ -102,15 +104,15 @@ pub(super) struct Inner {
     seats: Mutex<Vec<Seat>>,
     lanes: Mutex<Vec<LanePause>>,
     /// Lanes that may have ready tasks, by position in [`Lane::ALL`].
-    hints: [AtomicBool; 3],
-    claims: [AtomicU64; 3],
+    hints: [AtomicBool; Lane::COUNT],
+    claims: [AtomicU64; Lane::COUNT],
     wake: Notify,
     idle: Notify,
     draining: AtomicBool,
     stop: CancellationToken,
     pub(super) stale_refused: AtomicU64,
     processed: AtomicU64,
-    minutes: Mutex<VecDeque<(i64, [u64; 3])>>,
+    minutes: Mutex<VecDeque<(i64, [u64; Lane::COUNT])>>,
     next_due: AtomicI64,
     outlook_wanted: AtomicBool,
     in_work: AtomicUsize,
@@ -156,7 +158,7 @@ impl Pool {
                 running: Mutex::default(),
                 seats: Mutex::default(),
                 lanes: Mutex::default(),
-                hints: [true, true, true].map(AtomicBool::new),
+                hints: [true; Lane::COUNT].map(AtomicBool::new),
                 claims: Default::default(),
                 wake: Notify::new(),
                 idle: Notify::new(),
@@ -251,7 +253,7 @@ impl Pool {
     /// Claims as long as there are free seats and lanes that may have work.
     async fn fill(&self) {
         let inner = &self.inner;
-        for (at, lane) in [(1, Lane::Order), (2, Lane::Owner), (0, Lane::Course)] {
+        for (at, lane) in [(1, Lane::Order), (2, Lane::Owner), (3, Lane::Webhook), (0, Lane::Course)] {
             while inner.hints[at].load(Ordering::Acquire) && !inner.draining.load(Ordering::Acquire) {
                 let limit = self.free(lane);
                 if limit <= 0 || inner.paused(lane) {
@@ -287,8 +289,8 @@ impl Pool {
         }
     }
 
-    /// How many tasks of a lane may be started now. Preparing courses leaves one worker for buyers;
-    /// telling the owner has a worker of its own, so that no download can silence it.
+    /// How many tasks of a lane may be started now. Preparing courses leaves one worker for buyers; telling the
+    /// owner and telling storefronts have workers of their own, so that no download can silence them.
     fn free(&self, lane: Lane) -> i64 {
         let workers = self.inner.settings().workers;
         let running = self.inner.running();
@@ -296,6 +298,7 @@ impl Pool {
         let shared = of(Lane::Order) + of(Lane::Course) + self.inner.reserved.load(Ordering::Acquire);
         let free = match lane {
             Lane::Owner => 1_usize.saturating_sub(of(Lane::Owner)),
+            Lane::Webhook => self.limit(Lane::Webhook).saturating_sub(of(Lane::Webhook)),
             Lane::Order => workers.saturating_sub(shared),
             Lane::Course => {
                 workers.saturating_sub(shared).min(self.limit(Lane::Course).saturating_sub(of(Lane::Course)))
@@ -310,6 +313,7 @@ impl Pool {
         let workers = self.inner.settings().workers;
         match lane {
             Lane::Owner => 1,
+            Lane::Webhook => WEBHOOKS,
             Lane::Order => workers,
             Lane::Course => workers.saturating_sub(1).max(1),
         }
@@ -408,7 +412,7 @@ impl Pool {
         let minute = self.inner.clock.now_ms() / 60_000;
         let mut minutes = self.inner.minutes.lock().unwrap_or_else(PoisonError::into_inner);
         if minutes.back().is_none_or(|(last, _)| *last != minute) {
-            minutes.push_back((minute, [0; 3]));
+            minutes.push_back((minute, [0; Lane::COUNT]));
             while minutes.len() > MINUTES {
                 minutes.pop_front();
             }

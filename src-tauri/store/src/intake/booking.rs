@@ -232,14 +232,8 @@ impl Booking {
     /// Moves the money from the bank to `credit`.
     fn book(&mut self, credit: Account, input: &Incoming, transfer: i64) -> Result<()> {
         let amount = input.amount.get();
-        let movement = Movement {
-            at: input.received_at,
-            debit: Account::Bank,
-            credit,
-            amount,
-            transfer: Some(transfer),
-            reason: "transfer",
-        };
+        let movement =
+            Movement::new(input.received_at, Account::Bank, credit, amount, "transfer").of_transfer(transfer);
         self.ledger.push(self.known.ledger.append(&movement));
         for bucket in ["in", credit.bucket()] {
             let balance = self.buckets.entry(bucket).or_default();

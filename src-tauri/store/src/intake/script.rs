@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::Booking;
 use crate::Result;
+use crate::customer_mail::queue_topups;
 use crate::enqueue::ensure_prepared;
 use crate::notices::{self, NEEDS_OWNER, Raise};
 use crate::standby::standing_claim;
@@ -74,6 +75,7 @@ pub(super) async fn write(tx: &mut Tx, booking: Booking) -> Result<()> {
     if !booking.wallets.is_empty() {
         let wallets: Vec<(i64, i64)> = booking.wallets.iter().map(|(id, credit)| (*id, *credit)).collect();
         sqlx::query(WALLETS).bind(serde_json::to_string(&wallets)?).execute(&mut tx.conn).await?;
+        queue_topups(tx, &booking.transfers, booking.now).await?;
     }
     if !booking.wanted.is_empty() {
         for (course, version) in &booking.wanted {

@@ -5,6 +5,7 @@
 
 mod courses;
 mod failures;
+mod money;
 mod orders;
 mod overview;
 mod people;
@@ -15,6 +16,7 @@ mod transfers;
 
 pub use courses::{AccountRecord, CourseRecord};
 pub use failures::FailureRecord;
+pub use money::{CustomerStory, LedgerFilter, LedgerRecord, WalletRecord};
 pub use orders::{ItemRecord, MailRecord, OrderFilter, OrderRecord, OrderStory, TimelineRecord};
 pub use overview::{BucketRecord, DayFigures, DeliveryTimes, OverviewRecord, PulseRecord};
 pub use people::{AuditRecord, CustomerRecord, KeyRecord};

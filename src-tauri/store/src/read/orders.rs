@@ -23,6 +23,8 @@ pub struct OrderFilter {
     /// Only orders that need the owner: failed, with a flag on their money, or paid before this time (ms UTC)
     /// and still not delivered.
     pub attention_paid_before: Option<i64>,
+    /// Only orders of this customer.
+    pub customer: Option<i64>,
     /// Free text: code, name, e-mail, phone, course titles, amount.
     pub text: Option<String>,
 }
@@ -103,6 +105,10 @@ pub struct OrderStory {
     pub tasks: Vec<TaskRecord>,
     pub transfers: Vec<TransferRecord>,
     pub mails: Vec<MailRecord>,
+    /// Given back so far, whole đồng.
+    pub refunded_vnd: i64,
+    /// In the wallet of its customer, whole đồng.
+    pub wallet_vnd: i64,
 }
 
 impl FromRow<'_, SqliteRow> for OrderRecord {
@@ -215,7 +221,16 @@ impl Store {
         .bind(order.id)
         .fetch_all(&mut *connection)
         .await?;
-        Ok(Some(OrderStory { order, items, timeline, tasks, transfers, mails }))
+        let (refunded_vnd, wallet_vnd) = sqlx::query_as(
+            "SELECT coalesce((SELECT sum(amount_vnd) FROM ledger WHERE debit = 'order:' || $1 AND debit <> 'bank' AND credit = 'refunded'), 0) \
+                  - coalesce((SELECT sum(amount_vnd) FROM ledger WHERE credit = 'order:' || $1 AND debit = 'refunded'), 0), \
+                    (SELECT wallet_vnd FROM customer WHERE id = $2)",
+        )
+        .bind(order.id)
+        .bind(order.customer_id)
+        .fetch_one(&mut *connection)
+        .await?;
+        Ok(Some(OrderStory { order, items, timeline, tasks, transfers, mails, refunded_vnd, wallet_vnd }))
     }
 }
 
@@ -280,7 +295,11 @@ fn ids(
     if !search.words.is_empty() {
         // The text index leads: a cross join keeps the planner from walking all orders of a stage instead.
         query.push("SELECT * FROM (SELECT m.rowid AS id FROM order_search m");
-        let plain = way.is_empty() && filter.stage.is_none() && filter.flag.is_none() && code.is_none();
+        let plain = way.is_empty()
+            && filter.stage.is_none()
+            && filter.flag.is_none()
+            && filter.customer.is_none()
+            && code.is_none();
         if !plain {
             query.push(" CROSS JOIN orders o ON o.id = m.rowid");
         }
@@ -307,6 +326,9 @@ fn conditions(query: &mut QueryBuilder<Sqlite>, filter: &OrderFilter, code: Opti
     }
     if let Some(flag) = filter.flag {
         query.push(" AND o.flags <> 0 AND o.flags & ").push_bind(flag.0).push(" <> 0");
+    }
+    if let Some(customer) = filter.customer {
+        query.push(" AND o.customer_id = ").push_bind(customer);
     }
     if let Some(code) = code {
         query.push(" AND o.code = ").push_bind(code.to_owned());

@@ -25,6 +25,10 @@ pub struct BucketRecord {
     pub wallets_vnd: i64,
     pub unmatched_vnd: i64,
     pub set_aside_vnd: i64,
+    /// Given back to buyers.
+    pub refunded_vnd: i64,
+    /// The shop's own account: below zero by what adjustments added to wallets.
+    pub shop_vnd: i64,
     /// Transfers recorded so far.
     pub transfers: i64,
 }
@@ -172,8 +176,7 @@ impl Store {
     /// When the database cannot be read.
     pub async fn tasks_processed(&self) -> Result<i64> {
         Ok(sqlx::query_scalar(
-            "SELECT coalesce(sum(n), 0) FROM tally WHERE name IN ('task:course:done','task:order:done','task:owner:done',\
-             'task:course:failed','task:order:failed','task:owner:failed')",
+            "SELECT coalesce(sum(n), 0) FROM tally WHERE name LIKE 'task:%:done' OR name LIKE 'task:%:failed'",
         )
         .fetch_one(&self.reader)
         .await?)
@@ -203,6 +206,8 @@ async fn buckets(connection: &mut SqliteConnection) -> Result<BucketRecord> {
             "wallets" => record.wallets_vnd = value,
             "unmatched" => record.unmatched_vnd = value,
             "set_aside" => record.set_aside_vnd = value,
+            "refunded" => record.refunded_vnd = value,
+            "shop" => record.shop_vnd = value,
             _ => record.transfers = value,
         }
     }

@@ -17,6 +17,9 @@ pub struct CustomerRecord {
     pub deposit_code: String,
     pub wallet_vnd: i64,
     pub orders: i64,
+    /// Held by their orders now, whole đồng.
+    pub spent_vnd: i64,
+    pub last_order_at: Option<i64>,
     pub created_at: i64,
 }
 
@@ -46,46 +49,47 @@ pub struct KeyRecord {
     pub revoked_at: Option<i64>,
 }
 
-const SEARCHED_ORDERS: i64 = 2000;
+/// Found by text, the newest of them.
+const FOUND: i64 = 2000;
+const COLUMNS: &str = "SELECT c.id, c.name, c.email, c.phone, c.deposit_code, c.wallet_vnd, c.created_at, \
+    (SELECT count(*) FROM orders o WHERE o.customer_id = c.id) AS orders, \
+    (SELECT coalesce(sum(o.paid_vnd), 0) FROM orders o WHERE o.customer_id = c.id) AS spent_vnd, \
+    (SELECT o.created_at FROM orders o WHERE o.customer_id = c.id ORDER BY o.id DESC LIMIT 1) AS last_order_at FROM (";
+
+/// The customer with this id.
+pub(super) async fn customer(reader: &sqlx::SqlitePool, id: i64) -> Result<Option<CustomerRecord>> {
+    let mut query = QueryBuilder::<sqlx::Sqlite>::new(COLUMNS);
+    query.push("SELECT ").push_bind(id).push(" AS id) p CROSS JOIN customer c ON c.id = p.id");
+    Ok(query.build_query_as().fetch_optional(reader).await?)
+}
 
 impl Store {
-    /// A page of customers, newest first. With `text`: those whose e-mail begins with it, whose deposit code it
-    /// is, or whose orders it finds (the newest 2,000 of them).
+    /// A page of customers, newest first. With `text`: those whose name, e-mail, telephone number or deposit code it
+    /// begins, without marks too (the newest 2,000 of them), and the buyer of the order with that code.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn customers(&self, text: Option<&str>, window: Window) -> Result<Slice<CustomerRecord>> {
-        let mut query = QueryBuilder::new(
-            "SELECT c.id, c.name, c.email, c.phone, c.deposit_code, c.wallet_vnd, \
-             (SELECT count(*) FROM orders o WHERE o.customer_id = c.id) AS orders, c.created_at FROM (",
-        );
-        match text.map(str::trim).filter(|text| !text.is_empty()) {
+        let mut query = QueryBuilder::new(COLUMNS);
+        match text.filter(|text| !text.trim().is_empty()).map(search::read) {
             None => {
                 query.push("SELECT id FROM customer WHERE id < ").push_bind(window.top());
-                query.push(" ORDER BY id DESC LIMIT ").push_bind(window.fetch());
             }
-            Some(text) => {
-                let search = search::read(text);
-                let email = text.to_lowercase();
-                query
-                    .push("SELECT id FROM (SELECT id FROM customer WHERE email_key >= ")
-                    .push_bind(email.clone());
-                query.push(" AND email_key < ").push_bind(format!("{email}\u{10ffff}"));
-                query
-                    .push(" UNION SELECT id FROM customer WHERE deposit_code = ")
-                    .push_bind(text.to_uppercase());
+            Some(search) => {
+                query.push("SELECT id FROM (SELECT customer_id AS id FROM orders WHERE code = ");
+                query.push_bind(search.code.unwrap_or_default());
                 if !search.words.is_empty() {
-                    query.push(" UNION SELECT o.customer_id FROM (SELECT rowid AS id FROM order_search WHERE order_search MATCH ");
+                    query.push(" UNION SELECT * FROM (SELECT rowid AS id FROM customer_search WHERE customer_search MATCH ");
                     query
                         .push_bind(search.words)
                         .push(" ORDER BY rowid DESC LIMIT ")
-                        .push_bind(SEARCHED_ORDERS);
-                    query.push(") m CROSS JOIN orders o ON o.id = m.id");
+                        .push_bind(FOUND)
+                        .push(")");
                 }
                 query.push(") WHERE id < ").push_bind(window.top());
-                query.push(" ORDER BY id DESC LIMIT ").push_bind(window.fetch());
             }
         }
+        query.push(" ORDER BY id DESC LIMIT ").push_bind(window.fetch());
         query.push(") p CROSS JOIN customer c ON c.id = p.id ORDER BY c.id DESC");
         let rows = query.build_query_as::<CustomerRecord>().fetch_all(&self.reader).await?;
         Ok(window.cut(rows, |customer| customer.id))

@@ -28,7 +28,8 @@ pub(super) fn read(text: &str) -> Search {
     let mut query = words.join(" AND ");
     let digits = number(&folded);
     if let Some(digits) = &digits
-        && words.len() > 1
+        && digits != folded.trim()
+        && !words.is_empty()
     {
         // A phone number typed in groups.
         query = format!("({query}) OR {}", prefix(digits));

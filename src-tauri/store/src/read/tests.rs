@@ -324,11 +324,35 @@ async fn seen_notices_are_those_named_or_all() {
 #[tokio::test]
 async fn customers_are_found_by_mail_code_and_by_their_orders() {
     let (_directory, store) = small().await;
-    for words in ["duc@ex", "NAP2222222", "đức thắng", "0912345"] {
+    let forms = ["duc@ex", "NAP2222222", "nap222", "đức thắng", "Nguyen DUC", "DH000001", "0912345"];
+    let phones = ["0912 345 678", "+84 912 345 678", "84912345678", "0912.345.678"];
+    for words in forms.into_iter().chain(phones) {
         let found = store.customers(Some(words), Window::default()).await.unwrap().rows;
         assert_eq!(found.iter().map(|customer| customer.id).collect::<Vec<_>>(), [1], "{words}");
     }
-    assert_eq!(store.customers(None, Window::default()).await.unwrap().rows[1].orders, 3);
+    let first = &store.customers(None, Window::default()).await.unwrap().rows[1];
+    assert_eq!((first.orders, first.last_order_at), (3, Some(400)));
+}
+
+#[tokio::test]
+async fn a_customer_is_found_without_marks_before_the_first_order_and_after_a_change() {
+    let (_directory, store) = shop().await;
+    run(
+        &store,
+        "INSERT INTO customer (id, email, email_key, name, phone, deposit_code, created_at) VALUES \
+           (1, 'a@example.com', 'a@example.com', 'Đặng Ngọc Quỳnh Hương Thuỷ', '+84 (90) 123-4567', 'NAP2222222', 1), \
+           (2, 'b@example.com', 'b@example.com', 'LÊ VĂN ƠN', NULL, 'NAP3333333', 2)",
+    )
+    .await;
+    let found = async |words: &str| -> Vec<i64> {
+        store.customers(Some(words), Window::default()).await.unwrap().rows.iter().map(|one| one.id).collect()
+    };
+    for words in ["dang quynh", "ĐẶNG", "huong thuy", "0901234567", "090 123 4567", "+84901234567"] {
+        assert_eq!(found(words).await, [1], "{words}");
+    }
+    assert_eq!(found("le van on").await, [2]);
+    run(&store, "UPDATE customer SET name = 'Phạm Thị Bưởi' WHERE id = 2").await;
+    assert_eq!((found("buoi").await, found("van on").await), (vec![2], vec![]));
 }
 
 /// Plan lines that walk a whole big table without an index.
@@ -338,8 +362,10 @@ async fn walks(store: &Store, sql: &str) -> Vec<String> {
     let explain = format!("EXPLAIN QUERY PLAN {sql}");
     let plan = sqlx::query(AssertSqlSafe(explain)).fetch_all(&mut connection).await.unwrap();
     let lines: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
-    let big =
-        ["orders", "task", "timeline", "transfer", "customer", "attempt", "audit", "o", "t", "w", "c", "m"];
+    let big = [
+        "orders", "task", "timeline", "transfer", "customer", "attempt", "audit", "ledger", "l", "o", "t",
+        "w", "c", "m",
+    ];
     lines
         .into_iter()
         .filter(|line| {
@@ -365,7 +391,8 @@ async fn every_list_is_driven_by_an_index() {
             for attention_paid_before in [None, Some(NOW)] {
                 for words in [None, Some("duc 499000"), Some("499000")] {
                     let text = words.map(str::to_owned);
-                    let filter = OrderFilter { stage, flag, attention_paid_before, text };
+                    let filter =
+                        OrderFilter { stage, flag, attention_paid_before, text, ..OrderFilter::default() };
                     let search = words.map(super::search::read);
                     let window = Window { below: Some(9), limit: 50 };
                     statements.push(
@@ -390,6 +417,13 @@ async fn every_list_is_driven_by_an_index() {
         "{} WHERE t.state = $1 AND t.id < $2 ORDER BY t.id DESC LIMIT $3",
         super::transfers::SELECT
     ));
+    for account in [None, Some("wallet:1"), Some("wallets"), Some("bank"), Some("unmatched")] {
+        for kind in [None, Some("adjust"), Some("transfer")] {
+            let filter = LedgerFilter { account: account.map(str::to_owned), kind: kind.map(str::to_owned) };
+            let query = super::money::ledger_query(&filter, Window { below: Some(9), limit: 50 });
+            statements.push(query.into_sql().as_str().to_owned());
+        }
+    }
     for sql in statements {
         assert_eq!(walks(&store, &sql).await, Vec::<String>::new(), "{sql}");
     }

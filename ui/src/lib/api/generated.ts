@@ -140,6 +140,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/api/customers/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Everything about one customer. */
+        get: operations["customer"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/customers/{id}/adjust": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Adds to a customer's wallet or takes out of it, with a reason. */
+        post: operations["adjust"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/api/demo/mend": {
         parameters: {
             query?: never;
@@ -202,6 +236,40 @@ export interface paths {
         put?: never;
         /** Puts every failed task that matches back in line; a dry run only counts. */
         post: operations["retry_failures"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/ledger": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Movements of money, newest first. */
+        get: operations["ledger"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/ledger/{id}/reverse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes a movement back by a counter-entry; nothing is edited. */
+        post: operations["reverse"];
         delete?: never;
         options?: never;
         head?: never;
@@ -379,6 +447,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/api/orders/{code}/mark-paid": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Settles an order by the owner's word and queues its delivery; no money moves. Also accepts a shortage, and delivers
+         *     a payment that came late.
+         */
+        post: operations["mark_paid"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/api/orders/{code}/note": {
         parameters: {
             query?: never;
@@ -396,6 +484,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/api/orders/{code}/pay-from-wallet": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Pays what is due from the customer's wallet, in full or not at all. */
+        post: operations["pay_from_wallet"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/api/orders/{code}/redeliver": {
         parameters: {
             query?: never;
@@ -407,6 +512,40 @@ export interface paths {
         put?: never;
         /** Gives the buyer access again and mails them again. */
         post: operations["redeliver"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/orders/{code}/refund": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Records that the bank gave money back. The whole sum ends the order and takes access back; a part leaves both. */
+        post: operations["refund"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/orders/{code}/surplus": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Moves what an order holds beyond its need to its customer's wallet, or sets it aside. */
+        post: operations["surplus"];
         delete?: never;
         options?: never;
         head?: never;
@@ -669,6 +808,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/api/wallet": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the shop owes its customers, and today's changes. */
+        get: operations["wallet"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -690,6 +846,16 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description `POST /admin/api/customers/{id}/adjust`. */
+        AdjustRequest: {
+            /**
+             * Format: int64
+             * @description Whole đồng, not 0; below 0 takes money out.
+             */
+            amount_vnd: number;
+            /** @description Why, 1 to 500 characters. */
+            reason: string;
+        };
         /** @description One attempt that failed. */
         AttemptRow: {
             stage: string;
@@ -820,6 +986,23 @@ export interface components {
             /** Format: int64 */
             sold: number;
         };
+        /** @description `GET /admin/api/customers/{id}`: everything about one customer. */
+        CustomerDetail: {
+            /** @description The customer. */
+            customer: components["schemas"]["CustomerRow"];
+            /** @description Newest first, at most 50. */
+            orders: components["schemas"]["OrderRow"][];
+            /** @description Movements of the wallet, newest first, at most 50. */
+            ledger: components["schemas"]["LedgerRow"][];
+            /** @description What a transfer to the wallet has to say. */
+            deposit_code: string;
+            /** @description The page at which they top up. */
+            topup_url: string;
+            /** @description VietQR text without an amount; `null` when no bank account is set up. */
+            topup_vietqr?: string | null;
+            /** @description The same as an SVG document. */
+            topup_qr_svg?: string | null;
+        };
         /** @description Who bought. */
         CustomerName: {
             /** Format: int64 */
@@ -838,8 +1021,17 @@ export interface components {
             deposit_code: string;
             /** Format: int64 */
             wallet_vnd: number;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description How many.
+             */
             orders: number;
+            /**
+             * Format: int64
+             * @description Held by their orders now.
+             */
+            spent_vnd: number;
+            last_order_at?: string | null;
             created_at: string;
         };
         /**
@@ -861,7 +1053,7 @@ export interface components {
          *
          *     Events only say what changed; the UI asks again for what it shows. `seq` grows by one; a gap means
          *     refetch everything. `topics`: `orders`, `order:CODE`, `queue`, `task:ID`, `failures`, `money`,
-         *     `notices`, `settings`, `courses`. Progress rides along so that bars move without a question.
+         *     `customers`, `customer:ID`, `notices`, `settings`, `courses`. Progress rides along so that bars move without a question.
          */
         Event: {
             /**
@@ -977,6 +1169,62 @@ export interface components {
             resumes_at?: string | null;
             reason?: string | null;
         };
+        /** @description Whose money moved. */
+        LedgerCustomer: {
+            /** Format: int64 */
+            id: number;
+            name: string;
+        };
+        /** @description One movement of money. */
+        LedgerRow: {
+            /**
+             * Format: int64
+             * @description Counts up without gaps.
+             */
+            id: number;
+            /** @description When. */
+            at: string;
+            /** @description `transfer`, `match`, `credit`, `set_aside`, `undo`, `wallet_pay`, `surplus`, `refund`, `adjust`, `reverse`. */
+            kind: string;
+            /** @description Account it left: `bank`, `unmatched`, `set_aside`, `shop`, `order:ID`, `wallet:ID`. */
+            debit: string;
+            /** @description Account it went to; `refunded` besides. */
+            credit: string;
+            /**
+             * Format: int64
+             * @description Above 0.
+             */
+            amount_vnd: number;
+            /**
+             * Format: int64
+             * @description What the wallet, or else the order, that it touches held afterwards.
+             */
+            balance_after_vnd?: number | null;
+            /**
+             * Format: int64
+             * @description The transfer behind it.
+             */
+            transfer_id?: number | null;
+            /** @description Code of the order it touches. */
+            order?: string | null;
+            customer?: components["schemas"]["LedgerCustomer"] | null;
+            /** @description Why, in the words of whoever moved it. */
+            note?: string | null;
+            /** @description Who moved it; `null` for what the shop does by itself. */
+            actor?: string | null;
+            /**
+             * Format: int64
+             * @description The row that it takes back.
+             */
+            reverses?: number | null;
+            /**
+             * Format: int64
+             * @description The row that takes it back.
+             */
+            reversed_by?: number | null;
+            /** @description Whether it can be taken back now. */
+            can_reverse: boolean;
+        };
         /** @description A mail of the outbox. */
         MailRow: {
             /** Format: int64 */
@@ -1011,11 +1259,17 @@ export interface components {
             /** @description HTML body; only when one message is read. Shown in a sandboxed frame without scripts. */
             html?: string | null;
         };
-        /** @description The sum the owner can trust: every đồng in is in exactly one bucket. */
+        /** @description The sum the owner can trust: `in + adjusted = orders + wallets + unmatched + set aside`, to the đồng. */
         Money: {
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Everything that ever came in by transfer.
+             */
             in_vnd: number;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Held by orders, and refunded from them.
+             */
             orders_vnd: number;
             /** Format: int64 */
             wallets_vnd: number;
@@ -1025,7 +1279,17 @@ export interface components {
             set_aside_vnd: number;
             /**
              * Format: int64
-             * @description `in − (orders + wallets + unmatched + set aside)`; 0 unless something is broken.
+             * @description Of `orders_vnd`: given back to buyers.
+             */
+            refunded_vnd: number;
+            /**
+             * Format: int64
+             * @description Sum of the adjustments of wallets; below 0 when more was taken out than added.
+             */
+            adjusted_vnd: number;
+            /**
+             * Format: int64
+             * @description `in + adjusted − (orders + wallets + unmatched + set aside)`; 0 unless something is broken.
              */
             difference_vnd: number;
             /** Format: int64 */
@@ -1103,7 +1367,25 @@ export interface components {
             tasks: components["schemas"]["TaskRow"][];
             transfers: components["schemas"]["TransferRow"][];
             mails: components["schemas"]["MailRow"][];
-            /** @description What can be done now: `retry`, `redeliver`, `cancel`, `copy_link`. */
+            /**
+             * Format: int64
+             * @description What it holds now, refunds and moved surplus taken off.
+             */
+            held_vnd: number;
+            /**
+             * Format: int64
+             * @description What it holds beyond its need.
+             */
+            surplus_vnd: number;
+            /**
+             * Format: int64
+             * @description Given back so far.
+             */
+            refunded_vnd: number;
+            /**
+             * @description What can be done now: `retry`, `redeliver`, `cancel`, `copy_link`, `mark_paid`, `refund`, `surplus`,
+             *     `pay_from_wallet`.
+             */
             actions: string[];
         };
         /** @description One course of an order. */
@@ -1221,9 +1503,73 @@ export interface components {
                 deposit_code: string;
                 /** Format: int64 */
                 wallet_vnd: number;
-                /** Format: int64 */
+                /**
+                 * Format: int64
+                 * @description How many.
+                 */
                 orders: number;
+                /**
+                 * Format: int64
+                 * @description Held by their orders now.
+                 */
+                spent_vnd: number;
+                last_order_at?: string | null;
                 created_at: string;
+            }[];
+            /** @description Cursor of the following page. */
+            next?: string | null;
+        };
+        /** @description A page of a keyset-paged list. `next` is the cursor to pass as `?after=`; `null` on the last page. */
+        Page_LedgerRow: {
+            /** @description The rows, in the list's order. */
+            rows: {
+                /**
+                 * Format: int64
+                 * @description Counts up without gaps.
+                 */
+                id: number;
+                /** @description When. */
+                at: string;
+                /** @description `transfer`, `match`, `credit`, `set_aside`, `undo`, `wallet_pay`, `surplus`, `refund`, `adjust`, `reverse`. */
+                kind: string;
+                /** @description Account it left: `bank`, `unmatched`, `set_aside`, `shop`, `order:ID`, `wallet:ID`. */
+                debit: string;
+                /** @description Account it went to; `refunded` besides. */
+                credit: string;
+                /**
+                 * Format: int64
+                 * @description Above 0.
+                 */
+                amount_vnd: number;
+                /**
+                 * Format: int64
+                 * @description What the wallet, or else the order, that it touches held afterwards.
+                 */
+                balance_after_vnd?: number | null;
+                /**
+                 * Format: int64
+                 * @description The transfer behind it.
+                 */
+                transfer_id?: number | null;
+                /** @description Code of the order it touches. */
+                order?: string | null;
+                customer?: components["schemas"]["LedgerCustomer"] | null;
+                /** @description Why, in the words of whoever moved it. */
+                note?: string | null;
+                /** @description Who moved it; `null` for what the shop does by itself. */
+                actor?: string | null;
+                /**
+                 * Format: int64
+                 * @description The row that it takes back.
+                 */
+                reverses?: number | null;
+                /**
+                 * Format: int64
+                 * @description The row that takes it back.
+                 */
+                reversed_by?: number | null;
+                /** @description Whether it can be taken back now. */
+                can_reverse: boolean;
             }[];
             /** @description Cursor of the following page. */
             next?: string | null;
@@ -1300,7 +1646,7 @@ export interface components {
             rows: {
                 /** Format: int64 */
                 id: number;
-                /** @description `prepare_course`, `deliver_order`, `notify_owner`. */
+                /** @description `prepare_course`, `deliver_order`, `notify_owner`, `mail_customer`, `send_webhook`. */
                 kind: string;
                 lane: string;
                 state: components["schemas"]["TaskState"];
@@ -1463,6 +1809,14 @@ export interface components {
             busy: number;
             paused: boolean;
         };
+        /** @description `POST /admin/api/orders/{code}/mark-paid` and `POST /admin/api/ledger/{id}/reverse`. */
+        ReasonRequest: {
+            /**
+             * @description Why, 1 to 500 characters.
+             * @default
+             */
+            reason?: string;
+        };
         /** @description Whether money can come in now. */
         Receiving: {
             /** @description `ok`, `not_set_up` (no SePay key), `stopped` (listener or ledger halted). */
@@ -1472,6 +1826,20 @@ export interface components {
             last_webhook_at?: string | null;
             /** Format: int64 */
             rejected_24h: number;
+        };
+        /** @description `POST /admin/api/orders/{code}/refund`. */
+        RefundRequest: {
+            /**
+             * @description Why, 1 to 500 characters.
+             * @default
+             */
+            reason?: string;
+            /**
+             * Format: int64
+             * @description A part, above 0; everything that the order holds when left out.
+             * @default null
+             */
+            amount_vnd?: number | null;
         };
         /** @description Answer to a bulk retry. */
         RetryReport: {
@@ -1604,6 +1972,13 @@ export interface components {
             state: string;
             ended_at?: string | null;
         };
+        /** @description `POST /admin/api/orders/{code}/surplus`. */
+        SurplusRequest: {
+            /** @description `wallet` or `set_aside`. */
+            to: string;
+            /** @description Why, at most 500 characters; may be left out. */
+            reason?: string;
+        };
         /** @description `GET /admin/api/tasks/{id}`. */
         TaskDetail: {
             task: components["schemas"]["TaskRow"];
@@ -1625,7 +2000,7 @@ export interface components {
         TaskRow: {
             /** Format: int64 */
             id: number;
-            /** @description `prepare_course`, `deliver_order`, `notify_owner`. */
+            /** @description `prepare_course`, `deliver_order`, `notify_owner`, `mail_customer`, `send_webhook`. */
             kind: string;
             lane: string;
             state: components["schemas"]["TaskState"];
@@ -1660,7 +2035,9 @@ export interface components {
          *     `overpaid`/`underpaid` (`difference_vnd`), `late`, `paid_twice`, `course_ready` (`course`),
          *     `course_waiting` (`course`), `preparing` (`course`), `shared` (`course`), `mail_sent` (`recipient`), `completed`,
          *     `attempt_failed` (`task, stage, code, attempt, max, retry_at`), `failed` (`task, stage, code`),
-         *     `retried` (`stage`), `cancelled` (`reason`), `expired`, `note` (`text`), `redelivered`.
+         *     `retried` (`stage`), `cancelled` (`reason, held_vnd`), `expired`, `note` (`text`), `redelivered`,
+         *     `marked_paid` (`reason`), `refunded` (`amount_vnd, held_vnd, whole, reason`), `access_revoked` (`links`),
+         *     `surplus_moved` (`amount_vnd, to, reason`), `wallet_paid` (`amount_vnd`), `reversed` (`amount_vnd, what, reason`).
          */
         TimelineRow: {
             /** Format: int64 */
@@ -1726,6 +2103,31 @@ export interface components {
             order?: string | null;
             received_at: string;
             booked_at?: string | null;
+        };
+        /** @description `GET /admin/api/wallet`: what the shop owes its customers. Today is the day in Vietnam. */
+        WalletSummary: {
+            /**
+             * Format: int64
+             * @description In all wallets.
+             */
+            owed_vnd: number;
+            /**
+             * Format: int64
+             * @description Customers with money in their wallet.
+             */
+            customers: number;
+            /** Format: int64 */
+            topups_today_vnd: number;
+            /**
+             * Format: int64
+             * @description Spent on orders.
+             */
+            spent_today_vnd: number;
+            /**
+             * Format: int64
+             * @description Sum of adjustments; below 0 when more was taken out than added.
+             */
+            adjusted_today_vnd: number;
         };
         /** @description One worker. */
         WorkerRow: {
@@ -1977,7 +2379,7 @@ export interface operations {
     customers: {
         parameters: {
             query?: {
-                /** @description Name, e-mail, phone or deposit code. */
+                /** @description Name without marks too, e-mail, phone in any form, deposit code or order code. */
                 q?: string;
                 /** @description Cursor: `next` of the page before. */
                 after?: string;
@@ -1996,6 +2398,70 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_CustomerRow"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    customer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Customer id */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CustomerDetail"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    adjust: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Customer id */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AdjustRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CustomerDetail"];
                 };
             };
             default: {
@@ -2106,6 +2572,79 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RetryReport"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ledger: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only movements of this account: `bank`, `unmatched`, `set_aside`, `refunded`, `shop`, `order:ID`, `wallet:ID`, or
+                 *     `wallets` for all wallets.
+                 */
+                account?: string;
+                /** @description Only this kind: `transfer`, `adjust`, `refund`, … */
+                kind?: string;
+                /** @description Cursor: `next` of the page before. */
+                after?: string;
+                /** @description Rows, 1 to 200; 50 when left out. */
+                limit?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_LedgerRow"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reverse: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Ledger row */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LedgerRow"];
                 };
             };
             default: {
@@ -2442,6 +2981,40 @@ export interface operations {
             };
         };
     };
+    mark_paid: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Order code */
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderDetail"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     add_note: {
         parameters: {
             query?: never;
@@ -2476,6 +3049,36 @@ export interface operations {
             };
         };
     };
+    pay_from_wallet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Order code */
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderDetail"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     redeliver: {
         parameters: {
             query?: never;
@@ -2487,6 +3090,74 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderDetail"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    refund: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Order code */
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RefundRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderDetail"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    surplus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Order code */
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SurplusRequest"];
+            };
+        };
         responses: {
             200: {
                 headers: {
@@ -2999,6 +3670,33 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_TransferRow"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    wallet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WalletSummary"];
                 };
             };
             default: {

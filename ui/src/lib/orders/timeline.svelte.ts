@@ -20,6 +20,8 @@ const MARKS: Record<string, Mark> = {
   underpaid: 'flag',
   late: 'flag',
   paid_twice: 'flag',
+  wallet_paid: 'good',
+  access_revoked: 'flag',
   note: 'note',
 };
 
@@ -78,7 +80,13 @@ export function timelineWords(row: TimelineRow): TimelineWords {
       if (words.step === '') result.title = t('timeline.retried_plain');
       break;
     case 'cancelled':
+    case 'marked_paid':
+    case 'refunded':
+    case 'reversed':
       result.text = text('reason');
+      break;
+    case 'surplus_moved':
+      result.text = [tMaybe('timeline', `to_${text('to')}`), text('reason')].filter(Boolean).join(' · ');
       break;
     case 'note':
       result.text = text('text');

@@ -28,9 +28,18 @@ pub struct Message {
 /// `from` is the shop's address, whose domain makes the id unique in the world.
 #[must_use]
 pub fn delivery_message_id(order_code: &str, generation: i64, from: &str) -> String {
+    format!("{}.delivery.{generation}@{}", order_code.to_ascii_lowercase(), domain(from))
+}
+
+/// The `Message-ID` of a mail about one movement of money. `key` names the movement: `topup:7`.
+#[must_use]
+pub fn money_message_id(key: &str, from: &str) -> String {
+    format!("{}@{}", key.replace(':', "."), domain(from))
+}
+
+fn domain(from: &str) -> &str {
     let domain = from.rsplit_once('@').map_or("", |(_, domain)| domain.trim_end_matches('>'));
-    let domain = if id_text(domain) { domain } else { "chotdon.invalid" };
-    format!("{}.delivery.{generation}@{domain}", order_code.to_ascii_lowercase())
+    if id_text(domain) { domain } else { "chotdon.invalid" }
 }
 
 fn id_text(text: &str) -> bool {
@@ -138,6 +147,7 @@ mod tests {
     fn the_id_grows_only_with_the_generation() {
         assert_eq!(delivery_message_id("DH123456", 1, "An <an@shop.vn>"), "dh123456.delivery.1@shop.vn");
         assert_eq!(delivery_message_id("DH123456", 2, "an@shop.vn"), "dh123456.delivery.2@shop.vn");
+        assert_eq!(money_message_id("topup:7", "an@shop.vn"), "topup.7@shop.vn");
         assert_eq!(delivery_message_id("DH123456", 1, ""), "dh123456.delivery.1@chotdon.invalid");
     }
 }

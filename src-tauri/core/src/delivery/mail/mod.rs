@@ -9,6 +9,6 @@ pub(super) mod template;
 mod transport;
 
 pub use mailbox::{list, read};
-pub use message::{Message, delivery_message_id};
-pub use template::{Delivered, DeliveredItem, Parts, Templates};
+pub use message::{Message, delivery_message_id, money_message_id};
+pub use template::{Delivered, DeliveredItem, MoneyMoved, Parts, Templates};
 pub use transport::{SmtpSettings, TlsMode, Transport};

@@ -1,6 +1,6 @@
 //! The words of mails: built-in templates in two languages, each replaceable by a file of the owner's.
 //!
-//! A template `delivered` has the parts `delivered.vi.subject`, `.text` and `.html` (and the same with `en`).
+//! A template (`delivered`, `topup`, `refund`) has the parts `delivered.vi.subject`, `.text` and `.html`, and the same with `en`.
 //! A file of that name in the templates directory takes the place of the built-in part.
 
 use std::fmt::Write;
@@ -14,6 +14,8 @@ use minijinja::value::Serde;
 use minijinja::{Environment, Output, State, UndefinedBehavior, Value, escape_formatter};
 use serde::Serialize;
 
+use chotdon_domain::money::Vnd;
+
 use super::message::one_line;
 use crate::workers::StageError;
 
@@ -21,13 +23,25 @@ use crate::workers::StageError;
 const MAX_TEMPLATE: u64 = 256 * 1024;
 
 /// Every built-in part by name.
-const BUILT_IN: [(&str, &str); 6] = [
+const BUILT_IN: [(&str, &str); 18] = [
     ("delivered.vi.subject", include_str!("templates/delivered.vi.subject")),
     ("delivered.vi.text", include_str!("templates/delivered.vi.text")),
     ("delivered.vi.html", include_str!("templates/delivered.vi.html")),
     ("delivered.en.subject", include_str!("templates/delivered.en.subject")),
     ("delivered.en.text", include_str!("templates/delivered.en.text")),
     ("delivered.en.html", include_str!("templates/delivered.en.html")),
+    ("topup.vi.subject", include_str!("templates/topup.vi.subject")),
+    ("topup.vi.text", include_str!("templates/topup.vi.text")),
+    ("topup.vi.html", include_str!("templates/topup.vi.html")),
+    ("topup.en.subject", include_str!("templates/topup.en.subject")),
+    ("topup.en.text", include_str!("templates/topup.en.text")),
+    ("topup.en.html", include_str!("templates/topup.en.html")),
+    ("refund.vi.subject", include_str!("templates/refund.vi.subject")),
+    ("refund.vi.text", include_str!("templates/refund.vi.text")),
+    ("refund.vi.html", include_str!("templates/refund.vi.html")),
+    ("refund.en.subject", include_str!("templates/refund.en.subject")),
+    ("refund.en.text", include_str!("templates/refund.en.text")),
+    ("refund.en.html", include_str!("templates/refund.en.html")),
 ];
 
 /// The words of one mail.
@@ -65,6 +79,38 @@ pub struct DeliveredItem {
     pub expires_at: Option<i64>,
     /// How often every file may be downloaded; `None` = without limit.
     pub max_downloads: Option<i64>,
+}
+
+/// What a mail about a customer's money says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MoneyMoved {
+    /// Signs the mail.
+    pub shop_name: String,
+    /// May be empty.
+    pub customer_name: String,
+    /// How much, whole đồng.
+    pub amount_vnd: i64,
+    /// In the wallet now, whole đồng.
+    pub wallet_vnd: i64,
+    /// When, ms.
+    pub at: i64,
+    /// Code and courses of the order that the money came from; empty for a top-up.
+    pub order_code: String,
+    /// Titles, joined.
+    pub summary: String,
+}
+
+/// What templates see of a [`MoneyMoved`].
+#[derive(Serialize)]
+struct MoneyView<'a> {
+    lang: &'a str,
+    shop_name: &'a str,
+    customer_name: &'a str,
+    amount: String,
+    wallet: String,
+    at: String,
+    order_code: &'a str,
+    summary: &'a str,
 }
 
 /// What templates see of a [`Delivered`].
@@ -123,6 +169,25 @@ impl Templates {
         self.compose("delivered", lang, &view).await
     }
 
+    /// The mail `template` (`topup`, `refund`) in `lang` (`vi`, `en`; anything else is `vi`).
+    ///
+    /// # Errors
+    /// Permanent `mail_template`, naming file and line.
+    pub async fn money(&self, template: &str, lang: &str, mail: &MoneyMoved) -> Result<Parts, StageError> {
+        let lang = if lang == "en" { "en" } else { "vi" };
+        let view = MoneyView {
+            lang,
+            shop_name: &mail.shop_name,
+            customer_name: mail.customer_name.trim(),
+            amount: dong(mail.amount_vnd),
+            wallet: dong(mail.wallet_vnd),
+            at: vietnam_time(mail.at),
+            order_code: &mail.order_code,
+            summary: &mail.summary,
+        };
+        self.compose(template, lang, &view).await
+    }
+
     /// Renders all parts of `template` in `lang` with `context`.
     ///
     /// # Errors
@@ -168,6 +233,11 @@ impl Templates {
         let found = BUILT_IN.iter().find(|(built_in, _)| *built_in == name);
         found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| wrong(format!("there is no template {name}")))
     }
+}
+
+/// `499.000 ₫`, as people write it here, in one piece.
+fn dong(amount: i64) -> String {
+    Vnd::new(amount).map_or_else(|_| format!("{amount} ₫"), |amount| amount.to_string())
 }
 
 /// Renders one template. Names that end in `.html` escape what they insert.

@@ -11,7 +11,7 @@ use super::Desk;
 use super::page::{id, page, window, word};
 use crate::http::problem::{Answer, Asked};
 use crate::present;
-use crate::views::{AuditRow, CustomerRow, Notice, Page, Problem, TransferRow};
+use crate::views::{AuditRow, Notice, Page, Problem, TransferRow};
 
 /// What these lists can be asked.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -37,19 +37,6 @@ pub(super) struct TransfersQuery {
     limit: Option<String>,
 }
 
-/// What the list of customers can be asked.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(default)]
-#[into_params(parameter_in = Query)]
-pub(super) struct CustomersQuery {
-    /// Name, e-mail, phone or deposit code.
-    q: Option<String>,
-    /// Cursor: `next` of the page before.
-    after: Option<String>,
-    /// Rows, 1 to 200; 50 when left out.
-    limit: Option<String>,
-}
-
 /// Transfers that arrived, newest first.
 #[utoipa::path(get, path = "/admin/api/transfers", tag = "money", params(TransfersQuery),
     responses((status = 200, body = Page<TransferRow>), (status = "default", body = Problem, content_type = "application/problem+json")))]
@@ -63,18 +50,6 @@ pub(super) async fn transfers(
     })?;
     let slice = desk.store.transfers(state, window).await?;
     Ok(Json(page(&slice, present::transfer_row)))
-}
-
-/// Customers, newest first.
-#[utoipa::path(get, path = "/admin/api/customers", tag = "people", params(CustomersQuery),
-    responses((status = 200, body = Page<CustomerRow>), (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn customers(
-    State(desk): State<Desk>,
-    Asked(asked): Asked<CustomersQuery>,
-) -> Answer<Json<Page<CustomerRow>>> {
-    let window = window(asked.after.as_deref(), asked.limit.as_deref())?;
-    let slice = desk.store.customers(asked.q.as_deref(), window).await?;
-    Ok(Json(page(&slice, present::customer_row)))
 }
 
 /// What people did, newest first.

@@ -5,6 +5,7 @@
 
 mod checks;
 mod courses;
+mod customers;
 mod events;
 mod failures;
 mod health;
@@ -18,6 +19,7 @@ mod settings;
 mod simulate;
 pub(crate) mod state;
 mod tasks;
+mod wallet;
 
 use axum::Router;
 use utoipa::OpenApi;
@@ -63,6 +65,10 @@ routes! {
     get "/admin/api/orders/{code}" orders::order;
     post "/admin/api/orders/{code}/cancel" orders::cancel_order;
     post "/admin/api/orders/{code}/redeliver" orders::redeliver;
+    post "/admin/api/orders/{code}/mark-paid" orders::mark_paid;
+    post "/admin/api/orders/{code}/refund" orders::refund;
+    post "/admin/api/orders/{code}/surplus" orders::surplus;
+    post "/admin/api/orders/{code}/pay-from-wallet" orders::pay_from_wallet;
     post "/admin/api/orders/{code}/note" orders::add_note;
     get "/admin/api/queue" queue::queue;
     post "/admin/api/queue/pause" queue::pause;
@@ -75,7 +81,12 @@ routes! {
     get "/admin/api/failures" failures::failures;
     post "/admin/api/failures/retry" failures::retry_failures;
     get "/admin/api/transfers" lists::transfers;
-    get "/admin/api/customers" lists::customers;
+    get "/admin/api/customers" customers::customers;
+    get "/admin/api/customers/{id}" customers::customer;
+    post "/admin/api/customers/{id}/adjust" customers::adjust;
+    get "/admin/api/wallet" wallet::wallet;
+    get "/admin/api/ledger" wallet::ledger;
+    post "/admin/api/ledger/{id}/reverse" wallet::reverse;
     get "/admin/api/audit" lists::audit;
     get "/admin/api/notices" lists::notices;
     post "/admin/api/notices/seen" lists::all_notices_seen;

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use chotdon_domain::order::{Flags, Stage};
+use chotdon_store::SurplusTo;
 use chotdon_store::read::OrderFilter;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -14,11 +15,14 @@ use super::state::OWNER;
 use crate::http::problem::{Answer, Asked, Given};
 use crate::ordering::{Origin, place};
 use crate::present;
-use crate::views::{CancelRequest, NewOrder, NoteRequest, OrderDetail, OrderRow, Page, Problem};
+use crate::views::{
+    CancelRequest, NewOrder, NoteRequest, OrderDetail, OrderRow, Page, Problem, ReasonRequest, RefundRequest,
+    SurplusRequest,
+};
 
 /// A paid order that is not delivered after this long needs the owner, ms.
 const LATE_MS: i64 = 15 * 60_000;
-const LONGEST_REASON: usize = 500;
+pub(super) const LONGEST_REASON: usize = 500;
 const LONGEST_NOTE: usize = 2000;
 
 /// What the list of orders can be asked.
@@ -63,6 +67,7 @@ pub(super) async fn orders(
         flag,
         attention_paid_before: attention.unwrap_or(false).then(|| desk.now().saturating_sub(LATE_MS)),
         text: asked.q.filter(|text| !text.trim().is_empty()),
+        customer: None,
     };
     let slice = desk.store.orders(&filter, window).await?;
     Ok(Json(page(&slice, present::order_row)))
@@ -130,6 +135,71 @@ pub(super) async fn add_note(
     Ok(Json(detail(&desk, &code).await?))
 }
 
+/// Settles an order by the owner's word and queues its delivery; no money moves. Also accepts a shortage, and delivers
+/// a payment that came late.
+#[utoipa::path(post, path = "/admin/api/orders/{code}/mark-paid", tag = "orders", request_body = ReasonRequest,
+    params(("code" = String, Path, description = "Order code")),
+    responses((status = 200, body = OrderDetail), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn mark_paid(
+    State(desk): State<Desk>,
+    Path(code): Path<String>,
+    Given(request): Given<ReasonRequest>,
+) -> Answer<Json<OrderDetail>> {
+    let reason = text("reason", &request.reason, LONGEST_REASON)?;
+    desk.store.mark_paid(&code, &reason, OWNER, desk.now()).await?;
+    Ok(Json(detail(&desk, &code).await?))
+}
+
+/// Records that the bank gave money back. The whole sum ends the order and takes access back; a part leaves both.
+#[utoipa::path(post, path = "/admin/api/orders/{code}/refund", tag = "orders", request_body = RefundRequest,
+    params(("code" = String, Path, description = "Order code")),
+    responses((status = 200, body = OrderDetail), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn refund(
+    State(desk): State<Desk>,
+    Path(code): Path<String>,
+    Given(request): Given<RefundRequest>,
+) -> Answer<Json<OrderDetail>> {
+    let reason = text("reason", &request.reason, LONGEST_REASON)?;
+    if request.amount_vnd.is_some_and(|amount| amount <= 0) {
+        return Err(Problem::bad("amount_vnd: whole đồng above 0, or left out for everything"));
+    }
+    let stopped = desk.store.refund(&code, request.amount_vnd, &reason, OWNER, desk.now()).await?;
+    stopped.into_iter().for_each(|task| desk.shop.cancel(task));
+    Ok(Json(detail(&desk, &code).await?))
+}
+
+/// Moves what an order holds beyond its need to its customer's wallet, or sets it aside.
+#[utoipa::path(post, path = "/admin/api/orders/{code}/surplus", tag = "orders", request_body = SurplusRequest,
+    params(("code" = String, Path, description = "Order code")),
+    responses((status = 200, body = OrderDetail), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn surplus(
+    State(desk): State<Desk>,
+    Path(code): Path<String>,
+    Given(request): Given<SurplusRequest>,
+) -> Answer<Json<OrderDetail>> {
+    let Some(to) = SurplusTo::parse(&request.to) else {
+        return Err(Problem::bad("to: `wallet` or `set_aside`"));
+    };
+    let reason = request.reason.trim();
+    if reason.chars().count() > LONGEST_REASON {
+        return Err(Problem::bad(format!("reason: at most {LONGEST_REASON} characters")));
+    }
+    desk.store.take_surplus(&code, to, reason, OWNER, desk.now()).await?;
+    Ok(Json(detail(&desk, &code).await?))
+}
+
+/// Pays what is due from the customer's wallet, in full or not at all.
+#[utoipa::path(post, path = "/admin/api/orders/{code}/pay-from-wallet", tag = "orders",
+    params(("code" = String, Path, description = "Order code")),
+    responses((status = 200, body = OrderDetail), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn pay_from_wallet(
+    State(desk): State<Desk>,
+    Path(code): Path<String>,
+) -> Answer<Json<OrderDetail>> {
+    desk.store.pay_from_wallet(&code, OWNER, desk.now()).await?;
+    Ok(Json(detail(&desk, &code).await?))
+}
+
 async fn detail(desk: &Desk, code: &str) -> Answer<OrderDetail> {
     let story = desk
         .store
@@ -143,10 +213,10 @@ async fn detail(desk: &Desk, code: &str) -> Answer<OrderDetail> {
     let open = story.order.total_vnd.saturating_sub(story.order.paid_vnd);
     let code = &story.order.code;
     let payment = account.map(|account| present::payment(account, code, open, desk.shop.pay_url(code)));
-    Ok(present::order_detail(&story, payment))
+    Ok(present::order_detail(&story, payment, desk.now()))
 }
 
-fn text(field: &str, given: &str, longest: usize) -> Answer<String> {
+pub(super) fn text(field: &str, given: &str, longest: usize) -> Answer<String> {
     let given = given.trim();
     if given.is_empty() || given.chars().count() > longest {
         return Err(Problem::bad(format!("{field}: 1 to {longest} characters")));

@@ -36,6 +36,8 @@ pub(crate) trait Running: Send + Sync + 'static {
     fn base_url(&self) -> String;
     /// The hosted page on which an order is paid.
     fn pay_url(&self, code: &str) -> String;
+    /// The hosted page on which a wallet is topped up.
+    fn topup_url(&self, deposit_code: &str) -> String;
     /// When this process started, ms UTC.
     fn started_at(&self) -> i64;
     /// False once the ledger or the disk stopped money writes.
@@ -53,7 +55,7 @@ pub(crate) trait Running: Send + Sync + 'static {
     /// Progress of running tasks.
     fn progress(&self) -> BTreeMap<i64, Progress>;
     /// Finished tasks per minute and lane (course, order, owner) of the last hour, oldest first, the current minute last.
-    fn per_minute(&self) -> Vec<[u64; 3]>;
+    fn per_minute(&self) -> Vec<[u64; Lane::COUNT]>;
     /// Late results refused since the start.
     fn stale_refused(&self) -> u64;
     /// Stops the handler of a task that was cancelled.
@@ -132,7 +134,7 @@ impl Desk {
     /// Finished tasks per minute of the last hour, 60 numbers, oldest first.
     pub(super) fn sparkline(&self) -> Vec<i64> {
         let minutes = self.shop.per_minute();
-        let sum = |lanes: &[u64; 3]| i64::try_from(lanes.iter().sum::<u64>()).unwrap_or(i64::MAX);
+        let sum = |lanes: &[u64; Lane::COUNT]| i64::try_from(lanes.iter().sum::<u64>()).unwrap_or(i64::MAX);
         let mut line: Vec<i64> = minutes.iter().rev().take(60).rev().map(sum).collect();
         let missing = 60 - line.len();
         line.splice(..0, std::iter::repeat_n(0, missing));

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
+use chotdon_domain::task::Lane;
 use chotdon_store::Claimed;
 
 use super::{MINUTES, Pool, Running};
@@ -71,10 +72,10 @@ impl Pool {
 
     /// Finished tasks per minute and lane of the last hour, oldest first, the current minute last.
     #[must_use]
-    pub fn per_minute(&self) -> Vec<[u64; 3]> {
+    pub fn per_minute(&self) -> Vec<[u64; Lane::COUNT]> {
         let current = self.inner.clock.now_ms() / 60_000;
         let minutes = self.inner.minutes.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut counts = vec![[0; 3]; MINUTES];
+        let mut counts = vec![[0; Lane::COUNT]; MINUTES];
         for (minute, count) in minutes.iter() {
             let age = usize::try_from(current - minute).unwrap_or(MINUTES);
             if age < MINUTES {

@@ -422,6 +422,9 @@ export function detailOf(order: T.OrderRow): T.OrderDetail {
             },
           ]
         : [],
+    held_vnd: order.paid_vnd,
+    surplus_vnd: 0,
+    refunded_vnd: 0,
     actions:
       order.stage === 'failed'
         ? ['retry', 'cancel']

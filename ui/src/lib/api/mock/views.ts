@@ -52,6 +52,8 @@ export function mockOverview(shop: Shop): T.Overview {
       wallets_vnd: empty ? 0 : 1_497_000,
       unmatched_vnd: empty ? 0 : 499_000,
       set_aside_vnd: 0,
+      refunded_vnd: 0,
+      adjusted_vnd: 0,
       difference_vnd: broken ? -10_000 : 0,
       transfers: empty ? 0 : 37,
       ledger_ok: !broken,

@@ -1,0 +1,60 @@
+//! Whether money may be moved: yes, until the books were found not to add up.
+//!
+//! Kept in memory on purpose. A restart checks the books in full and stops again when they are still wrong.
+
+use tokio::sync::watch;
+
+use crate::{Error, Result, Store};
+
+/// The switch. It only ever goes from moving to stopped.
+#[derive(Debug)]
+pub(crate) struct Guard(watch::Sender<Option<String>>);
+
+impl Default for Guard {
+    fn default() -> Self {
+        Self(watch::Sender::new(None))
+    }
+}
+
+impl Guard {
+    /// Stops all movement of money; the first cause is kept.
+    pub(crate) fn stop(&self, cause: &str) {
+        let changed = self.0.send_if_modified(|state| {
+            let first = state.is_none();
+            if first {
+                *state = Some(cause.to_owned());
+            }
+            first
+        });
+        if changed {
+            tracing::error!(cause, "the books do not add up; no money is moved from here on");
+        }
+    }
+
+    /// Refuses when money has been stopped.
+    pub(crate) fn may_move(&self) -> Result<()> {
+        match &*self.0.borrow() {
+            None => Ok(()),
+            Some(cause) => Err(Error::LedgerStopped(cause.clone())),
+        }
+    }
+}
+
+impl Store {
+    /// Why no money is moved; `None` while all is well.
+    #[must_use]
+    pub fn ledger_stopped(&self) -> Option<String> {
+        self.tuning().guard.0.borrow().clone()
+    }
+
+    /// Tells when money is stopped, with the cause.
+    #[must_use]
+    pub fn ledger_watch(&self) -> watch::Receiver<Option<String>> {
+        self.tuning().guard.0.subscribe()
+    }
+
+    /// Stops all movement of money until the next start.
+    pub fn stop_money(&self, cause: &str) {
+        self.tuning().guard.stop(cause);
+    }
+}
