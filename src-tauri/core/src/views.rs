@@ -10,11 +10,15 @@ mod orders;
 mod overview;
 mod queue;
 mod settings;
+mod transfers;
+mod webhooks;
 
 pub use orders::*;
 pub use overview::*;
 pub use queue::*;
 pub use settings::*;
+pub use transfers::*;
+pub use webhooks::*;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
