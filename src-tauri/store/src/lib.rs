@@ -24,6 +24,7 @@ mod queue_actions;
 pub mod read;
 mod seed;
 mod tuning;
+mod unmatched;
 mod verify;
 mod wallet;
 mod writer;
@@ -42,6 +43,7 @@ pub use orders::{CreatedOrder, Idempotency, NewOrderRow, new_deposit_code};
 pub use queue::{Claim, Claimed, Failure, Outlook, Settled, Settlement, StageResult, prepare_key};
 pub use queue_actions::{FailureFilterRow, LanePause, RetryCounts};
 pub use tuning::Tuning;
+pub use unmatched::{Credit, Hand, Placing};
 pub use verify::Findings;
 pub use writer::Touched;
 
