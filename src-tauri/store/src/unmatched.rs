@@ -4,10 +4,12 @@
 //! `posting`. What may have been meant is in `read::suggestions`. The admin API calls.
 
 mod delivery;
+#[cfg(test)]
+mod tests;
 mod undo;
 
 use serde_json::json;
-use sqlx::Row;
+use sqlx::{Row, SqliteConnection};
 
 use chotdon_domain::order::{Flags, OrderMoney, Outcome, Receipt, Stage};
 
@@ -163,7 +165,7 @@ async fn waiting(tx: &mut Tx, id: i64) -> Result<Waiting> {
 }
 
 async fn settle_by_hand(tx: &mut Tx, transfer: &Waiting, code: &str, hand: &Hand) -> Result<()> {
-    let order = order_of(tx, code).await?;
+    let order = order_of(&mut tx.conn, code).await?;
     let receipt = receive_in_time(order.money, transfer, tx.tuning.tolerance_vnd())?;
     let booking = OrderBooking { order: &order, receipt, level: "manual", tells: "owner" };
     move_from_unmatched(tx, transfer, Account::Order(order.id), "match", "", hand).await?;
@@ -188,24 +190,22 @@ fn receive_in_time(money: OrderMoney, transfer: &Waiting, tolerance: i64) -> Res
 /// An order and its money.
 struct OrderRow {
     id: i64,
-    code: String,
     prio: i64,
     money: OrderMoney,
 }
 
-async fn order_of(tx: &mut Tx, code: &str) -> Result<OrderRow> {
+async fn order_of(connection: &mut SqliteConnection, code: &str) -> Result<OrderRow> {
     let row = sqlx::query(
-        "SELECT id, code, prio, stage, flags, total_vnd, paid_vnd, expires_at FROM orders WHERE code = $1",
+        "SELECT id, prio, stage, flags, total_vnd, paid_vnd, expires_at FROM orders WHERE code = $1",
     )
     .bind(code)
-    .fetch_optional(&mut tx.conn)
+    .fetch_optional(connection)
     .await?
     .ok_or_else(|| Error::NotFound(format!("order {}", code.chars().take(40).collect::<String>())))?;
     let stage: String = row.try_get("stage")?;
     let stage = Stage::parse(&stage).ok_or_else(|| Error::Unusable(format!("unknown order stage {stage}")))?;
     Ok(OrderRow {
         id: row.try_get("id")?,
-        code: row.try_get("code")?,
         prio: row.try_get("prio")?,
         money: OrderMoney {
             stage,

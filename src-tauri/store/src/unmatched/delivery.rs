@@ -1,6 +1,7 @@
 //! The delivery of an order that was settled by hand: held for a while, and taken back while it has not begun.
 
 use serde_json::json;
+use sqlx::SqliteConnection;
 
 use super::{Hand, OrderRow};
 use crate::Result;
@@ -51,17 +52,31 @@ pub(super) async fn queue(tx: &mut Tx, order: &OrderRow, hand: &Hand) -> Result<
 }
 
 /// Whether a delivery of the order has begun to run, so that it cannot be taken for not having happened.
-pub(super) const BEGUN: &str = "EXISTS (SELECT 1 FROM task AS d WHERE d.order_id = $1 AND d.kind = 'deliver_order' \
-    AND (d.state IN ('running', 'done', 'failed') OR d.attempt > 0 \
-         OR EXISTS (SELECT 1 FROM task_stage WHERE task_id = d.id)))";
+pub(super) async fn begun(connection: &mut SqliteConnection, order: i64) -> Result<bool> {
+    Ok(sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM task AS t WHERE order_id = $1 AND kind = 'deliver_order' \
+           AND (state IN ('running', 'done', 'failed') OR attempt > 0 \
+                OR EXISTS (SELECT 1 FROM task_stage WHERE task_id = t.id)))",
+    )
+    .bind(order)
+    .fetch_one(connection)
+    .await?)
+}
+
+/// When the held delivery begins, ms UTC; `None` when none is held.
+pub(super) async fn due(connection: &mut SqliteConnection, order: i64) -> Result<Option<i64>> {
+    Ok(sqlx::query_scalar(
+        "SELECT run_at FROM task WHERE order_id = $1 AND kind = 'deliver_order' AND state = 'scheduled' \
+           AND waits_on IS NULL ORDER BY id DESC LIMIT 1",
+    )
+    .bind(order)
+    .fetch_optional(connection)
+    .await?)
+}
 
 /// Takes the delivery out of the queue; false when it has begun.
 pub(super) async fn take_back(tx: &mut Tx, order: i64, now: i64) -> Result<bool> {
-    let begun: bool = sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT {BEGUN}")))
-        .bind(order)
-        .fetch_one(&mut tx.conn)
-        .await?;
-    if begun {
+    if begun(&mut tx.conn, order).await? {
         return Ok(false);
     }
     sqlx::query(

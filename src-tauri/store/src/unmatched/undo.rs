@@ -62,37 +62,39 @@ impl Store {
             .await
     }
 
-    /// What can be done with a transfer now.
+    /// What can be done with a transfer at `now` (ms UTC).
     ///
     /// # Errors
     /// [`Error::NotFound`] for an unknown one.
-    pub async fn placing(&self, id: i64) -> Result<Placing> {
-        let row = sqlx::query("SELECT state, level, amount_vnd, direction, order_id FROM transfer WHERE id = $1")
-            .bind(id)
-            .fetch_optional(&self.reader)
-            .await?
-            .ok_or_else(|| Error::NotFound(format!("transfer {id}")))?;
+    pub async fn placing(&self, id: i64, now: i64) -> Result<Placing> {
+        let row = sqlx::query(
+            "SELECT t.state, t.level, t.amount_vnd, o.code AS order_code FROM transfer t \
+             LEFT JOIN orders o ON o.id = t.order_id WHERE t.id = $1",
+        )
+        .bind(id)
+        .fetch_optional(&self.reader)
+        .await?
+        .ok_or_else(|| Error::NotFound(format!("transfer {id}")))?;
         let (state, level): (String, Option<String>) = (row.try_get("state")?, row.try_get("level")?);
+        let amount: i64 = row.try_get("amount_vnd")?;
         let waiting = state == "unmatched";
-        let mut placing =
-            Placing { waiting, placeable: waiting && row.try_get::<i64, _>("amount_vnd")? > 0, ..Placing::default() };
+        let mut placing = Placing { waiting, placeable: waiting && amount > 0, ..Placing::default() };
         if level.as_deref() != Some("manual") {
             return Ok(placing);
         }
-        placing.undoable = true;
-        let Some(order) = row.try_get::<Option<i64>, _>("order_id")? else { return Ok(placing) };
-        // Without a settled order there is no delivery that the undo would be too late for.
-        let sql = format!(
-            "SELECT o.paid_vnd - t.amount_vnd >= o.total_vnd OR o.stage NOT IN ('paid', 'processing', 'completed', 'failed') \
-                 OR NOT {} AS undoable, \
-               (SELECT run_at FROM task WHERE order_id = $1 AND kind = 'deliver_order' AND state = 'scheduled' \
-                  AND waits_on IS NULL ORDER BY id DESC LIMIT 1) AS until \
-             FROM orders AS o, transfer AS t WHERE o.id = $1 AND t.id = $2",
-            delivery::BEGUN
-        );
-        let row = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(order).bind(id).fetch_one(&self.reader).await?;
-        placing.undoable = row.try_get("undoable")?;
-        placing.undo_until = row.try_get::<Option<i64>, _>("until")?.filter(|_| placing.undoable);
+        let Some(code) = row.try_get::<Option<String>, _>("order_code")? else {
+            placing.undoable = true;
+            return Ok(placing);
+        };
+        let mut connection = self.reader.acquire().await?;
+        let order = order_of(&mut connection, &code).await?;
+        let after = order.money.take_back(amount, self.tuning().tolerance_vnd(), now);
+        let uncovered = after.is_ok_and(|after| order.money.stage.is_settled() && !after.stage.is_settled());
+        // Where the order stays settled without this money, its delivery is no matter.
+        placing.undoable = after.is_ok() && !(uncovered && delivery::begun(&mut connection, order.id).await?);
+        if uncovered && placing.undoable {
+            placing.undo_until = delivery::due(&mut connection, order.id).await?;
+        }
         Ok(placing)
     }
 }
@@ -140,7 +142,7 @@ async fn undo_match(
     placed_at: i64,
     hand: &Hand,
 ) -> Result<()> {
-    let order = order_of(tx, code).await?;
+    let order = order_of(&mut tx.conn, code).await?;
     let after = order
         .money
         .take_back(amount, tx.tuning.tolerance_vnd(), hand.now)
@@ -212,7 +214,7 @@ async fn reprocess(tx: &mut Tx, sepay_id: i64, hand: &Hand) -> Result<(Outcome, 
                 .fetch_one(&mut tx.conn)
                 .await?;
             let transfer = waiting(tx, id).await?;
-            let order = order_of(tx, &code).await?;
+            let order = order_of(&mut tx.conn, &code).await?;
             let receipt = receive_in_time(order.money, &transfer, tx.tuning.tolerance_vnd())?;
             shop_moves(tx, id, Account::Order(order_id), transfer.amount, hand).await?;
             let booking = OrderBooking { order: &order, receipt, level: level.as_str(), tells: "system" };
