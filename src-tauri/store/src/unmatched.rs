@@ -3,17 +3,18 @@
 //! What the money means for an order is decided by `domain::order`, as in `intake`; every movement goes through
 //! `posting`. What may have been meant is in `read::suggestions`. The admin API calls.
 
-mod delivery;
 #[cfg(test)]
 mod tests;
 mod undo;
 
 use serde_json::json;
-use sqlx::{Row, SqliteConnection};
+use sqlx::Row;
 
-use chotdon_domain::order::{Flags, OrderMoney, Outcome, Receipt, Stage};
+use chotdon_domain::order::{BalanceOverflow, Flags, OrderMoney, Outcome, Receipt, Stage};
 
+use crate::customer_mail::{self, Told};
 use crate::ledger::{Account, Movement};
+use crate::order_money::{OrderCase, deliver, load, save};
 use crate::orders::{audit, create, customer_of, tell};
 use crate::posting::post;
 use crate::writer::Tx;
@@ -165,18 +166,20 @@ async fn waiting(tx: &mut Tx, id: i64) -> Result<Waiting> {
 }
 
 async fn settle_by_hand(tx: &mut Tx, transfer: &Waiting, code: &str, hand: &Hand) -> Result<()> {
-    let order = order_of(&mut tx.conn, code).await?;
+    let mut order = load(tx, code).await?;
     let receipt = receive_in_time(order.money, transfer, tx.tuning.tolerance_vnd())?;
-    let booking = OrderBooking { order: &order, receipt, level: "manual", tells: "owner" };
+    order.money = receipt.after;
+    let hold_until = Some(hand.now.saturating_add(hand.hold_ms.max(0)));
+    let booking = OrderBooking { order: &order, receipt, hold_until, level: "manual", tells: "owner" };
     move_from_unmatched(tx, transfer, Account::Order(order.id), "match", "", hand).await?;
-    book_on_order(tx, transfer, &booking, hand).await?;
+    book_on_order(tx, transfer, &booking, hand.now).await?;
     let place = Place { state: "order", order: Some(order.id), ..Place::manual(hand) };
     place_transfer(tx, transfer.id, &place).await
 }
 
 /// What the money does to the order. When it came decides whether it is late, not when the owner found the time.
 fn receive_in_time(money: OrderMoney, transfer: &Waiting, tolerance: i64) -> Result<Receipt> {
-    let overflow = |error: chotdon_domain::order::BalanceOverflow| Error::Invalid(error.to_string());
+    let overflow = |error: BalanceOverflow| Error::Invalid(error.to_string());
     if money.stage == Stage::Expired && transfer.received_at < money.expires_at {
         let waiting = OrderMoney { stage: Stage::Pending, ..money };
         let receipt = waiting.receive(transfer.amount, tolerance, transfer.received_at).map_err(overflow)?;
@@ -187,40 +190,13 @@ fn receive_in_time(money: OrderMoney, transfer: &Waiting, tolerance: i64) -> Res
     money.receive(transfer.amount, tolerance, transfer.received_at).map_err(overflow)
 }
 
-/// An order and its money.
-struct OrderRow {
-    id: i64,
-    prio: i64,
-    money: OrderMoney,
-}
-
-async fn order_of(connection: &mut SqliteConnection, code: &str) -> Result<OrderRow> {
-    let row = sqlx::query(
-        "SELECT id, prio, stage, flags, total_vnd, paid_vnd, expires_at FROM orders WHERE code = $1",
-    )
-    .bind(code)
-    .fetch_optional(connection)
-    .await?
-    .ok_or_else(|| Error::NotFound(format!("order {}", code.chars().take(40).collect::<String>())))?;
-    let stage: String = row.try_get("stage")?;
-    let stage = Stage::parse(&stage).ok_or_else(|| Error::Unusable(format!("unknown order stage {stage}")))?;
-    Ok(OrderRow {
-        id: row.try_get("id")?,
-        prio: row.try_get("prio")?,
-        money: OrderMoney {
-            stage,
-            flags: Flags(row.try_get("flags")?),
-            total: row.try_get("total_vnd")?,
-            paid: row.try_get("paid_vnd")?,
-            expires_at: row.try_get("expires_at")?,
-        },
-    })
-}
-
 /// What a transfer does to an order, and on what evidence.
 struct OrderBooking<'a> {
-    order: &'a OrderRow,
+    /// The order with its money as it is afterwards.
+    order: &'a OrderCase,
     receipt: Receipt,
+    /// Nothing is delivered before this time, ms.
+    hold_until: Option<i64>,
     /// `manual`, or the level at which the code was found.
     level: &'a str,
     /// Whose row it is in the timeline: `owner` or `system`.
@@ -228,10 +204,10 @@ struct OrderBooking<'a> {
 }
 
 /// Saves the order's new stage, tells its timeline, and queues the delivery when it is settled by this.
-async fn book_on_order(tx: &mut Tx, transfer: &Waiting, booking: &OrderBooking<'_>, hand: &Hand) -> Result<()> {
-    let OrderBooking { order, receipt, level, tells } = booking;
-    let (id, now, after) = (order.id, hand.now, receipt.after);
-    save_stage(tx, id, &after, receipt.settles.then_some(now)).await?;
+async fn book_on_order(tx: &mut Tx, transfer: &Waiting, booking: &OrderBooking<'_>, now: i64) -> Result<()> {
+    let OrderBooking { order, receipt, hold_until, level, tells } = booking;
+    let (id, after) = (order.id, receipt.after);
+    save(tx, order, now).await?;
     let data = json!({ "sepay_id": transfer.sepay_id, "gateway": transfer.gateway, "reference": transfer.reference,
                        "amount_vnd": transfer.amount });
     tell(tx, id, transfer.received_at, "transfer", &data, "system").await?;
@@ -253,20 +229,8 @@ async fn book_on_order(tx: &mut Tx, transfer: &Waiting, booking: &OrderBooking<'
         tell(tx, id, now, kind, &data, "system").await?;
     }
     if receipt.settles {
-        delivery::queue(tx, order, hand).await?;
-        count_hour(tx, now, "paid", 1).await?;
+        deliver(tx, order, *hold_until, now).await?;
     }
-    Ok(())
-}
-
-async fn save_stage(tx: &mut Tx, order: i64, money: &OrderMoney, paid_at: Option<i64>) -> Result<()> {
-    sqlx::query("UPDATE orders SET stage = $2, flags = $3, paid_at = coalesce(paid_at, $4) WHERE id = $1")
-        .bind(order)
-        .bind(money.stage.as_str())
-        .bind(money.flags.0)
-        .bind(paid_at)
-        .execute(&mut tx.conn)
-        .await?;
     Ok(())
 }
 
@@ -284,7 +248,23 @@ async fn credit(tx: &mut Tx, id: i64, to: &Credit, hand: &Hand) -> Result<()> {
     let place = Place { state: "wallet", customer: Some(customer), ..Place::manual(hand) };
     place_transfer(tx, id, &place).await?;
     count_hour(tx, hand.now, "topups", 1).await?;
+    let told = Told::TopUp { transfer: id, amount: transfer.amount };
+    customer_mail::queue(tx, customer, &told, hand.now).await?;
+    hold_mail(tx, id, hand).await?;
     audit(tx, hand.now, &hand.actor, "transfer.credit", &subject(id), &json!({ "customer": customer })).await
+}
+
+/// The mail about a credit waits as long as a delivery would: who undoes it in time has told nobody.
+async fn hold_mail(tx: &mut Tx, transfer: i64, hand: &Hand) -> Result<()> {
+    if hand.hold_ms > 0 {
+        sqlx::query("UPDATE task SET state = 'scheduled', run_at = $2 WHERE dedupe_key = 'mail:topup:' || $1 AND state = 'ready'")
+            .bind(transfer)
+            .bind(hand.now.saturating_add(hand.hold_ms))
+            .execute(&mut tx.conn)
+            .await?;
+        tx.touched.scheduled = true;
+    }
+    Ok(())
 }
 
 async fn move_from_unmatched(

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Delivery, Flag, Stage, TaskRow};
+use super::{Delivery, Flag, Stage, TaskRow, TransferRow};
 
 /// One line of the order list.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]

@@ -33,8 +33,8 @@ pub struct TransferRow {
     pub note: Option<String>,
     pub received_at: String,
     pub booked_at: Option<String>,
-    /// Whole seconds since it came in, as of the answer.
-    pub age_s: i64,
+    /// Whole seconds since it came in, as of the answer; `null` within an order.
+    pub age_s: Option<i64>,
 }
 
 /// A customer, in a list of transfers.

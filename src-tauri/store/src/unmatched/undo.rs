@@ -1,20 +1,21 @@
 //! Taking back what the owner did with a transfer, and deciding an unmatched one anew.
 
 use serde_json::json;
-use sqlx::Row;
+use sqlx::{Row, SqliteConnection};
 
 use chotdon_domain::code::SHOP_FORMATS;
 use chotdon_domain::matching::{
     Candidate, Depositor, Direction, OpenOrder, Settlement, ShopAccounts, TransferFacts, decide, extract,
 };
 use chotdon_domain::money::Vnd;
-use chotdon_domain::order::{Outcome, Stage};
+use chotdon_domain::order::{Flags, OrderMoney, Outcome, Stage};
 
 use super::{
-    Hand, OrderBooking, Place, book_on_order, count_hour, delivery, order_of, place_transfer, receive_in_time,
-    save_stage, subject, waiting,
+    Hand, OrderBooking, Place, book_on_order, count_hour, place_transfer, receive_in_time, subject, waiting,
 };
+use crate::customer_mail::{self, Told};
 use crate::ledger::{Account, Movement};
+use crate::order_money::{call_off_delivery, load, save};
 use crate::orders::{audit, tell};
 use crate::posting::post;
 use crate::writer::Tx;
@@ -87,16 +88,51 @@ impl Store {
             return Ok(placing);
         };
         let mut connection = self.reader.acquire().await?;
-        let order = order_of(&mut connection, &code).await?;
-        let after = order.money.take_back(amount, self.tuning().tolerance_vnd(), now);
-        let uncovered = after.is_ok_and(|after| order.money.stage.is_settled() && !after.stage.is_settled());
+        let order = held(&mut connection, &code).await?;
+        let after = order.take_back(amount, self.tuning().tolerance_vnd(), now);
+        let uncovered = after.is_ok_and(|after| order.stage.is_settled() && !after.stage.is_settled());
         // Where the order stays settled without this money, its delivery is no matter.
-        placing.undoable = after.is_ok() && !(uncovered && delivery::begun(&mut connection, order.id).await?);
+        placing.undoable = after.is_ok() && !(uncovered && begun(&mut connection, &code).await?);
         if uncovered && placing.undoable {
-            placing.undo_until = delivery::due(&mut connection, order.id).await?;
+            placing.undo_until = sqlx::query_scalar(
+                "SELECT run_at FROM task WHERE order_id = (SELECT id FROM orders WHERE code = $1) \
+                   AND kind = 'deliver_order' AND state = 'scheduled' AND waits_on IS NULL ORDER BY id DESC LIMIT 1",
+            )
+            .bind(&code)
+            .fetch_optional(&mut *connection)
+            .await?;
         }
         Ok(placing)
     }
+}
+
+/// What an order holds, for looking only.
+async fn held(connection: &mut SqliteConnection, code: &str) -> Result<OrderMoney> {
+    let row = sqlx::query("SELECT stage, flags, total_vnd, paid_vnd, expires_at FROM orders WHERE code = $1")
+        .bind(code)
+        .fetch_one(connection)
+        .await?;
+    let stage: &str = row.try_get("stage")?;
+    let stage = Stage::parse(stage).ok_or_else(|| Error::Unusable(format!("unknown order stage {stage}")))?;
+    Ok(OrderMoney {
+        stage,
+        flags: Flags(row.try_get("flags")?),
+        total: row.try_get("total_vnd")?,
+        paid: row.try_get("paid_vnd")?,
+        expires_at: row.try_get("expires_at")?,
+    })
+}
+
+/// Whether a delivery of the order has begun to run, so that it cannot be taken for not having happened.
+async fn begun(connection: &mut SqliteConnection, code: &str) -> Result<bool> {
+    Ok(sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM task AS t WHERE order_id = (SELECT id FROM orders WHERE code = $1) \
+           AND kind = 'deliver_order' AND (state IN ('running', 'done', 'failed') OR attempt > 0 \
+             OR EXISTS (SELECT 1 FROM task_stage WHERE task_id = t.id)))",
+    )
+    .bind(code)
+    .fetch_one(connection)
+    .await?)
 }
 
 async fn undo(tx: &mut Tx, id: i64, hand: &Hand) -> Result<()> {
@@ -124,6 +160,7 @@ async fn undo(tx: &mut Tx, id: i64, hand: &Hand) -> Result<()> {
         ("wallet", _, Some(customer)) => {
             counter(tx, id, Account::Wallet(customer), amount, hand).await?;
             count_hour(tx, placed_at, "topups", -1).await?;
+            untell(tx, id, hand.now).await?;
         }
         _ if amount > 0 => counter(tx, id, Account::SetAside, amount, hand).await?,
         _ => {}
@@ -142,23 +179,43 @@ async fn undo_match(
     placed_at: i64,
     hand: &Hand,
 ) -> Result<()> {
-    let order = order_of(&mut tx.conn, code).await?;
-    let after = order
+    let mut order = load(tx, code).await?;
+    let was_settled = order.money.stage.is_settled();
+    order.money = order
         .money
         .take_back(amount, tx.tuning.tolerance_vnd(), hand.now)
         .map_err(|refusal| Error::refused(refusal.code(), format!("order {code}: {refusal}")))?;
-    if order.money.stage.is_settled() && !after.stage.is_settled() {
-        if !delivery::take_back(tx, order.id, hand.now).await? {
+    if was_settled && !order.money.stage.is_settled() {
+        if begun(&mut tx.conn, code).await? {
             let text = format!("the delivery of order {code} has begun; refund it instead");
             return Err(Error::refused("already_delivered", text));
         }
-        sqlx::query("UPDATE orders SET paid_at = NULL WHERE id = $1").bind(order.id).execute(&mut tx.conn).await?;
+        call_off_delivery(tx, order.id, hand.now).await?;
+        sqlx::query("UPDATE order_item SET delivery = 'waiting' WHERE order_id = $1 AND delivery = 'preparing'")
+            .bind(order.id)
+            .execute(&mut tx.conn)
+            .await?;
         count_hour(tx, placed_at, "paid", -1).await?;
     }
     counter(tx, id, Account::Order(order.id), amount, hand).await?;
-    save_stage(tx, order.id, &after, None).await?;
+    save(tx, &order, hand.now).await?;
     let data = json!({ "sepay_id": sepay_id, "amount_vnd": amount });
     tell(tx, order.id, hand.now, "match_undone", &data, "owner").await
+}
+
+/// Calls the mail about a credit off where it is not sent yet; whoever is credited next is told again.
+async fn untell(tx: &mut Tx, transfer: i64, now: i64) -> Result<()> {
+    sqlx::query(
+        "UPDATE task SET state = 'cancelled', lease_epoch = lease_epoch + 1, finished_at = $2 \
+           WHERE dedupe_key = 'mail:topup:' || $1 AND state IN ('scheduled', 'ready', 'failed'); \
+         UPDATE task SET dedupe_key = NULL WHERE dedupe_key = 'mail:topup:' || $1 AND state IN ('done', 'cancelled')",
+    )
+    .bind(transfer)
+    .bind(now)
+    .execute(&mut tx.conn)
+    .await?;
+    tx.touched.topic("queue");
+    Ok(())
 }
 
 /// Books the money back, naming the row that this takes back.
@@ -214,13 +271,14 @@ async fn reprocess(tx: &mut Tx, sepay_id: i64, hand: &Hand) -> Result<(Outcome, 
                 .fetch_one(&mut tx.conn)
                 .await?;
             let transfer = waiting(tx, id).await?;
-            let order = order_of(&mut tx.conn, &code).await?;
+            let mut order = load(tx, &code).await?;
             let receipt = receive_in_time(order.money, &transfer, tx.tuning.tolerance_vnd())?;
+            order.money = receipt.after;
             shop_moves(tx, id, Account::Order(order_id), transfer.amount, hand).await?;
-            let booking = OrderBooking { order: &order, receipt, level: level.as_str(), tells: "system" };
             // Evidence that settles by itself needs no time to think it over.
-            let at_once = Hand { hold_ms: 0, ..hand.clone() };
-            book_on_order(tx, &transfer, &booking, &at_once).await?;
+            let booking =
+                OrderBooking { order: &order, receipt, hold_until: None, level: level.as_str(), tells: "system" };
+            book_on_order(tx, &transfer, &booking, hand.now).await?;
             let place =
                 Place { state: "order", level: Some(level.as_str()), order: Some(order_id), ..Place::manual(hand) };
             place_transfer(tx, id, &place).await?;
@@ -237,6 +295,8 @@ async fn reprocess(tx: &mut Tx, sepay_id: i64, hand: &Hand) -> Result<(Outcome, 
             };
             place_transfer(tx, id, &place).await?;
             count_hour(tx, hand.now, "topups", 1).await?;
+            let told = Told::TopUp { transfer: id, amount: transfer.amount };
+            customer_mail::queue(tx, customer_id, &told, hand.now).await?;
             (Outcome::Credited, None)
         }
         Settlement::Unmatched(reason) | Settlement::Ignored(reason) => {

@@ -18,6 +18,8 @@ mod settings;
 mod simulate;
 pub(crate) mod state;
 mod tasks;
+mod transfers;
+mod webhooks;
 
 use axum::Router;
 use utoipa::OpenApi;
@@ -74,7 +76,17 @@ routes! {
     post "/admin/api/tasks/{id}/priority" tasks::set_priority;
     get "/admin/api/failures" failures::failures;
     post "/admin/api/failures/retry" failures::retry_failures;
-    get "/admin/api/transfers" lists::transfers;
+    get "/admin/api/transfers" transfers::transfers;
+    get "/admin/api/transfers/{id}" transfers::transfer;
+    post "/admin/api/transfers/{id}/match" transfers::match_transfer;
+    post "/admin/api/transfers/{id}/credit" transfers::credit_transfer;
+    post "/admin/api/transfers/{id}/create-order" transfers::create_order;
+    post "/admin/api/transfers/{id}/set-aside" transfers::set_aside;
+    post "/admin/api/transfers/{id}/undo" transfers::undo;
+    get "/admin/api/webhooks" webhooks::webhooks;
+    get "/admin/api/webhooks/summary" webhooks::summary;
+    get "/admin/api/webhooks/{sepay_id}" webhooks::webhook;
+    post "/admin/api/webhooks/{sepay_id}/reprocess" webhooks::reprocess;
     get "/admin/api/customers" lists::customers;
     get "/admin/api/audit" lists::audit;
     get "/admin/api/notices" lists::notices;

@@ -14,6 +14,7 @@ use super::checks::CheckBook;
 use crate::config::{Config, ConfigError};
 use crate::ports::{Clock, Notifier, SecretStore};
 use crate::present::Crew;
+use crate::shop::Rejection;
 use crate::secrets::Credentials;
 use crate::views::{Component, Event, Progress};
 
@@ -44,6 +45,11 @@ pub(crate) trait Running: Send + Sync + 'static {
     fn last_webhook_at(&self) -> Option<i64>;
     /// Webhooks refused for a wrong key in the last 24 hours.
     fn rejected_24h(&self) -> i64;
+    /// Requests that the webhook door refused in the last 24 hours, by reason, most frequent first: how many, and when the
+    /// last one came (ms UTC).
+    fn rejected(&self, now: i64) -> Vec<(Rejection, i64, i64)>;
+    /// The time within which 95 of 100 of the latest webhooks were answered, ms; `None` before the first.
+    fn answer_p95_ms(&self) -> Option<i64>;
     /// The long-running parts.
     fn components(&self) -> Vec<Component>;
     /// Every worker.
