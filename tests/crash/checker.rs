@@ -21,7 +21,7 @@ pub(crate) async fn problems(data: &Path, acked: &[Acked]) -> Vec<String> {
     let mut transfers: BTreeMap<String, Vec<(i64, i64)>> = BTreeMap::new();
     let mut window = Window { below: None, limit: 200 };
     loop {
-        let slice = store.transfers(None, window).await.expect("transfers can be read");
+        let slice = store.transfers(None, None, window).await.expect("transfers can be read");
         for transfer in slice.rows {
             let order = transfer.order_code.unwrap_or_else(|| "no order".to_owned());
             transfers.entry(order).or_default().push((transfer.sepay_id, transfer.amount_vnd));

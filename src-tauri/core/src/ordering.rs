@@ -6,7 +6,7 @@ use chotdon_store::{CreatedOrder, Error, Idempotency, NewOrderRow, Store};
 
 use crate::config::Config;
 use crate::http::problem::Answer;
-use crate::views::{NewOrder, Problem};
+use crate::views::{NewCustomer, NewOrder, Problem};
 
 const MINUTE_MS: i64 = 60_000;
 const MOST_COURSES: usize = 50;
@@ -30,10 +30,28 @@ pub(crate) async fn place(
     order: NewOrder,
     origin: Origin,
 ) -> Answer<CreatedOrder> {
-    let email = email(&order.customer.email)?;
-    let name = limited("customer.name", order.customer.name.trim(), 200)?;
-    let phone = order.customer.phone.as_deref().map(str::trim).filter(|phone| !phone.is_empty());
-    let phone = phone.map(|phone| limited("customer.phone", phone, 40)).transpose()?;
+    let row = row(config, now, order, origin)?;
+    store.create_order(row).await.map_err(|error| match error {
+        Error::NotFound(what) => unknown_course(&what),
+        Error::Conflict(why) if why.contains("Idempotency-Key") => {
+            Problem::new(StatusCode::CONFLICT, "idempotency_conflict", why)
+        }
+        other => other.into(),
+    })
+}
+
+/// The refusal of a course that is not there.
+pub(crate) fn unknown_course(what: &str) -> Problem {
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        "unknown_course",
+        format!("items: {what} is not for sale; the catalogue is at /api/v1/courses"),
+    )
+}
+
+/// The order that a request asks for, checked.
+pub(crate) fn row(config: &Config, now: i64, order: NewOrder, origin: Origin) -> Answer<NewOrderRow> {
+    let (email, name, phone) = checked_buyer(&order.customer, "customer.")?;
     let note = limited("note", order.note.as_deref().unwrap_or_default().trim(), 500)?;
     let prio = match order.priority.as_deref() {
         None | Some("normal") => 2,
@@ -47,7 +65,7 @@ pub(crate) async fn place(
     if let Some(twice) = courses.iter().enumerate().find(|(at, slug)| courses[..*at].contains(slug)) {
         return Err(Problem::bad(format!("items: the course \"{}\" is there twice", twice.1)));
     }
-    let row = NewOrderRow {
+    Ok(NewOrderRow {
         email,
         name,
         phone,
@@ -60,30 +78,23 @@ pub(crate) async fn place(
         now,
         pay_from_wallet: order.pay_from_wallet,
         idempotency: origin.idempotency,
-    };
-    store.create_order(row).await.map_err(|error| match error {
-        Error::NotFound(what) => Problem::new(
-            StatusCode::BAD_REQUEST,
-            "unknown_course",
-            format!("items: {what} is not for sale; the catalogue is at /api/v1/courses"),
-        ),
-        Error::Conflict(why) if why.contains("Idempotency-Key") => {
-            Problem::new(StatusCode::CONFLICT, "idempotency_conflict", why)
-        }
-        other => other.into(),
     })
 }
 
-fn email(text: &str) -> Answer<String> {
-    let text = text.trim();
-    if is_address(text) {
-        return Ok(text.to_owned());
+/// Address, name and phone of a buyer, tidied and checked. `under` is what refusals put before a field's name.
+pub(crate) fn checked_buyer(buyer: &NewCustomer, under: &str) -> Answer<(String, String, Option<String>)> {
+    let email = buyer.email.trim();
+    if !is_address(email) {
+        return Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "invalid_email",
+            format!("{under}email: this is not an e-mail address"),
+        ));
     }
-    Err(Problem::new(
-        StatusCode::BAD_REQUEST,
-        "invalid_email",
-        "customer.email: this is not an e-mail address",
-    ))
+    let name = limited(&format!("{under}name"), buyer.name.trim(), 200)?;
+    let phone = buyer.phone.as_deref().map(str::trim).filter(|phone| !phone.is_empty());
+    let phone = phone.map(|phone| limited(&format!("{under}phone"), phone, 40)).transpose()?;
+    Ok((email.to_owned(), name, phone))
 }
 
 /// Good enough to catch slips; the mail server has the last word.

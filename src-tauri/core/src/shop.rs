@@ -1,6 +1,7 @@
 //! The shop as a whole: opens the directory, starts every part in order, and stops them in reverse.
 
 mod books;
+mod door;
 mod floor;
 mod running;
 
@@ -30,6 +31,7 @@ use crate::tasks::ShopStages;
 use crate::views;
 use crate::workers::{Pool, PoolSettings};
 
+pub(crate) use door::Rejection;
 pub(crate) use floor::Floor;
 
 /// Where the public listener is when nothing else is said.
@@ -187,6 +189,8 @@ impl Shop {
         shop.part("events", events.run(for_events, pool, stop.clone()));
         shop.part("alarm", books::alarm(shop.inner.floor.clone(), stop.clone()));
         shop.part("books", books::count(shop.inner.floor.clone(), stop.clone()));
+        door::remember(&shop.inner.floor).await?;
+        shop.part("refusals", door::keep_refusals(shop.inner.floor.clone(), stop.clone()));
         shop.part("expiry", expiry(shop.inner.floor.clone(), stop.clone()));
         shop.part("public_listener", serve(public, http::public::router(&shop.inner.floor), stop.clone()));
         if let (Some(listener), Some(local)) = (private, private_addr) {

@@ -11,12 +11,16 @@ mod orders;
 mod overview;
 mod queue;
 mod settings;
+mod transfers;
+mod webhooks;
 
 pub use money::*;
 pub use orders::*;
 pub use overview::*;
 pub use queue::*;
 pub use settings::*;
+pub use transfers::*;
+pub use webhooks::*;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

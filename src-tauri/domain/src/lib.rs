@@ -7,4 +7,5 @@ pub mod fold;
 pub mod matching;
 pub mod money;
 pub mod order;
+pub mod suggest;
 pub mod task;

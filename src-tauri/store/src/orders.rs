@@ -212,7 +212,7 @@ impl Store {
     }
 }
 
-async fn create(tx: &mut Tx, order: &NewOrderRow) -> Result<CreatedOrder> {
+pub(crate) async fn create(tx: &mut Tx, order: &NewOrderRow) -> Result<CreatedOrder> {
     if let Some(known) = replayed(tx, order).await? {
         return Ok(CreatedOrder { code: known, replayed: true });
     }
@@ -231,7 +231,7 @@ async fn create(tx: &mut Tx, order: &NewOrderRow) -> Result<CreatedOrder> {
         titles.push(row.try_get::<String, _>("title")?);
         items.push(json!([row.try_get::<i64, _>("id")?, price]));
     }
-    let customer = customer_of(tx, order).await?;
+    let customer = customer_of(tx, &order.email, &order.name, order.phone.as_deref(), order.now).await?;
     let code = free_code(tx).await?;
     let summary = titles.join(" · ");
     let id: i64 = sqlx::query_scalar(
@@ -297,7 +297,13 @@ async fn replayed(tx: &mut Tx, order: &NewOrderRow) -> Result<Option<String>> {
 }
 
 /// The buyer's row, made or brought up to date.
-async fn customer_of(tx: &mut Tx, order: &NewOrderRow) -> Result<i64> {
+pub(crate) async fn customer_of(
+    tx: &mut Tx,
+    email: &str,
+    name: &str,
+    phone: Option<&str>,
+    now: i64,
+) -> Result<i64> {
     for _ in 0..8 {
         let inserted: std::result::Result<i64, sqlx::Error> = sqlx::query_scalar(
             "INSERT INTO customer (email, email_key, name, phone, deposit_code, created_at) VALUES ($1, $2, $3, $4, $5, $6) \
@@ -305,12 +311,12 @@ async fn customer_of(tx: &mut Tx, order: &NewOrderRow) -> Result<i64> {
                name = CASE WHEN excluded.name = '' THEN customer.name ELSE excluded.name END, \
                phone = coalesce(excluded.phone, customer.phone) RETURNING id",
         )
-        .bind(&order.email)
-        .bind(order.email.to_lowercase())
-        .bind(&order.name)
-        .bind(&order.phone)
+        .bind(email)
+        .bind(email.to_lowercase())
+        .bind(name)
+        .bind(phone)
         .bind(new_deposit_code())
-        .bind(order.now)
+        .bind(now)
         .fetch_one(&mut tx.conn)
         .await;
         match inserted {

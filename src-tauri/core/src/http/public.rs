@@ -8,7 +8,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::json;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tower_http::timeout::TimeoutLayer;
 
@@ -19,7 +18,7 @@ use super::problem;
 use crate::delivery::download::{Refusal, Shared, refuse};
 use crate::delivery::{Location, Manifest};
 use crate::intake::incoming;
-use crate::shop::Floor;
+use crate::shop::{Floor, Rejection};
 
 /// A request that takes longer is cut off; downloads are not requests in this sense, their body goes on.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -50,12 +49,17 @@ async fn webhook(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
+    let asked_at = floor.clock.now_ms();
     let body = match body {
         Ok(body) => body,
         Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            floor.intake.refuse(Rejection::TooLarge, asked_at);
             return answer(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large");
         }
-        Err(_) => return answer(StatusCode::BAD_REQUEST, "malformed"),
+        Err(_) => {
+            floor.intake.refuse(Rejection::Malformed, asked_at);
+            return answer(StatusCode::BAD_REQUEST, "malformed");
+        }
     };
     let keys = match floor.sepay_keys().await {
         Ok(keys) => keys,
@@ -67,16 +71,16 @@ async fn webhook(
     let now = floor.clock.now_ms();
     let tolerance = u64::try_from(floor.config().sepay.timestamp_tolerance_s).unwrap_or_default();
     let named = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-    let authentic = match sepay::verify(named, body, &keys, now.div_euclid(1000), tolerance) {
+    let authentic = match sepay::verify(named, body.clone(), &keys, now.div_euclid(1000), tolerance) {
         Ok(authentic) => authentic,
-        Err(rejected) => return reject(&floor, rejected),
+        Err(rejected) => return reject(&floor, rejected, is_payment_gateway(&headers, &body)),
     };
     floor.webhook_came();
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let notification = match sepay::parse(&authentic, content_type) {
         Ok(notification) => notification,
         Err(error) => {
-            floor.intake.malformed.fetch_add(1, Ordering::Relaxed);
+            floor.intake.refuse(Rejection::of(&error), now);
             tracing::warn!(%error, "an authentic webhook could not be read");
             return unreadable(&error);
         }
@@ -99,6 +103,7 @@ async fn webhook(
             if let Some(order) = taken.order {
                 words["order"] = json!(order);
             }
+            floor.intake.answered(floor.clock.now_ms().saturating_sub(asked_at));
             Json(words).into_response()
         }
         Err(error) => {
@@ -109,13 +114,23 @@ async fn webhook(
 }
 
 /// Every refusal looks the same from outside.
-fn reject(floor: &Floor, rejected: Rejected) -> Response {
-    floor.intake.reject(floor.clock.now_ms());
-    if rejected == Rejected::Stale {
-        floor.intake.stale.fetch_add(1, Ordering::Relaxed);
-    }
+fn reject(floor: &Floor, rejected: Rejected, looks_foreign: bool) -> Response {
+    let refusal = match rejected {
+        Rejected::Stale => Rejection::Stale,
+        _ if looks_foreign => Rejection::WrongProduct,
+        _ => Rejection::Unauthorized,
+    };
+    floor.intake.refuse(refusal, floor.clock.now_ms());
     tracing::debug!(reason = rejected.as_str(), "a webhook was refused");
     answer(StatusCode::UNAUTHORIZED, "unauthorized")
+}
+
+/// Whether this looks like SePay's payment gateway rather than its bank webhook. Only a hint for the owner, who may
+/// have entered our address in the wrong place: nothing of a request without our key is believed.
+fn is_payment_gateway(headers: &HeaderMap, body: &[u8]) -> bool {
+    let says = |word: &str| body.windows(word.len()).any(|part| part == word.as_bytes());
+    headers.contains_key("x-secret-key")
+        || (says("\"notification_type\"") && says("\"order_invoice_number\""))
 }
 
 fn unreadable(error: &ParseError) -> Response {
@@ -123,8 +138,15 @@ fn unreadable(error: &ParseError) -> Response {
         ParseError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         _ => StatusCode::BAD_REQUEST,
     };
-    (status, Json(json!({ "success": false, "error": "malformed", "detail": error.to_string() })))
-        .into_response()
+    let (word, detail) = match error {
+        ParseError::WrongProduct => (
+            "wrong_product",
+            "this address takes SePay's bank webhook (Tích hợp WebHooks), not the payment gateway's IPN"
+                .to_owned(),
+        ),
+        _ => ("malformed", error.to_string()),
+    };
+    (status, Json(json!({ "success": false, "error": word, "detail": detail }))).into_response()
 }
 
 fn answer(status: StatusCode, error: &str) -> Response {

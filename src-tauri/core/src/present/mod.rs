@@ -12,16 +12,20 @@ mod people;
 mod settings;
 mod tasks;
 mod time;
+mod transfers;
+mod webhooks;
 
 pub(crate) use failures::{failure_group, failures};
 pub(crate) use money::{customer_detail, customer_row, ledger_row, wallet_summary};
-pub(crate) use orders::{order_detail, order_row, transfer_row};
+pub(crate) use orders::{order_detail, order_row};
 pub(crate) use overview::{Glance, money, overview};
 pub(crate) use payment::{memo, payment};
 pub(crate) use people::{audit_row, notice};
 pub(crate) use settings::{course_row, secret_row, settings};
 pub(crate) use tasks::{Crew, queue, queue_counts, task_detail, task_row};
 pub(crate) use time::rfc3339;
+pub(crate) use transfers::{suggestion, transfer_actions, transfer_row};
+pub(crate) use webhooks::{webhook_detail, webhook_row};
 
 /// JSON that we wrote ourselves; an object without words when it is damaged.
 fn json(text: &str) -> serde_json::Value {

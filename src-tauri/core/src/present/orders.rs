@@ -2,12 +2,11 @@
 
 use chotdon_domain::order::{Delivery as DeliveryState, Flags, OrderMoney, Stage as OrderStage};
 use chotdon_domain::task::TaskState;
-use chotdon_store::read::{ItemRecord, MailRecord, OrderRecord, OrderStory, TimelineRecord, TransferRecord};
+use chotdon_store::read::{ItemRecord, MailRecord, OrderRecord, OrderStory, TimelineRecord};
 
-use super::{json, rfc3339, task_row};
+use super::{json, rfc3339, task_row, transfer_row};
 use crate::views::{
     CustomerName, Delivery, Flag, MailRow, OrderDetail, OrderItem, OrderRow, Payment, Stage, TimelineRow,
-    TransferRow,
 };
 
 /// One line of the order list.
@@ -45,7 +44,7 @@ pub(crate) fn order_detail(story: &OrderStory, payment: Option<Payment>, now: i6
         payment,
         timeline: story.timeline.iter().map(timeline_row).collect(),
         tasks: story.tasks.iter().map(|task| task_row(task, None)).collect(),
-        transfers: story.transfers.iter().map(transfer_row).collect(),
+        transfers: story.transfers.iter().map(|transfer| transfer_row(transfer, None)).collect(),
         mails: story.mails.iter().map(mail_row).collect(),
         held_vnd: money.paid,
         surplus_vnd: if money.take_surplus().is_ok() { money.surplus() } else { 0 },
@@ -101,26 +100,6 @@ fn actions(story: &OrderStory, money: OrderMoney, now: i64) -> Vec<String> {
     actions.into_iter().map(str::to_owned).collect()
 }
 
-/// A transfer that arrived.
-pub(crate) fn transfer_row(transfer: &TransferRecord) -> TransferRow {
-    TransferRow {
-        id: transfer.id,
-        sepay_id: transfer.sepay_id,
-        direction: transfer.direction.clone(),
-        amount_vnd: transfer.amount_vnd,
-        gateway: transfer.gateway.clone(),
-        account: transfer.account.clone(),
-        content: transfer.content.clone(),
-        reference: transfer.reference.clone(),
-        state: transfer.state.clone(),
-        reason: transfer.reason.clone(),
-        level: transfer.level.clone(),
-        order: transfer.order_code.clone(),
-        received_at: rfc3339(transfer.received_at),
-        booked_at: transfer.booked_at.map(rfc3339),
-    }
-}
-
 fn item(item: &ItemRecord) -> OrderItem {
     OrderItem {
         course: item.slug.clone(),
@@ -159,7 +138,7 @@ fn mail_row(mail: &MailRecord) -> MailRow {
     }
 }
 
-fn stage(stage: OrderStage) -> Stage {
+pub(super) fn stage(stage: OrderStage) -> Stage {
     match stage {
         OrderStage::Pending => Stage::Pending,
         OrderStage::Paid => Stage::Paid,

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use secrecy::ExposeSecret;
@@ -13,6 +12,7 @@ use serde_json::json;
 use chotdon_domain::task::Lane;
 use chotdon_store::{Raise, STOPPED, Store};
 
+use super::door::Intake;
 use super::{Options, StartError};
 use crate::config::{Config, MailTransport};
 use crate::delivery::HttpSource;
@@ -38,40 +38,6 @@ pub(crate) struct Floor {
     public_addr: SocketAddr,
     shown: Arc<Mutex<VecDeque<i64>>>,
     pool: Arc<OnceLock<Pool>>,
-}
-
-/// What the webhook door has seen since the start.
-#[derive(Debug, Default)]
-pub(crate) struct Intake {
-    /// When the last authentic webhook came, ms; 0 = none yet.
-    pub(crate) last_at: AtomicI64,
-    /// Requests refused for their key or signature, by hour of the last day.
-    rejected: Mutex<VecDeque<(i64, i64)>>,
-    /// Of those, right signatures with an old timestamp.
-    pub(crate) stale: AtomicU64,
-    /// Bodies that could not be read.
-    pub(crate) malformed: AtomicU64,
-}
-
-impl Intake {
-    /// Counts a refused request.
-    pub(crate) fn reject(&self, now: i64) {
-        let hour = now / 3_600_000;
-        let mut hours = self.rejected.lock().unwrap_or_else(PoisonError::into_inner);
-        match hours.back_mut() {
-            Some((last, count)) if *last == hour => *count += 1,
-            _ => hours.push_back((hour, 1)),
-        }
-        while hours.len() > 25 {
-            hours.pop_front();
-        }
-    }
-
-    /// Requests refused since then (ms), by whole hours.
-    pub(crate) fn rejected_since(&self, since: i64) -> i64 {
-        let hours = self.rejected.lock().unwrap_or_else(PoisonError::into_inner);
-        hours.iter().filter(|(hour, _)| *hour >= since / 3_600_000).map(|(_, count)| count).sum()
-    }
 }
 
 impl Floor {
@@ -212,6 +178,6 @@ impl Floor {
 
     /// Counts an authentic webhook.
     pub(crate) fn webhook_came(&self) {
-        self.intake.last_at.store(self.clock.now_ms(), Ordering::Relaxed);
+        self.intake.came(self.clock.now_ms());
     }
 }

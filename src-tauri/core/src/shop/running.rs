@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -12,7 +11,7 @@ use futures::stream::BoxStream;
 
 use chotdon_domain::task::Lane;
 
-use super::Shop;
+use super::{Rejection, Shop};
 use crate::config::{Config, ConfigError};
 use crate::http::admin::state::{Running, WorkerGlance};
 use crate::present;
@@ -61,12 +60,21 @@ impl Running for Shop {
     }
 
     fn last_webhook_at(&self) -> Option<i64> {
-        Some(self.inner.floor.intake.last_at.load(Ordering::Relaxed)).filter(|at| *at > 0)
+        self.inner.floor.intake.last_at()
     }
 
     fn rejected_24h(&self) -> i64 {
-        let now = self.clock().now_ms();
-        self.inner.floor.intake.rejected_since(now - 24 * 3_600_000)
+        let refused = self.rejected(self.clock().now_ms());
+        let of_keys = |refusal: &Rejection| matches!(refusal, Rejection::Unauthorized | Rejection::Stale);
+        refused.iter().filter(|(refusal, ..)| of_keys(refusal)).map(|(_, n, _)| n).sum()
+    }
+
+    fn rejected(&self, now: i64) -> Vec<(Rejection, i64, i64)> {
+        self.inner.floor.intake.refused_since(now.saturating_sub(24 * 3_600_000))
+    }
+
+    fn answer_p95_ms(&self) -> Option<i64> {
+        self.inner.floor.intake.p95_ms()
     }
 
     fn components(&self) -> Vec<Component> {

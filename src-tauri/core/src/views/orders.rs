@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Delivery, Flag, Stage, TaskRow};
+use super::{Delivery, Flag, Stage, TaskRow, TransferRow};
 
 /// One line of the order list.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -122,29 +122,6 @@ pub struct MailRow {
     pub state: String,
     pub created_at: String,
     pub sent_at: Option<String>,
-}
-
-/// A transfer that arrived.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[allow(missing_docs)]
-pub struct TransferRow {
-    pub id: i64,
-    pub sepay_id: i64,
-    /// `in` or `out`.
-    pub direction: String,
-    pub amount_vnd: i64,
-    pub gateway: String,
-    pub account: String,
-    pub content: String,
-    pub reference: String,
-    /// `order`, `wallet`, `unmatched`, `set_aside`, `ignored`.
-    pub state: String,
-    /// Why it is unmatched or ignored.
-    pub reason: Option<String>,
-    pub level: Option<String>,
-    pub order: Option<String>,
-    pub received_at: String,
-    pub booked_at: Option<String>,
 }
 
 /// `POST /admin/api/orders`, and (without `channel`) `POST /api/v1/orders`.

@@ -37,6 +37,8 @@ pub(crate) struct Booking {
     /// SePay ids that came again with another body.
     pub(super) different: Vec<i64>,
     pub(super) settled_any: bool,
+    /// Whether a transfer was left to the owner.
+    pub(super) unmatched_any: bool,
     pub(super) now: i64,
 }
 
@@ -68,6 +70,7 @@ impl Booking {
             wanted: BTreeSet::new(),
             different: Vec::new(),
             settled_any: false,
+            unmatched_any: false,
             now: 0,
         }
     }
@@ -123,6 +126,7 @@ impl Booking {
                     self.book(Account::Unmatched, input, transfer)?;
                 }
                 row.reason = Some(reason.as_str());
+                self.unmatched_any = true;
             }
             Settlement::Ignored(reason) => {
                 answer.outcome = Outcome::Ignored;

@@ -93,6 +93,16 @@ pub(super) async fn write(tx: &mut Tx, booking: Booking) -> Result<()> {
         };
         notices::raise(tx, &notice, booking.now).await?;
     }
+    if booking.unmatched_any {
+        let notice = Raise {
+            class: NEEDS_OWNER,
+            merge_key: Some("unmatched".to_owned()),
+            kind: "unmatched",
+            data: json!({}),
+            task: None,
+        };
+        notices::raise(tx, &notice, booking.now).await?;
+    }
     if booking.settled_any {
         tx.ready(["order"].into_iter());
     }

@@ -11,8 +11,10 @@ mod overview;
 mod people;
 mod records;
 mod search;
+mod suggestions;
 mod tasks;
 mod transfers;
+mod webhooks;
 
 pub use courses::{AccountRecord, CourseRecord};
 pub use failures::FailureRecord;
@@ -20,8 +22,10 @@ pub use money::{CustomerStory, LedgerFilter, LedgerRecord, WalletRecord};
 pub use orders::{ItemRecord, MailRecord, OrderFilter, OrderRecord, OrderStory, TimelineRecord};
 pub use overview::{BucketRecord, DayFigures, DeliveryTimes, OverviewRecord, PulseRecord};
 pub use people::{AuditRecord, CustomerRecord, KeyRecord};
+pub use suggestions::{CustomerOf, PlacedOrder, Suggested, SuggestionRecord};
 pub use tasks::{AttemptRecord, LaneRecord, QueueRecord, StageRecord, TaskFilter, TaskRecord, TaskStory};
 pub use transfers::{TRANSFER_STATES, TransferRecord};
+pub use webhooks::{WebhookBodies, WebhookFilter, WebhookRecord};
 
 /// The longest page of any list.
 pub const LONGEST_PAGE: u32 = 200;

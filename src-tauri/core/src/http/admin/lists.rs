@@ -1,17 +1,16 @@
-//! Transfers, customers, the inbox and the record of human actions.
+//! Customers, the inbox and the record of human actions.
 
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use chotdon_store::read::TRANSFER_STATES;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::Desk;
-use super::page::{id, page, window, word};
+use super::page::{id, page, window};
 use crate::http::problem::{Answer, Asked};
 use crate::present;
-use crate::views::{AuditRow, Notice, Page, Problem, TransferRow};
+use crate::views::{AuditRow, Notice, Page, Problem};
 
 /// What these lists can be asked.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -22,34 +21,6 @@ pub(super) struct ListQuery {
     after: Option<String>,
     /// Rows, 1 to 200; 50 when left out.
     limit: Option<String>,
-}
-
-/// What the list of transfers can be asked.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(default)]
-#[into_params(parameter_in = Query)]
-pub(super) struct TransfersQuery {
-    /// Only this state: `order`, `wallet`, `unmatched`, `set_aside`, `ignored`.
-    state: Option<String>,
-    /// Cursor: `next` of the page before.
-    after: Option<String>,
-    /// Rows, 1 to 200; 50 when left out.
-    limit: Option<String>,
-}
-
-/// Transfers that arrived, newest first.
-#[utoipa::path(get, path = "/admin/api/transfers", tag = "money", params(TransfersQuery),
-    responses((status = 200, body = Page<TransferRow>), (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn transfers(
-    State(desk): State<Desk>,
-    Asked(asked): Asked<TransfersQuery>,
-) -> Answer<Json<Page<TransferRow>>> {
-    let window = window(asked.after.as_deref(), asked.limit.as_deref())?;
-    let state = word("state", asked.state.as_deref(), TRANSFER_STATES, |name| {
-        TRANSFER_STATES.into_iter().find(|known| *known == name)
-    })?;
-    let slice = desk.store.transfers(state, window).await?;
-    Ok(Json(page(&slice, present::transfer_row)))
 }
 
 /// What people did, newest first.

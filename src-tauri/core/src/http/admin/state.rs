@@ -15,6 +15,7 @@ use crate::config::{Config, ConfigError};
 use crate::ports::{Clock, Notifier, SecretStore};
 use crate::present::Crew;
 use crate::secrets::Credentials;
+use crate::shop::Rejection;
 use crate::views::{Component, Event, Progress};
 
 /// Who does what the admin API is asked to do, as audit rows say it.
@@ -46,6 +47,11 @@ pub(crate) trait Running: Send + Sync + 'static {
     fn last_webhook_at(&self) -> Option<i64>;
     /// Webhooks refused for a wrong key in the last 24 hours.
     fn rejected_24h(&self) -> i64;
+    /// Requests that the webhook door refused in the last 24 hours, by reason, most frequent first: how many, and when the
+    /// last one came (ms UTC).
+    fn rejected(&self, now: i64) -> Vec<(Rejection, i64, i64)>;
+    /// The time within which 95 of 100 of the latest webhooks were answered, ms; `None` before the first.
+    fn answer_p95_ms(&self) -> Option<i64>;
     /// The long-running parts.
     fn components(&self) -> Vec<Component>;
     /// Every worker.
