@@ -9,11 +9,13 @@ use std::collections::BTreeMap;
 mod orders;
 mod overview;
 mod queue;
+mod reconcile;
 mod settings;
 
 pub use orders::*;
 pub use overview::*;
 pub use queue::*;
+pub use reconcile::*;
 pub use settings::*;
 
 use serde::{Deserialize, Serialize};
@@ -85,7 +87,7 @@ pub struct Page<T> {
 ///
 /// Events only say what changed; the UI asks again for what it shows. `seq` grows by one; a gap means
 /// refetch everything. `topics`: `orders`, `order:CODE`, `queue`, `task:ID`, `failures`, `money`,
-/// `notices`, `settings`, `courses`. Progress rides along so that bars move without a question.
+/// `notices`, `settings`, `courses`, `reconcile`. Progress rides along so that bars move without a question.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Event {
     /// Sequence number.

@@ -16,7 +16,8 @@ pub struct Money {
     pub wallets_vnd: i64,
     pub unmatched_vnd: i64,
     pub set_aside_vnd: i64,
-    /// `in − (orders + wallets + unmatched + set aside)`; 0 unless something is broken.
+    /// `in − (orders + wallets + unmatched + set aside)`, and what SePay lists less what came in, over what was
+    /// reconciled; 0 unless something is broken.
     pub difference_vnd: i64,
     pub transfers: i64,
     pub ledger_ok: bool,

@@ -14,6 +14,7 @@ mod orders;
 mod overview;
 mod page;
 mod queue;
+mod reconcile;
 mod settings;
 mod simulate;
 pub(crate) mod state;
@@ -75,6 +76,8 @@ routes! {
     get "/admin/api/failures" failures::failures;
     post "/admin/api/failures/retry" failures::retry_failures;
     get "/admin/api/transfers" lists::transfers;
+    get "/admin/api/reconcile" reconcile::reconcile;
+    post "/admin/api/reconcile" reconcile::reconcile_now;
     get "/admin/api/customers" lists::customers;
     get "/admin/api/audit" lists::audit;
     get "/admin/api/notices" lists::notices;
