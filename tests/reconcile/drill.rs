@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use chotdon_tests::sepay::{API_TOKEN, GAPS_MIN, Sepay, Webhooks};
-use chotdon_tests::{Ground, TestShop, chance, quick_or_full};
+use chotdon_core::ports::SecretStore;
+use chotdon_tests::sepay::{GAPS_MIN, Webhooks};
+use chotdon_tests::{TestShop, chance, quick_or_full};
 use rand::RngExt;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{begin, notices, shop_at, standing, token, until_done};
+use super::{begin, shop_at, until_done};
 
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
@@ -44,7 +45,10 @@ async fn wallets(shop: &TestShop) -> HashMap<String, i64> {
         let (status, page) = shop.admin("GET", &path, None).await;
         assert_eq!(status, 200, "{page}");
         for row in page["rows"].as_array().unwrap() {
-            wallets.insert(row["deposit_code"].as_str().unwrap().to_owned(), row["wallet_vnd"].as_i64().unwrap());
+            wallets.insert(
+                row["deposit_code"].as_str().unwrap().to_owned(),
+                row["wallet_vnd"].as_i64().unwrap(),
+            );
         }
         match page["next"].as_str() {
             Some(next) => after = format!("&after={next}"),
@@ -70,7 +74,7 @@ async fn drill(seed: &str, away: i64, payments: usize, reconciling: bool) -> Out
     let mut chance = chance(seed);
     let (sepay, ground) = begin().await;
     if !reconciling {
-        token(&ground, "").await;
+        ground.secrets.delete("sepay.api_token").await.unwrap();
     }
     let clock = ground.clock.clone();
     let shop = shop_at(&sepay, ground).await;
@@ -93,7 +97,8 @@ async fn drill(seed: &str, away: i64, payments: usize, reconciling: bool) -> Out
             }
             None => {
                 let code = &wants.deposits[chance.random_range(0..wants.deposits.len())];
-                let (at, amount) = (left + chance.random_range(0..=away), chance.random_range(1..500) * 1_000);
+                let (at, amount) =
+                    (left + chance.random_range(0..=away), chance.random_range(1..500) * 1_000);
                 *expected.entry(code.clone()).or_default() += amount;
                 (sepay.receives(at, amount, &format!("NAP TIEN {code}")), at)
             }
@@ -149,11 +154,25 @@ async fn differences(shop: &TestShop, wants: &Wants, expected: &HashMap<String, 
     wrong
 }
 
+/// Nobody answered at first, so that SePay tried again at its own times and not once more.
+fn sepay_kept_its_schedule(webhooks: &Webhooks) {
+    let mut by_id: HashMap<i64, Vec<i64>> = HashMap::new();
+    for tried in &webhooks.tried {
+        by_id.entry(tried.id).or_default().push(tried.at);
+    }
+    assert!(by_id.values().any(|times| times.len() > 1), "no webhook was missed");
+    for times in by_id.values() {
+        let gaps = times.windows(2).map(|pair| (pair[1] - pair[0]) / MINUTE);
+        assert!(gaps.eq(GAPS_MIN[1..times.len()].iter().copied()), "{times:?}");
+    }
+}
+
 async fn nothing_is_missing_after(seed: &str, away: i64) {
     let outcome = drill(seed, away, quick_or_full(200, 1_000), true).await;
     assert_eq!(outcome.wrong, Vec::<String>::new());
     assert_eq!(outcome.credited.0, i64::try_from(outcome.credited.1).unwrap());
     assert!(outcome.took_ms <= MINUTE, "{} ms after the start", outcome.took_ms);
+    sepay_kept_its_schedule(&outcome.attempts);
 }
 
 #[tokio::test(flavor = "multi_thread")]

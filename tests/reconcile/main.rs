@@ -5,9 +5,9 @@
 mod drill;
 mod troubles;
 
+use chotdon_core::ports::SecretStore;
 use chotdon_tests::sepay::{API_TOKEN, Sepay};
 use chotdon_tests::{Ground, Setup, TestShop};
-use chotdon_core::ports::SecretStore;
 use serde_json::Value;
 
 /// A shop whose SePay is the stand-in.
@@ -66,5 +66,7 @@ async fn reconcile(shop: &TestShop) -> Value {
 async fn notices(shop: &TestShop) -> Vec<String> {
     let (_, page) = shop.admin("GET", "/admin/api/notices", None).await;
     let rows = page["rows"].as_array().unwrap().iter();
-    rows.filter(|row| row["state"] != "resolved").map(|row| row["kind"].as_str().unwrap().to_owned()).collect()
+    rows.filter(|row| row["state"] != "resolved")
+        .map(|row| row["kind"].as_str().unwrap().to_owned())
+        .collect()
 }

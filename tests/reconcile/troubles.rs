@@ -1,15 +1,17 @@
 //! What goes wrong between the app and SePay, and what is said of it.
 
 use chotdon_tests::TestShop;
-use chotdon_tests::sepay::API_TOKEN;
 
-use super::{begin, notices, reconcile, shop_at, standing, token, until_done, until_state};
+use super::{begin, notices, reconcile, shop_at, until_done, until_state};
 
 #[tokio::test]
 async fn without_a_token_nothing_fails_and_it_says_so() {
     let shop = TestShop::start().await;
     let stands = until_state(&shop, "off").await;
-    assert_eq!((stands["configured"].as_bool(), stands["code"].as_str()), (Some(false), Some("sepay_token_missing")));
+    assert_eq!(
+        (stands["configured"].as_bool(), stands["code"].as_str()),
+        (Some(false), Some("sepay_token_missing"))
+    );
     let (status, problem) = shop.admin("POST", "/admin/api/reconcile", None).await;
     assert_eq!((status, problem["code"].as_str()), (409, Some("sepay_token_missing")));
     assert_eq!(shop.money().await["difference_vnd"], 0);

@@ -14,5 +14,7 @@ pub mod smtp;
 mod wire;
 
 pub use chance::{chance, quick_or_full};
-pub use shop::{ADMIN_TOKEN, API_KEY, Ground, HMAC_SECRET, HeldNotifier, MarkedClock, Payment, Setup, TestShop};
+pub use shop::{
+    ADMIN_TOKEN, API_KEY, Ground, HMAC_SECRET, HeldNotifier, MarkedClock, Payment, Setup, TestShop,
+};
 pub use wire::{Answered, Wire};

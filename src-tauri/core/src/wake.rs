@@ -43,8 +43,7 @@ impl Wake {
     /// Looks now; wakes are heard through [`Wake::hear`].
     pub(crate) fn look(&self) {
         let now = self.clock.now_ms();
-        let before =
-            std::mem::replace(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner), now);
+        let before = std::mem::replace(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner), now);
         let tick_ms = i64::try_from(TICK.as_millis()).unwrap_or(i64::MAX);
         let slept_ms = now.saturating_sub(before).saturating_sub(tick_ms);
         if slept_ms > SLEPT_MS {

@@ -241,9 +241,7 @@ async fn read(tx: &mut Tx, inputs: &[Incoming], candidates: &[Vec<Candidate>]) -
         match tag {
             "event" => {
                 let (listed, out) = (number("c")? != 0, number("d")? != 0);
-                known
-                    .events
-                    .insert(number("a")?, KnownEvent { hash: s, amount: number("b")?, listed, out });
+                known.events.insert(number("a")?, KnownEvent { hash: s, amount: number("b")?, listed, out });
             }
             "order" => {
                 let stage =

@@ -329,7 +329,8 @@ async fn write_listed(tx: &mut Tx, rows: &[Listed], now: i64) -> Result<()> {
     for row in twice {
         let (one, other): (i64, i64) = (row.try_get("one")?, row.try_get("other")?);
         let (amount, reference): (i64, String) = (row.try_get("amount")?, row.try_get("reference")?);
-        let data = json!({ "sepay_id": one, "other_id": other, "amount_vnd": amount, "reference": reference });
+        let data =
+            json!({ "sepay_id": one, "other_id": other, "amount_vnd": amount, "reference": reference });
         told::once(tx, told::SOFT_DUPLICATE, format!("soft_duplicate:{one}:{other}"), data, now).await?;
     }
     Ok(())
@@ -398,7 +399,8 @@ async fn balances(tx: &mut Tx, now: i64) -> Result<()> {
     .await?;
     let mut accounts: BTreeMap<String, (String, Vec<Step>)> = BTreeMap::new();
     for row in rows {
-        let (_, steps) = accounts.entry(row.try_get("account")?).or_insert((row.try_get("bank")?, Vec::new()));
+        let (_, steps) =
+            accounts.entry(row.try_get("account")?).or_insert((row.try_get("bank")?, Vec::new()));
         steps.push(Step { change: row.try_get("change")?, balance: row.try_get("balance")? });
     }
     for (account, (bank, steps)) in accounts {

@@ -140,7 +140,8 @@ impl Sepay {
 
     /// The same transaction again under another id, as after an account was linked anew.
     pub fn relinks(&self, notification: &Notification) -> Notification {
-        let twin = Notification { sepay_id: self.ids.fetch_add(37, Ordering::SeqCst), ..notification.clone() };
+        let twin =
+            Notification { sepay_id: self.ids.fetch_add(37, Ordering::SeqCst), ..notification.clone() };
         self.desk.book.lock().expect("no test panics here").push(twin.clone());
         twin
     }

@@ -156,11 +156,7 @@ impl Reconciler {
     ///
     /// # Errors
     /// [`Trouble::NoToken`], or the database's word. A run that failed is an answer.
-    pub(crate) async fn demand(
-        &self,
-        actor: &'static str,
-        from: Option<i64>,
-    ) -> Result<RunRecord, Trouble> {
+    pub(crate) async fn demand(&self, actor: &'static str, from: Option<i64>) -> Result<RunRecord, Trouble> {
         let (answer, run) = oneshot::channel();
         let demand = Demand { cause: Cause::Demand, actor: Some(actor), from, answer: Some(answer) };
         let closing = || chotdon_store::Error::Unavailable("the shop is shutting down".to_owned());
@@ -256,12 +252,7 @@ impl Inner {
     }
 
     /// Takes note of how a run ended; answers how long to wait for the next one, `None` = until there is reason.
-    fn settle(
-        &self,
-        ran: &Result<Ran, Trouble>,
-        failures: &mut u32,
-        woke: u64,
-    ) -> Option<Duration> {
+    fn settle(&self, ran: &Result<Ran, Trouble>, failures: &mut u32, woke: u64) -> Option<Duration> {
         let every = (self.means.config)().sepay.reconcile_every_s;
         let every = (every > 0).then(|| Duration::from_secs(u64::from(every)));
         let failed = match ran {
@@ -312,7 +303,12 @@ impl Inner {
             }
         };
         if end.added > 0 {
-            tracing::info!(cause = cause.as_str(), added = end.added, amount_vnd = end.added_vnd, "reconciled");
+            tracing::info!(
+                cause = cause.as_str(),
+                added = end.added,
+                amount_vnd = end.added_vnd,
+                "reconciled"
+            );
         }
         means.store.reconcile_end(id, end, means.clock.now_ms()).await?;
         let runs = means.store.reconcile_runs(1).await?;
@@ -324,7 +320,7 @@ impl Inner {
     async fn walk(&self, walk: &mut Walk<'_>, from: Option<i64>, now: i64) -> Result<bool, Trouble> {
         let cursor = self.means.store.reconcile_cursor().await?;
         if cursor.last_id > 0 {
-            walk.since((cursor.last_id - OVERLAP).max(1)).await?;
+            walk.since((cursor.last_id - OVERLAP).max(1), beginning(&cursor, now)).await?;
         }
         let Some(days_from) = days_from(&cursor, from, now) else { return Ok(false) };
         walk.days(days_from).await?;
@@ -349,12 +345,17 @@ impl Inner {
     }
 }
 
+/// Nothing that was booked before this (ms) is the shop's business.
+fn beginning(cursor: &Cursor, now: i64) -> i64 {
+    cursor.opened_at.unwrap_or(now).min(now) - DEEP_MS
+}
+
 /// From when on the list is read by date, ms; `None` when that was done within the hour and nobody asks for it.
 fn days_from(cursor: &Cursor, asked: Option<i64>, now: i64) -> Option<i64> {
     let recent = cursor.deep_at.is_some_and(|at| (0..DEEP_EVERY_MS).contains(&(now - at)));
     let due = match cursor.last_id {
         // The first time: not years, only what the shop can have missed.
-        0 => Some(cursor.opened_at.unwrap_or(now).min(now) - DEEP_MS),
+        0 => Some(beginning(cursor, now)),
         _ => (!recent).then_some(now - DEEP_MS),
     };
     [due, asked].into_iter().flatten().min()

@@ -1,7 +1,7 @@
-//! One walk through SePay's list: page after page, each row through the same intake as a webhook.
+//! One walk through SePay's list: each row through the same intake as a webhook.
 //!
-//! SePay answers the newest rows of what is asked for, so a full page is followed by what is older; a list that comes
-//! oldest first is followed forward. Rows of two pages may overlap; each is taken once.
+//! SePay answers no more rows than a limit, and does not say which of them it leaves out. A full answer is therefore
+//! asked for again in two halves of its time, the older one first, down to a second: nothing depends on the order.
 
 use std::collections::HashSet;
 
@@ -15,9 +15,12 @@ use super::api::{Api, Door, Trouble};
 use crate::intake::incoming;
 
 /// Rows asked for at once.
-const PAGE: usize = 500;
-/// What SePay gives at most.
+const PAGE: usize = 1_000;
+/// What SePay gives at most; only for a single second with more rows than a page.
 const MOST: usize = 5_000;
+/// Banks book ahead of the clock now and then, ms.
+const AHEAD_MS: i64 = 86_400_000;
+const SECOND_MS: i64 = 1_000;
 
 /// A run's walk and what it has found so far.
 pub(super) struct Walk<'a> {
@@ -34,14 +37,14 @@ impl<'a> Walk<'a> {
         Self { means, api, door, end: RunEnd::default(), seen: HashSet::new(), highest: 0 }
     }
 
-    /// Rows from this id on.
-    pub(super) async fn since(&mut self, id: i64) -> Result<(), Trouble> {
-        self.through(Ask { since_id: Some(id), from: None, until: None, limit: PAGE }).await
+    /// Rows from this id on, booked at `from` (ms) or later.
+    pub(super) async fn since(&mut self, id: i64, from: i64) -> Result<(), Trouble> {
+        self.through(Some(id), from).await
     }
 
     /// Rows booked at `from` (ms) or later.
     pub(super) async fn days(&mut self, from: i64) -> Result<(), Trouble> {
-        self.through(Ask { since_id: None, from: Some(from), until: None, limit: PAGE }).await
+        self.through(None, from).await
     }
 
     /// What was found, everything that was asked for having been taken in.
@@ -50,20 +53,25 @@ impl<'a> Walk<'a> {
         self.end
     }
 
-    async fn through(&mut self, mut ask: Ask) -> Result<(), Trouble> {
-        loop {
+    async fn through(&mut self, since_id: Option<i64>, from: i64) -> Result<(), Trouble> {
+        let until = self.means.clock.now_ms() + AHEAD_MS;
+        // Later ones first, so that the oldest is on top.
+        let mut left = vec![Span { from: from.div_euclid(SECOND_MS), until: until.div_euclid(SECOND_MS) }];
+        while let Some(span) = left.pop() {
+            let limit = if span.from == span.until { MOST } else { PAGE };
+            let (from, until) = (Some(span.from * SECOND_MS), Some(span.until * SECOND_MS));
+            let ask = Ask { since_id, from, until, limit };
             let text = self.api.get(self.door, transactions::LIST, &ask.query()).await?;
             let rows = transactions::rows(&text)?;
-            let next = following(&ask, &rows);
+            if rows.len() >= limit {
+                let (older, newer) = span.halves().ok_or(Trouble::Endless(MOST))?;
+                left.extend([newer, older]);
+                continue;
+            }
             let fresh = rows.into_iter().filter(|row| row.id.is_none_or(|id| self.seen.insert(id))).collect();
             self.take(fresh).await?;
-            match next {
-                None => return Ok(()),
-                Some(next) if next != ask => ask = next,
-                Some(_) if ask.limit < MOST => ask.limit = MOST,
-                Some(_) => return Err(Trouble::Endless(MOST)),
-            }
         }
+        Ok(())
     }
 
     /// Takes in what is new on a page, oldest first, then writes down that it was listed.
@@ -87,7 +95,9 @@ impl<'a> Walk<'a> {
         let now = self.means.clock.now_ms();
         read.retain(|(notification, _)| !known.contains(&notification.sepay_id));
         // Handed over together, they share commits; the writer keeps their order.
-        let taken = join_all(read.into_iter().map(|(notification, json)| self.means.take_in(notification, json, now)));
+        let taken = join_all(
+            read.into_iter().map(|(notification, json)| self.means.take_in(notification, json, now)),
+        );
         for answer in taken.await {
             match answer? {
                 Taken::New(amount_vnd) => {
@@ -165,41 +175,36 @@ fn line(notification: &Notification) -> Listed {
     }
 }
 
-/// What to ask after a full page; `None` when it was the last one.
-fn following(ask: &Ask, rows: &[Row]) -> Option<Ask> {
-    if rows.len() < ask.limit {
-        return None;
+/// Time in whole seconds, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Span {
+    from: i64,
+    until: i64,
+}
+
+impl Span {
+    /// The older and the newer half; `None` for a single second.
+    fn halves(self) -> Option<(Self, Self)> {
+        let middle = self.from + (self.until - self.from) / 2;
+        let newer = Self { from: middle + 1, ..self };
+        (self.from < self.until).then_some((Self { until: middle, ..self }, newer))
     }
-    let ids = || rows.iter().filter_map(|row| row.id);
-    let booked = || rows.iter().filter_map(|row| row.read.as_ref().ok()?.booked_at);
-    let newest_first = ids().next() > ids().last();
-    Some(match (newest_first, ask.since_id) {
-        (true, _) => Ask { until: booked().min().or(ask.until), ..*ask },
-        (false, Some(_)) => Ask { since_id: ids().max().or(ask.since_id), ..*ask },
-        (false, None) => Ask { from: booked().max().or(ask.from), ..*ask },
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn row(id: i64, booked_at: i64) -> Row {
-        let json = serde_json::json!({ "id": id, "amount_in": "1.00" }).to_string();
-        let read = transactions::parse_row(&json).map(|row| Notification { booked_at: Some(booked_at), ..row });
-        Row { id: Some(id), read, json }
-    }
-
     #[test]
-    fn a_full_page_is_followed_in_the_direction_of_the_list() {
-        let since = Ask { since_id: Some(3), from: None, until: None, limit: 2 };
-        assert_eq!(following(&since, &[row(9, 90)]), None);
-        let older = following(&since, &[row(9, 90), row(8, 80)]).unwrap();
-        assert_eq!(older, Ask { until: Some(80), ..since });
-        let newer = following(&since, &[row(8, 80), row(9, 90)]).unwrap();
-        assert_eq!(newer, Ask { since_id: Some(9), ..since });
-        let days = Ask { since_id: None, from: Some(7), ..since };
-        assert_eq!(following(&days, &[row(8, 80), row(9, 90)]).unwrap(), Ask { from: Some(90), ..days });
-        assert_eq!(following(&days, &[row(9, 90), row(8, 80)]).unwrap(), Ask { until: Some(80), ..days });
+    fn halves_leave_no_second_out_and_none_twice() {
+        let mut left = vec![Span { from: 3, until: 12 }];
+        let mut seconds = Vec::new();
+        while let Some(span) = left.pop() {
+            match span.halves() {
+                Some((older, newer)) => left.extend([newer, older]),
+                None => seconds.push(span.from),
+            }
+        }
+        assert!(seconds.iter().copied().eq(3..=12), "{seconds:?}");
     }
 }

@@ -150,8 +150,7 @@ fn list<'a>(
     let envelope =
         Fields::from_json(text, known).map_err(|_| ApiError::Unreadable("it is no JSON object"))?;
     let Some(list) = envelope.json(name) else {
-        let words: String =
-            envelope.text("error", MAX_WORDS).chars().filter(|c| !c.is_control()).collect();
+        let words: String = envelope.text("error", MAX_WORDS).chars().filter(|c| !c.is_control()).collect();
         return match words.trim() {
             "" => Err(ApiError::Unreadable("the list is missing")),
             words => Err(ApiError::Refused(words.to_owned())),

@@ -244,7 +244,10 @@ async fn webhook(desk: &Desk) -> Finding {
 }
 
 fn no_api_token() -> Finding {
-    Finding::warn(Trouble::NoToken.code(), "without sepay.api_token nothing makes up for webhooks that were missed")
+    Finding::warn(
+        Trouble::NoToken.code(),
+        "without sepay.api_token nothing makes up for webhooks that were missed",
+    )
 }
 
 /// Asks SePay for the accounts that the token opens, and shows them masked.

@@ -83,7 +83,9 @@ fn time(text: &str, now: i64) -> Answer<i64> {
         Err(_) => day().map(|at| at.as_millisecond() - VIETNAM_MS),
     };
     at.filter(|at| (0..=now).contains(at)).ok_or_else(|| {
-        Problem::bad("from: a day in the past such as 2026-11-20, or a time such as 2026-11-20T08:00:00+07:00")
+        Problem::bad(
+            "from: a day in the past such as 2026-11-20, or a time such as 2026-11-20T08:00:00+07:00",
+        )
     })
 }
 

@@ -60,8 +60,7 @@ fn answers_are_sorted_by_what_to_do_about_them() {
 #[test]
 fn a_question_is_written_in_vietnams_time() {
     let ask = Ask { since_id: Some(7), from: Some(1_683_291_588_000), until: None, limit: 500 };
-    let expected =
-        [("limit", "500"), ("since_id", "7"), ("transaction_date_min", "2023-05-05 19:59:48")];
+    let expected = [("limit", "500"), ("since_id", "7"), ("transaction_date_min", "2023-05-05 19:59:48")];
     let query = ask.query();
     assert!(query.iter().map(|(name, value)| (*name, value.as_str())).eq(expected), "{query:?}");
 }
