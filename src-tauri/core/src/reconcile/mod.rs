@@ -6,23 +6,30 @@
 
 mod api;
 mod walk;
+mod words;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chotdon_store::{Cursor, RunEnd, RunRecord, Store};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use sepay::transactions;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::ports::{Clock, Probe};
+use crate::present;
 use crate::secrets::{Credentials, SecretName};
+use crate::views::ReconcileRun;
 use crate::wake::Wake;
 
 pub use api::Trouble;
 use api::{Api, Door, rest};
 use walk::Walk;
+pub(crate) use words::{ROUTE, is_ours, words};
 
 /// How many ids before the last known one are read again: SePay's ids are shared by all its shops, which make about
 /// 6,000 an hour.
@@ -66,6 +73,44 @@ impl Cause {
             Self::Tunnel => "tunnel",
         }
     }
+}
+
+/// One run without a running shop, for the command line; `from` (ms) as in [`Reconciler::demand`]. Works beside a
+/// process that has the shop open.
+///
+/// # Errors
+/// [`Trouble`], when the run could not even begin. A run that failed is an answer.
+pub async fn alone(
+    store: Store,
+    config: Config,
+    credentials: Credentials,
+    clock: Arc<dyn Clock>,
+    from: Option<i64>,
+) -> Result<ReconcileRun, Trouble> {
+    let config = Arc::new(config);
+    let means = Means {
+        store,
+        wake: Arc::new(Wake::new(clock.clone())),
+        clock,
+        credentials,
+        config: Box::new(move || config.clone()),
+        probe: None,
+    };
+    let reconciler = Reconciler::new(means).map_err(|error| Trouble::Unreachable(error.to_string()))?;
+    let ran = reconciler.inner.run(Cause::Demand, Some("cli"), from, 0).await?;
+    Ok(present::reconcile_run(&ran.run))
+}
+
+/// Reads a day in Vietnam (`2026-11-20`) or an RFC 3339 time that is not after `now`, in ms UTC.
+#[must_use]
+pub fn time_of(text: &str, now: i64) -> Option<i64> {
+    const VIETNAM_MS: i64 = 7 * 3_600_000;
+    let day = || Some(text.parse::<Date>().ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp());
+    let at = match text.parse::<Timestamp>() {
+        Ok(at) => Some(at.as_millisecond()),
+        Err(_) => day().map(|at| at.as_millisecond() - VIETNAM_MS),
+    };
+    at.filter(|at| (0..=now).contains(at))
 }
 
 /// What a reconciler works with.
@@ -366,5 +411,21 @@ async fn due(clock: &dyn Clock, wait: Option<Duration>) {
     match wait {
         Some(wait) => rest(clock, wait).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_begins_at_midnight_in_vietnam() {
+        let now = 1_800_000_000_000;
+        for text in ["2026-11-22", "2026-11-22T00:00:00+07:00", "2026-11-21T17:00:00Z"] {
+            assert_eq!(time_of(text, now), Some(1_795_280_400_000), "{text}");
+        }
+        for wrong in ["", "yesterday", "2026-13-01", "2099-01-01", "22/11/2026"] {
+            assert_eq!(time_of(wrong, now), None, "{wrong}");
+        }
     }
 }

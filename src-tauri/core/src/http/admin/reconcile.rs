@@ -5,22 +5,18 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use jiff::Timestamp;
-use jiff::civil::Date;
 
 use super::Desk;
 use super::state::OWNER;
 use crate::http::problem::{Answer, Given};
 use crate::present;
-use crate::reconcile::Trouble;
+use crate::reconcile::{Trouble, time_of};
 use crate::secrets::SecretName;
 use crate::views::{Problem, Reconcile, ReconcileRun, ReconcileWish};
 
 /// How long an answer waits for the run; a longer one goes on by itself.
 const PATIENCE: Duration = Duration::from_secs(25);
 const SHOWN: i64 = 20;
-/// Vietnam is seven hours ahead of UTC, all year.
-const VIETNAM_MS: i64 = 7 * 3_600_000;
 
 /// How reconciliation stands, its last runs, and SePay's accounts.
 #[utoipa::path(get, path = "/admin/api/reconcile", tag = "money",
@@ -49,7 +45,10 @@ pub(super) async fn reconcile_now(
     State(desk): State<Desk>,
     Given(wish): Given<ReconcileWish>,
 ) -> Answer<Json<ReconcileRun>> {
-    let from = wish.from.as_deref().map(|text| time(text, desk.now())).transpose()?;
+    let wrong =
+        || Problem::bad("from: a day in the past such as 2026-11-20, or a time such as 2026-11-20T08:00:00Z");
+    let time = |text: &str| time_of(text, desk.now()).ok_or_else(wrong);
+    let from = wish.from.as_deref().map(time).transpose()?;
     let demand = desk.shop.reconciler().demand(OWNER, from);
     let ran = tokio::select! {
         ran = demand => Some(ran.map_err(problem)?),
@@ -72,35 +71,5 @@ fn problem(trouble: Trouble) -> Problem {
         ),
         Trouble::Store(error) => error.into(),
         other => Problem::new(StatusCode::SERVICE_UNAVAILABLE, other.code(), other.to_string()),
-    }
-}
-
-/// A day in Vietnam, or a time, in ms UTC.
-fn time(text: &str, now: i64) -> Answer<i64> {
-    let day = || Some(text.parse::<Date>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp());
-    let at = match text.parse::<Timestamp>() {
-        Ok(at) => Some(at.as_millisecond()),
-        Err(_) => day().map(|at| at.as_millisecond() - VIETNAM_MS),
-    };
-    at.filter(|at| (0..=now).contains(at)).ok_or_else(|| {
-        Problem::bad(
-            "from: a day in the past such as 2026-11-20, or a time such as 2026-11-20T08:00:00+07:00",
-        )
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_day_begins_at_midnight_in_vietnam() {
-        let now = 1_800_000_000_000;
-        assert_eq!(time("2026-11-22", now).unwrap(), 1_795_280_400_000);
-        assert_eq!(time("2026-11-22T00:00:00+07:00", now).unwrap(), 1_795_280_400_000);
-        assert_eq!(time("2026-11-21T17:00:00Z", now).unwrap(), 1_795_280_400_000);
-        for wrong in ["", "yesterday", "2026-13-01", "2099-01-01", "22/11/2026"] {
-            assert!(time(wrong, now).is_err(), "{wrong}");
-        }
     }
 }
