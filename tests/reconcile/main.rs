@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)] // a test may stop anywhere
 
 mod drill;
+#[cfg(unix)]
+mod program;
 mod troubles;
 
 use chotdon_core::ports::SecretStore;

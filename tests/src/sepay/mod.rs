@@ -138,6 +138,11 @@ impl Sepay {
         notification
     }
 
+    /// SePay's other shops take this many ids.
+    pub fn skips(&self, ids: i64) {
+        self.ids.fetch_add(ids, Ordering::SeqCst);
+    }
+
     /// The same transaction again under another id, as after an account was linked anew.
     pub fn relinks(&self, notification: &Notification) -> Notification {
         let twin =

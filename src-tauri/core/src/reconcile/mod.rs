@@ -247,8 +247,13 @@ impl Reconciler {
             while let Ok(demand) = inbox.try_recv() {
                 demands.push(demand);
             }
-            let woke = inner.means.wake.woke().times;
-            wakes.borrow_and_update();
+            // A timer may end before the sleep that ended it is noticed.
+            inner.means.wake.look();
+            if wakes.has_changed().unwrap_or_default() {
+                owed = Some((Cause::Wake, inner.means.wake.woke().slept_ms));
+                failures = 0;
+            }
+            let woke = wakes.borrow_and_update().times;
             let (cause, slept_ms) = match (owed, demands.first()) {
                 (Some(owed), _) => owed,
                 (None, Some(demand)) => (demand.cause, 0),
@@ -274,10 +279,7 @@ impl Reconciler {
                 demand = inbox.recv() => {
                     first = demand;
                 }
-                _ = wakes.changed() => {
-                    owed = Some((Cause::Wake, inner.means.wake.woke().slept_ms));
-                    failures = 0;
-                }
+                _ = wakes.changed() => wakes.mark_changed(),
                 () = due(&*inner.means.clock, wait) => {}
             }
         }
