@@ -6,6 +6,7 @@ pub mod machine;
 #[cfg(unix)]
 pub mod nginx;
 pub mod proxy;
+pub mod sepay;
 #[cfg(unix)]
 pub mod served;
 mod shop;
@@ -13,5 +14,7 @@ pub mod smtp;
 mod wire;
 
 pub use chance::{chance, quick_or_full};
-pub use shop::{ADMIN_TOKEN, API_KEY, HMAC_SECRET, HeldNotifier, MarkedClock, Payment, Setup, TestShop};
+pub use shop::{
+    ADMIN_TOKEN, API_KEY, Ground, HMAC_SECRET, HeldNotifier, MarkedClock, Payment, Setup, TestShop,
+};
 pub use wire::{Answered, Wire};

@@ -109,7 +109,41 @@ pub struct TestShop {
     pub http: reqwest::Client,
     admin: axum::Router,
     ids: AtomicI64,
+    secrets: Arc<MemorySecrets>,
     dir: tempfile::TempDir,
+}
+
+/// What outlives a shop that was closed: its directory, its time, its secrets.
+pub struct Ground {
+    /// The time.
+    pub clock: Arc<MarkedClock>,
+    /// The secrets.
+    pub secrets: Arc<MemorySecrets>,
+    dir: tempfile::TempDir,
+}
+
+impl Ground {
+    /// An empty directory, the machine's time, and the keys that SePay has.
+    pub fn new() -> Self {
+        let secrets = MemorySecrets::with([
+            ("sepay.api_key", API_KEY),
+            ("sepay.hmac_secret", HMAC_SECRET),
+            ("admin.token", ADMIN_TOKEN),
+        ]);
+        let clock = MarkedClock {
+            ahead_ms: AtomicI64::new(0),
+            hurry: AtomicU64::new(1),
+            moved: tokio::sync::Notify::new(),
+        };
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        Self { clock: Arc::new(clock), secrets: Arc::new(secrets), dir }
+    }
+}
+
+impl Default for Ground {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// How a test shop differs from the usual one.
@@ -129,21 +163,16 @@ impl TestShop {
 
     /// A demo shop with differences.
     pub async fn with(setup: Setup) -> Self {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        let clock = Arc::new(MarkedClock {
-            ahead_ms: AtomicI64::new(0),
-            hurry: AtomicU64::new(1),
-            moved: tokio::sync::Notify::new(),
-        });
+        Self::on(Ground::new(), setup).await
+    }
+
+    /// A demo shop where one was before, or where a test has laid something out.
+    pub async fn on(ground: Ground, setup: Setup) -> Self {
+        let Ground { clock, secrets, dir } = ground;
         let notifier = Arc::new(HeldNotifier::default());
-        let secrets = MemorySecrets::with([
-            ("sepay.api_key", API_KEY),
-            ("sepay.hmac_secret", HMAC_SECRET),
-            ("admin.token", ADMIN_TOKEN),
-        ]);
         let ports = Ports {
             clock: Arc::new(Handed(clock.clone())),
-            secrets: Arc::new(secrets),
+            secrets: secrets.clone(),
             notifier: Arc::new(HandedNotifier(notifier.clone())),
             probe: setup.probe,
         };
@@ -162,7 +191,15 @@ impl TestShop {
         };
         let shop = Shop::start(options, ports).await.expect("the shop starts");
         let admin = shop.admin();
-        Self { shop, clock, notifier, http: reqwest::Client::new(), admin, ids: AtomicI64::new(1), dir }
+        let (http, ids) = (reqwest::Client::new(), AtomicI64::new(1));
+        Self { shop, clock, notifier, http, admin, ids, secrets, dir }
+    }
+
+    /// Closes the shop at once, as an app that is ended; what outlives it can be opened again.
+    pub async fn stop(self) -> Ground {
+        let Self { shop, clock, secrets, dir, .. } = self;
+        shop.shutdown(Duration::ZERO).await;
+        Ground { clock, secrets, dir }
     }
 
     /// The shop's directory.

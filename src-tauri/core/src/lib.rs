@@ -12,10 +12,12 @@ mod ordering;
 pub mod ports;
 pub(crate) mod present;
 pub mod private_file;
+pub mod reconcile;
 pub mod secrets;
 mod shop;
 mod tasks;
 pub mod views;
+mod wake;
 pub mod workers;
 
 pub use shop::{Options, Shop, StartError};

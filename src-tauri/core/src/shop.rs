@@ -26,6 +26,7 @@ use crate::events::Events;
 use crate::http;
 use crate::lock::{DirectoryLock, NotLocked};
 use crate::ports::{Clock, Ports, SecretError, SecretStore};
+use crate::reconcile::{Cause, Means, Reconciler};
 use crate::secrets::{Credentials, SecretName};
 use crate::tasks::ShopStages;
 use crate::views;
@@ -110,6 +111,7 @@ pub struct Shop {
 struct Inner {
     floor: Floor,
     pool: Pool,
+    reconciler: Reconciler,
     events: Events,
     options: Options,
     private_addr: Option<SocketAddr>,
@@ -163,6 +165,7 @@ impl Shop {
             pool_settings(&floor.config()),
         );
         floor.attach(pool.clone());
+        let reconciler = reconciler(&floor, &ports)?;
 
         let events = Events::new();
         let stop = CancellationToken::new();
@@ -170,6 +173,7 @@ impl Shop {
             inner: Arc::new(Inner {
                 floor,
                 pool: pool.clone(),
+                reconciler: reconciler.clone(),
                 events: events.clone(),
                 started_at: ports.clock.now_ms(),
                 secrets: ports.secrets.clone(),
@@ -191,7 +195,9 @@ impl Shop {
         shop.part("books", books::count(shop.inner.floor.clone(), stop.clone()));
         door::remember(&shop.inner.floor).await?;
         shop.part("refusals", door::keep_refusals(shop.inner.floor.clone(), stop.clone()));
-        shop.part("expiry", expiry(shop.inner.floor.clone(), stop.clone()));
+        shop.part("wake", shop.inner.floor.wake.clone().watch(stop.clone()));
+        shop.part("reconcile", reconciler.clone().live(stop.clone()));
+        shop.part("expiry", expiry(shop.inner.floor.clone(), reconciler, stop.clone()));
         shop.part("public_listener", serve(public, http::public::router(&shop.inner.floor), stop.clone()));
         if let (Some(listener), Some(local)) = (private, private_addr) {
             let door = http::private::PrivateDoor {
@@ -273,6 +279,10 @@ impl Shop {
         self.inner.floor.set_config(config);
         self.inner.floor.credentials.forget();
         self.inner.pool.reload_lanes().await;
+        // The token may be there now.
+        if self.inner.reconciler.standing().state == "off" {
+            self.inner.reconciler.nudge(Cause::Demand);
+        }
         Ok(())
     }
 
@@ -341,9 +351,26 @@ async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
     }
 }
 
-/// Lets unpaid orders expire when their time is over.
-async fn expiry(floor: Floor, stop: CancellationToken) {
+fn reconciler(floor: &Floor, ports: &Ports) -> Result<Reconciler, StartError> {
+    let settings = floor.clone();
+    let means = Means {
+        store: floor.store.clone(),
+        clock: ports.clock.clone(),
+        credentials: floor.credentials.clone(),
+        config: Box::new(move || settings.config()),
+        wake: floor.wake.clone(),
+        probe: ports.probe.clone(),
+    };
+    Reconciler::new(means).map_err(|error| StartError::Internal(error.to_string()))
+}
+
+/// Lets unpaid orders expire when their time is over, and it is known what was paid while the app was away.
+async fn expiry(floor: Floor, reconciler: Reconciler, stop: CancellationToken) {
     loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = reconciler.caught_up() => {}
+        }
         let now = floor.clock.now_ms();
         let next = match floor.store.expire_orders(now).await {
             Ok((_, next)) => next,

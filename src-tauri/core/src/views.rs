@@ -10,6 +10,7 @@ mod money;
 mod orders;
 mod overview;
 mod queue;
+mod reconcile;
 mod settings;
 mod transfers;
 mod webhooks;
@@ -18,6 +19,7 @@ pub use money::*;
 pub use orders::*;
 pub use overview::*;
 pub use queue::*;
+pub use reconcile::*;
 pub use settings::*;
 pub use transfers::*;
 pub use webhooks::*;
@@ -91,7 +93,8 @@ pub struct Page<T> {
 ///
 /// Events only say what changed; the UI asks again for what it shows. `seq` grows by one; a gap means
 /// refetch everything. `topics`: `orders`, `order:CODE`, `queue`, `task:ID`, `failures`, `money`,
-/// `customers`, `customer:ID`, `notices`, `settings`, `courses`. Progress rides along so that bars move without a question.
+/// `customers`, `customer:ID`, `notices`, `settings`, `courses`, `reconcile`. Progress rides along so that bars move
+/// without a question.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Event {
     /// Sequence number.

@@ -84,6 +84,9 @@ pub(crate) enum Command {
         #[command(flatten)]
         shop: ShopArgs,
     },
+    /// Catch up on transfers that no webhook reported: read SePay's list and book what is new; prints the run as JSON.
+    /// Exit 0 when done, 75 when SePay cannot be reached now, else 1
+    Reconcile(Reconcile),
     /// Build a SePay webhook, sign it with the shop's own key and send it to the running shop
     SimulateTransfer(Simulate),
     /// Print an OpenAPI document
@@ -147,6 +150,15 @@ pub(crate) enum KeyAction {
         /// Name of the storefront
         name: String,
     },
+}
+
+#[derive(Args)]
+pub(crate) struct Reconcile {
+    #[command(flatten)]
+    pub(crate) shop: ShopArgs,
+    /// Read from this day on as well, in Vietnam's time, or from an RFC 3339 time [default: the last three days]
+    #[arg(long, value_name = "DAY")]
+    pub(crate) from: Option<String>,
 }
 
 #[derive(Args)]

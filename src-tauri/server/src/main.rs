@@ -6,6 +6,7 @@ mod environment;
 mod import_file;
 mod openapi;
 mod place;
+mod reconcile;
 mod running;
 mod secret;
 mod serve;
@@ -46,6 +47,7 @@ async fn run(command: Command, environment: &Environment) -> Result<(), End> {
         Command::Export { shop } => shop_commands::export(&Place::of(&shop, environment)?).await,
         Command::Backup { file, shop } => shop_commands::backup(&Place::of(&shop, environment)?, &file).await,
         Command::Verify { shop } => shop_commands::verify(&Place::of(&shop, environment)?).await,
+        Command::Reconcile(args) => reconcile::reconcile(args, environment).await,
         Command::SimulateTransfer(args) => simulate::simulate(args, environment).await,
         Command::Openapi { which } => openapi::print(which),
     }

@@ -87,7 +87,8 @@ pub(crate) async fn poke(place: &Place) {
     }
 }
 
-async fn admin_token(place: &Place) -> Result<secrecy::SecretString, End> {
+/// The bearer token of the private listener.
+pub(crate) async fn admin_token(place: &Place) -> Result<secrecy::SecretString, End> {
     let token = place.credentials().await?.get(&SecretName::admin_token(), now_ms()).await?;
     token.ok_or_else(|| End::failed(anyhow!("this shop has no admin token yet; start it once with serve")))
 }

@@ -3,13 +3,18 @@
 //! A command opens the files beside a running `serve`; SQLite lets both write in turn.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::anyhow;
-use chotdon_core::secrets;
+use chotdon_core::config::Config;
+use chotdon_core::ports::SystemClock;
+use chotdon_core::reconcile::{self, Trouble};
+use chotdon_core::secrets::{self, Credentials};
 use chotdon_core::store::bring_over::{
     AccountRow, Counts, CourseRow, CustomerRow, OrderRow, Set, brought_stage,
 };
 use chotdon_core::store::{Findings, Store};
+use chotdon_core::views::ReconcileRun;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
@@ -59,6 +64,16 @@ impl ShopData {
 
     pub(crate) async fn back_up(&self, file: &Path) -> Result<(), End> {
         Ok(self.store.back_up(file).await?)
+    }
+
+    /// Reads SePay's list and books what is new.
+    pub(crate) async fn reconcile(
+        &self,
+        config: Config,
+        credentials: Credentials,
+        from: Option<i64>,
+    ) -> Result<ReconcileRun, Trouble> {
+        reconcile::alone(self.store.clone(), config, credentials, Arc::new(SystemClock), from).await
     }
 
     /// Makes a storefront key; only its hash is kept.

@@ -80,6 +80,17 @@ pub struct Incoming {
     pub accumulated: Option<i64>,
 }
 
+impl Incoming {
+    /// The time that decides whether it is late, ms. What the list of past transactions shows was paid when the bank
+    /// booked it; a webhook comes at once, and banks' clocks are not to be trusted with minutes.
+    pub(crate) fn counts_at(&self) -> i64 {
+        match (self.source, self.booked_at) {
+            (Source::Reconcile, Some(booked)) => booked.min(self.received_at),
+            _ => self.received_at,
+        }
+    }
+}
+
 /// What became of an incoming transfer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
@@ -136,14 +147,47 @@ pub(crate) fn body_hash(body: &str) -> String {
 /// What the database knows about the things a batch names.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
-    /// Body hashes of events by SePay id.
-    pub(crate) events: HashMap<i64, String>,
+    /// Events by SePay id.
+    pub(crate) events: HashMap<i64, KnownEvent>,
     /// Orders by code.
     pub(crate) orders: HashMap<String, KnownOrder>,
     pub(crate) depositors: Vec<Depositor>,
     pub(crate) accounts: ShopAccounts,
     pub(crate) ledger: Tail,
     pub(crate) last_transfer: i64,
+}
+
+/// What is remembered of an event that came before.
+#[derive(Debug, Clone)]
+pub(crate) struct KnownEvent {
+    /// Hash of its body.
+    pub(crate) hash: String,
+    /// Whole đồng.
+    amount: i64,
+    /// Whether it was read from SePay's list.
+    listed: bool,
+    /// Whether the money went out.
+    out: bool,
+}
+
+impl KnownEvent {
+    fn of(input: &Incoming) -> Self {
+        Self {
+            hash: body_hash(&input.body),
+            amount: input.amount.get(),
+            listed: input.source == Source::Reconcile,
+            out: input.direction == Direction::Out,
+        }
+    }
+
+    /// Whether `again`, under the same id, says something else. A webhook and a row of the list have different bodies
+    /// for one transaction, so between the two the money is compared.
+    fn differs(&self, again: &Self) -> bool {
+        match self.listed == again.listed {
+            true => self.hash != again.hash,
+            false => (self.amount, self.out) != (again.amount, again.out),
+        }
+    }
 }
 
 /// An order that a batch may pay.
@@ -167,8 +211,10 @@ pub(crate) struct KnownCourse {
 /// One statement for everything; `tag` says what a row is, the other columns are its words.
 const READ: Script = script!(
     "\
-SELECT 'event' AS tag, sepay_id AS a, 0 AS b, 0 AS c, 0 AS d, 0 AS e, 0 AS f, body_sha256 AS s, '' AS t \
-  FROM sepay_event WHERE sepay_id IN (SELECT value FROM json_each($1, '$.ids')) \
+SELECT 'event' AS tag, e.sepay_id AS a, t.amount_vnd AS b, e.source = 'reconcile' AS c, t.direction = 'out' AS d, \
+       0 AS e, 0 AS f, e.body_sha256 AS s, '' AS t \
+  FROM sepay_event AS e JOIN transfer AS t ON t.sepay_id = e.sepay_id \
+  WHERE e.sepay_id IN (SELECT value FROM json_each($1, '$.ids')) \
 UNION ALL SELECT 'order', id, total_vnd, paid_vnd, flags, expires_at, prio, code, stage \
   FROM orders WHERE code IN (SELECT value FROM json_each($1, '$.codes')) \
 UNION ALL SELECT 'course', i.order_id, c.id, c.version, c.ready, 0, 0, o.code, c.title \
@@ -197,7 +243,8 @@ async fn read(tx: &mut Tx, inputs: &[Incoming], candidates: &[Vec<Candidate>]) -
         let (s, t): (String, String) = (row.try_get("s")?, row.try_get("t")?);
         match tag {
             "event" => {
-                known.events.insert(number("a")?, s);
+                let (listed, out) = (number("c")? != 0, number("d")? != 0);
+                known.events.insert(number("a")?, KnownEvent { hash: s, amount: number("b")?, listed, out });
             }
             "order" => {
                 let stage =

@@ -11,11 +11,13 @@ use crate::{Result, Store};
 pub const STOPPED: i64 = 1;
 /// Needs the owner.
 pub const NEEDS_OWNER: i64 = 2;
+/// Good to know.
+pub const INFORMATION: i64 = 3;
 
 /// Something to tell the owner.
 #[derive(Debug, Clone)]
 pub struct Raise {
-    /// [`STOPPED`] or [`NEEDS_OWNER`].
+    /// [`STOPPED`], [`NEEDS_OWNER`] or [`INFORMATION`].
     pub class: i64,
     /// Notices with one key are one notice with a count. `None` = the failed task's own cause.
     pub merge_key: Option<String>,

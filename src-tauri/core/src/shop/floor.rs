@@ -20,6 +20,7 @@ use crate::delivery::links::LinkKey;
 use crate::delivery::mail::{SmtpSettings, Templates, TlsMode, Transport};
 use crate::ports::{Clock, Notifier, Ports, SecretError};
 use crate::secrets::{Credentials, SecretName};
+use crate::wake::Wake;
 use crate::workers::{Pool, StageError};
 
 /// Shared by handlers and tasks. Cheap to clone.
@@ -34,6 +35,7 @@ pub(crate) struct Floor {
     pub(crate) link_key: Arc<LinkKey>,
     pub(crate) templates: Arc<Templates>,
     pub(crate) intake: Arc<Intake>,
+    pub(crate) wake: Arc<Wake>,
     config: Arc<RwLock<Arc<Config>>>,
     public_addr: SocketAddr,
     shown: Arc<Mutex<VecDeque<i64>>>,
@@ -62,6 +64,7 @@ impl Floor {
             link_key: Arc::new(link_key),
             templates: Arc::new(Templates::new(options.data_dir.join("templates"))),
             intake: Arc::default(),
+            wake: Arc::new(Wake::new(ports.clock.clone())),
             config: Arc::new(RwLock::new(Arc::new(config))),
             public_addr,
             shown: Arc::default(),

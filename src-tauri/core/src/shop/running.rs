@@ -15,6 +15,7 @@ use super::{Rejection, Shop};
 use crate::config::{Config, ConfigError};
 use crate::http::admin::state::{Running, WorkerGlance};
 use crate::present;
+use crate::reconcile::Reconciler;
 use crate::views::{Component, Event, Progress};
 
 impl Running for Shop {
@@ -148,6 +149,10 @@ impl Running for Shop {
 
     fn lanes_changed(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.inner.pool.reload_lanes())
+    }
+
+    fn reconciler(&self) -> &Reconciler {
+        &self.inner.reconciler
     }
 
     fn events(&self) -> BoxStream<'static, Event> {

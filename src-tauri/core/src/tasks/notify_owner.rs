@@ -75,6 +75,10 @@ fn toast(notice: &NoticeRecord, language: Language) -> Toast {
     let data: Value = serde_json::from_str(&notice.data).unwrap_or_default();
     let word = |key: &str| data.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let vi = language == Language::Vi;
+    if let Some((title, body)) = crate::reconcile::words(&notice.kind, &data, vi) {
+        let route = crate::reconcile::ROUTE.to_owned();
+        return Toast { title, body, route, urgent: notice.class == STOPPED };
+    }
     let (title, body, route) = match notice.kind.as_str() {
         "worker_crashed" | "worker_hung" => (
             if vi {

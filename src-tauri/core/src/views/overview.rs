@@ -22,7 +22,8 @@ pub struct Money {
     pub refunded_vnd: i64,
     /// Sum of the adjustments of wallets; below 0 when more was taken out than added.
     pub adjusted_vnd: i64,
-    /// `in + adjusted − (orders + wallets + unmatched + set aside)`; 0 unless something is broken.
+    /// `in + adjusted − (orders + wallets + unmatched + set aside)`, and what SePay lists less what came in, over what
+    /// was reconciled; 0 unless something is broken.
     pub difference_vnd: i64,
     pub transfers: i64,
     pub ledger_ok: bool,
@@ -139,7 +140,8 @@ pub struct Component {
 }
 
 /// A note in the in-app inbox. `kind`: `task_failed`, `worker_crashed`, `worker_hung`, `mail_stopped`,
-/// `different_body`, `ledger_stopped`; `data` holds its words (`code`, `task_kind`, `order`, `course`, `stage`, `amount_vnd`).
+/// `different_body`, `ledger_stopped`, `caught_up`, `reconcile_failed`, `sepay_difference`, `sepay_balance_gap`,
+/// `soft_duplicate`, `sepay_row_unreadable`; `data` holds its words (`code`, `task_kind`, `order`, `course`, `stage`, `amount_vnd`).
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[allow(missing_docs)]
 pub struct Notice {

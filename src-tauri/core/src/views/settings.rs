@@ -32,7 +32,8 @@ pub struct Checklist {
     pub rows: Vec<CheckRow>,
 }
 
-/// One row of the checklist. `id`: `bank`, `sepay_key`, `webhook`, `mail`, `secrets`, `course`, `notifications`.
+/// One row of the checklist. `id`: `bank`, `sepay_key`, `webhook`, `sepay_api`, `mail`, `secrets`, `course`,
+/// `notifications`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[allow(missing_docs)]
 pub struct CheckRow {

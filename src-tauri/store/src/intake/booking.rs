@@ -8,7 +8,7 @@ use chotdon_domain::matching::{Candidate, OpenOrder, Settlement, TransferFacts, 
 use chotdon_domain::money::Vnd;
 use chotdon_domain::order::{Flags, Outcome, Stage};
 
-use super::{Answer, Incoming, Known, KnownOrder, body_hash};
+use super::{Answer, Incoming, Known, KnownEvent, KnownOrder};
 use crate::ledger::{Account, Movement};
 use crate::queue::{NEVER, prepare_key};
 use crate::{Error, Result};
@@ -88,9 +88,10 @@ impl Booking {
 
     pub(super) fn take(&mut self, input: &Incoming, candidates: &[Candidate]) -> Result<Answer> {
         self.now = self.now.max(input.received_at);
-        let hash = body_hash(&input.body);
+        let event = KnownEvent::of(input);
+        let hash = event.hash.clone();
         if let Some(before) = self.known.events.get(&input.sepay_id) {
-            let different_body = *before != hash;
+            let different_body = before.differs(&event);
             self.repeats
                 .push(json!({ "id": input.sepay_id, "other": different_body.then_some(&input.body) }));
             if different_body {
@@ -98,7 +99,7 @@ impl Booking {
             }
             return Ok(Answer { outcome: Outcome::Duplicate, order: None, different_body });
         }
-        self.known.events.insert(input.sepay_id, hash.clone());
+        self.known.events.insert(input.sepay_id, event);
         self.known.last_transfer += 1;
         let transfer = self.known.last_transfer;
 
@@ -158,7 +159,7 @@ impl Booking {
                     code: candidate.code.clone(),
                     total: Vnd::new(money.total).ok()?,
                     paid: Vnd::new(money.paid).ok()?,
-                    open: money.stage == Stage::Pending && input.received_at < money.expires_at,
+                    open: money.stage == Stage::Pending && input.counts_at() < money.expires_at,
                 })
             })
             .collect();
@@ -178,7 +179,7 @@ impl Booking {
         };
         let before = order.money;
         let receipt = before
-            .receive(input.amount.get(), self.tolerance, input.received_at)
+            .receive(input.amount.get(), self.tolerance, input.counts_at())
             .map_err(|error| Error::Invalid(error.to_string()))?;
         order.money = receipt.after;
         let (code, order) = (code.clone(), order.clone());

@@ -19,6 +19,7 @@ use crate::delivery::mail::{Message, Parts, SmtpSettings, TlsMode, Transport};
 use crate::http::problem::Answer;
 use crate::ports::Toast;
 use crate::present;
+use crate::reconcile::Trouble;
 use crate::secrets::SecretName;
 use crate::views::{CheckRow, Checklist, Problem, Receiving};
 use crate::workers::StageError;
@@ -28,7 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Name under which the secret store is tried out.
 const CANARY: &str = "chotdon.check";
 
-const IDS: [&str; 7] = ["bank", "sepay_key", "webhook", "mail", "secrets", "course", "notifications"];
+const IDS: [&str; 8] =
+    ["bank", "sepay_key", "webhook", "sepay_api", "mail", "secrets", "course", "notifications"];
 
 /// What the test buttons found, by check.
 #[derive(Debug, Default)]
@@ -91,7 +93,7 @@ pub(super) async fn checklist(State(desk): State<Desk>) -> Answer<Json<Checklist
     Ok(Json(checklist_now(&desk, &accounts, pulse.courses, pulse.last_transfer_at).await.0))
 }
 
-/// Runs one test: `bank`, `sepay_key`, `webhook`, `mail`, `secrets`, `course` or `notifications`.
+/// Runs one test: `bank`, `sepay_key`, `webhook`, `sepay_api`, `mail`, `secrets`, `course` or `notifications`.
 #[utoipa::path(post, path = "/admin/api/checks/{id}", tag = "settings", params(("id" = String, Path, description = "The check")),
     responses((status = 200, body = CheckRow), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn run_check(State(desk): State<Desk>, Path(check): Path<String>) -> Answer<Json<CheckRow>> {
@@ -102,6 +104,7 @@ pub(super) async fn run_check(State(desk): State<Desk>, Path(check): Path<String
         "bank" => bank(&desk.store.bank_accounts().await?),
         "sepay_key" => sepay_key(&desk).await,
         "webhook" => webhook(&desk).await,
+        "sepay_api" => sepay_api(&desk).await,
         "mail" => mail(&desk).await.unwrap_or_else(Finding::from),
         "secrets" => secrets(&desk).await,
         "course" => course(&desk).await?,
@@ -126,6 +129,10 @@ pub(super) async fn checklist_now(
     let seen = desk.shop.last_webhook_at().or(last_transfer_at).is_some();
     let webhook =
         if seen { Finding::pass() } else { Finding::warn("webhook_not_seen", "no webhook has come yet") };
+    let api = match desk.credentials.get(&SecretName::sepay_api_token(), desk.now()).await {
+        Ok(Some(_)) => Finding::pass(),
+        _ => no_api_token(),
+    };
     let mail = match mail_transport(desk, &config).await {
         Ok(Transport::None) => Finding::warn("mail_not_set_up", "mail.transport is none"),
         Ok(_) => Finding::pass(),
@@ -142,7 +149,7 @@ pub(super) async fn checklist_now(
         (true, "memory") => Finding::warn("secrets_in_memory", "secrets are lost when the app ends"),
         (true, _) => Finding::pass(),
     };
-    let rows = IDS.into_iter().zip([bank(accounts), key, webhook, mail, secrets, course, told]);
+    let rows = IDS.into_iter().zip([bank(accounts), key, webhook, api, mail, secrets, course, told]);
     let rows: Vec<CheckRow> = rows
         .map(|(id, finding)| match desk.checks.get(id) {
             // What is plainly missing now outweighs a test that once passed.
@@ -233,6 +240,30 @@ async fn webhook(desk: &Desk) -> Finding {
         },
         Ok(answer) => Finding::fail("listener_unreachable", format!("{url} answers {}", answer.status())),
         Err(error) => Finding::fail("listener_unreachable", format!("{url}: {}", error.without_url())),
+    }
+}
+
+fn no_api_token() -> Finding {
+    Finding::warn(
+        Trouble::NoToken.code(),
+        "without sepay.api_token nothing makes up for webhooks that were missed",
+    )
+}
+
+/// Asks SePay for the accounts that the token opens, and shows them masked.
+async fn sepay_api(desk: &Desk) -> Finding {
+    match desk.shop.reconciler().accounts().await {
+        Ok(accounts) => {
+            let masked = |account: &str| {
+                let shown: String = account.chars().rev().take(4).collect();
+                format!("…{}", shown.chars().rev().collect::<String>())
+            };
+            let words: Vec<String> =
+                accounts.iter().map(|one| format!("{} {}", one.bank, masked(&one.account))).collect();
+            Finding { detail: Some(words.join(", ")), ..Finding::pass() }
+        }
+        Err(Trouble::NoToken) => no_api_token(),
+        Err(trouble) => Finding::fail(trouble.code(), trouble.to_string()),
     }
 }
 

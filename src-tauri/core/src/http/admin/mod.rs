@@ -15,6 +15,7 @@ mod orders;
 mod overview;
 mod page;
 mod queue;
+mod reconcile;
 mod settings;
 mod simulate;
 pub(crate) mod state;
@@ -99,6 +100,8 @@ routes! {
     get "/admin/api/webhooks/summary" webhooks::summary;
     get "/admin/api/webhooks/{sepay_id}" webhooks::webhook;
     post "/admin/api/webhooks/{sepay_id}/reprocess" webhooks::reprocess;
+    get "/admin/api/reconcile" reconcile::reconcile;
+    post "/admin/api/reconcile" reconcile::reconcile_now;
     get "/admin/api/audit" lists::audit;
     get "/admin/api/notices" lists::notices;
     post "/admin/api/notices/seen" lists::all_notices_seen;

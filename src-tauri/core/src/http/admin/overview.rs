@@ -26,7 +26,9 @@ pub(super) async fn overview(State(desk): State<Desk>) -> Answer<Json<Overview>>
         checklist,
         receiving: receiving(&desk).await,
     };
-    Ok(Json(present::overview(&record, &desk.crew(), glance, now)))
+    let mut overview = present::overview(&record, &desk.crew(), glance, now);
+    to_sepay(&desk, &mut overview.money).await?;
+    Ok(Json(overview))
 }
 
 /// Every đồng that came in, by bucket.
@@ -34,5 +36,13 @@ pub(super) async fn overview(State(desk): State<Desk>) -> Answer<Json<Overview>>
     responses((status = 200, body = Money), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn money(State(desk): State<Desk>) -> Answer<Json<Money>> {
     let buckets = desk.store.buckets().await?;
-    Ok(Json(present::money(&buckets, desk.shop.ledger_ok())))
+    let mut money = present::money(&buckets, desk.shop.ledger_ok());
+    to_sepay(&desk, &mut money).await?;
+    Ok(Json(money))
+}
+
+/// Adds to the sum's own difference the one to what SePay lists.
+async fn to_sepay(desk: &Desk, money: &mut Money) -> Answer<()> {
+    money.difference_vnd = money.difference_vnd.saturating_add(desk.store.sepay_difference().await?);
+    Ok(())
 }

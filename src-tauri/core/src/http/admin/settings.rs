@@ -15,6 +15,7 @@ use super::state::OWNER;
 use crate::config::Config;
 use crate::http::problem::{Answer, Given};
 use crate::present;
+use crate::reconcile::Cause;
 use crate::secrets::{OVERLAP, SecretName};
 use crate::views::{
     BankAccount, MailSettings, NotificationSettings, OrderSettings, Problem, SecretValue, SepaySettings,
@@ -83,6 +84,7 @@ pub(super) async fn set_secret(
         desk.credentials.set(&name, value).await?;
     }
     audited(&desk, "secret.set", name.as_str()).await?;
+    reconcile_anew(&desk, &name);
     now(&desk).await
 }
 
@@ -97,6 +99,7 @@ pub(super) async fn delete_secret(
     let name = owners_secret(&name)?;
     desk.credentials.delete(&name).await?;
     audited(&desk, "secret.delete", name.as_str()).await?;
+    reconcile_anew(&desk, &name);
     now(&desk).await
 }
 
@@ -136,6 +139,13 @@ fn owners_secret(name: &str) -> Answer<SecretName> {
         return Err(Problem::not_found("a secret of that name"));
     }
     Ok(name)
+}
+
+/// Another token opens SePay's list, or closes it.
+fn reconcile_anew(desk: &Desk, name: &SecretName) {
+    if *name == SecretName::sepay_api_token() {
+        desk.shop.reconciler().nudge(Cause::Demand);
+    }
 }
 
 fn check_secret(name: &SecretName, value: &str) -> Answer<()> {

@@ -14,6 +14,7 @@ use super::checks::CheckBook;
 use crate::config::{Config, ConfigError};
 use crate::ports::{Clock, Notifier, SecretStore};
 use crate::present::Crew;
+use crate::reconcile::Reconciler;
 use crate::secrets::Credentials;
 use crate::shop::Rejection;
 use crate::views::{Component, Event, Progress};
@@ -68,6 +69,8 @@ pub(crate) trait Running: Send + Sync + 'static {
     fn cancel(&self, task: i64);
     /// Reads which lanes are paused.
     fn lanes_changed(&self) -> BoxFuture<'_, ()>;
+    /// Catches up on what no webhook reported.
+    fn reconciler(&self) -> &Reconciler;
     /// Numbered events from now on.
     fn events(&self) -> BoxStream<'static, Event>;
 }

@@ -139,13 +139,14 @@ export function mockChecklist(variant: Variant): T.Checklist {
   });
   const rows =
     variant === 'empty'
-      ? ['bank', 'sepay_key', 'webhook', 'mail', 'secrets', 'course', 'notifications'].map((id) =>
+      ? ['bank', 'sepay_key', 'webhook', 'sepay_api', 'mail', 'secrets', 'course', 'notifications'].map((id) =>
           row(id, id === 'secrets' ? 'pass' : id === 'notifications' ? 'warn' : 'fail', { checked_at: null }),
         )
       : [
           row('bank', 'pass', { detail: 'MBBank 0900000699' }),
           row('sepay_key', 'pass'),
           row('webhook', 'pass'),
+          row('sepay_api', 'pass'),
           row('mail', bad ? 'fail' : 'pass', bad ? { code: 'mail_auth' } : {}),
           row('secrets', bad ? 'fail' : 'pass', bad ? { code: 'secret_store_unavailable' } : {}),
           row('course', 'pass', { detail: '4' }),
