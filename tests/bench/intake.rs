@@ -7,7 +7,7 @@ use anyhow::{Context, ensure};
 use chotdon_core::store::{Store, bench};
 use chotdon_tests::{Setup, TestShop};
 
-use crate::figures::{Report, median, now_ms};
+use crate::figures::{Report, Times, median, now, now_ms};
 use crate::load;
 
 const ROUNDS: usize = 3;
@@ -39,6 +39,7 @@ pub(crate) async fn measure(report: &mut Report) -> anyhow::Result<()> {
     let (mut raw_rates, mut raw_p50, mut rates, mut p50, mut p99, mut single_p50, mut single_p99) =
         (vec![], vec![], vec![], vec![], vec![], vec![], vec![]);
     // The quiet measures come before the flood, whose deliveries keep the workers busy for long.
+    let bare = paced_commits(shop.dir()).await?;
     let paced = send(addr, next(PACED), 8, Some(100)).await?;
     let mut singles = vec![];
     for _ in 0..ROUNDS {
@@ -70,6 +71,8 @@ pub(crate) async fn measure(report: &mut Report) -> anyhow::Result<()> {
     report.note("1 connection p50", &format!("{:.3} ms", median(single_p50)));
     report.note("1 connection p99", &format!("{:.3} ms", median(single_p99)));
 
+    report.note("bare commits, 100/s p50", &format!("{:.3} ms", bare.ms(50)));
+    report.note("bare commits, 100/s p99", &format!("{:.3} ms", bare.ms(99)));
     report.note("100 payments/s p50", &format!("{:.3} ms", paced.times.ms(50)));
     report.at_most("100 payments/s p99", paced.times.ms(99), 2.0, "ms");
 
@@ -85,6 +88,20 @@ pub(crate) async fn measure(report: &mut Report) -> anyhow::Result<()> {
     store.close().await;
     shop.shop.shutdown(Duration::ZERO).await;
     Ok(())
+}
+
+/// Bare commits at the pace of the payments: what the disk and waking up cost when there is time in between.
+async fn paced_commits(dir: &std::path::Path) -> anyhow::Result<Times> {
+    let mut file = bench::RawFile::create(dir).await?;
+    let mut times = Vec::with_capacity(PACED);
+    for _ in 0..PACED {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let before = now();
+        file.commit(1).await?;
+        times.push(before.elapsed());
+    }
+    file.remove().await?;
+    Ok(Times::new(times))
 }
 
 fn rounds(figures: &[f64]) -> String {

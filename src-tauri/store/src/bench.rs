@@ -21,6 +21,53 @@ pub struct Raw {
     pub p50: Duration,
 }
 
+/// A database file with nothing but rows of 400 bytes and the pragmas of a shop.
+pub struct RawFile {
+    connection: sqlx::SqliteConnection,
+    path: std::path::PathBuf,
+}
+
+impl RawFile {
+    /// Makes one in `directory`.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub async fn create(directory: &Path) -> Result<Self> {
+        let path = directory.join("raw-commits.db");
+        let mut connection = crate::open::options(&path)?.connect().await?;
+        sqlx::query("CREATE TABLE row (id INTEGER PRIMARY KEY, body TEXT NOT NULL, at INTEGER NOT NULL)")
+            .execute(&mut connection)
+            .await?;
+        Ok(Self { connection, path })
+    }
+
+    /// Commits `count` transactions of one row each in one call.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub async fn commit(&mut self, count: usize) -> Result<()> {
+        let rows = "INSERT INTO row (body, at) VALUES ($1, $2);".repeat(count);
+        sqlx::query(sqlx::AssertSqlSafe(rows))
+            .bind("x".repeat(400))
+            .bind(1_i64)
+            .execute(&mut self.connection)
+            .await?;
+        Ok(())
+    }
+
+    /// Closes and removes it.
+    ///
+    /// # Errors
+    /// When the file cannot be closed.
+    pub async fn remove(self) -> Result<()> {
+        self.connection.close().await?;
+        for suffix in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{suffix}", self.path.display()));
+        }
+        Ok(())
+    }
+}
+
 /// Commits one row of 400 bytes a transaction for `time`, with the pragmas of a shop, into a file of its own
 /// in `directory`, which is removed afterwards.
 ///
@@ -28,29 +75,16 @@ pub struct Raw {
 /// When the file cannot be written.
 #[allow(clippy::disallowed_methods)] // measures real time
 pub async fn raw_commits(directory: &Path, time: Duration) -> Result<Raw> {
-    let path = directory.join("raw-commits.db");
-    let mut connection = crate::open::options(&path)?.connect().await?;
-    sqlx::query("CREATE TABLE row (id INTEGER PRIMARY KEY, body TEXT NOT NULL, at INTEGER NOT NULL)")
-        .execute(&mut connection)
-        .await?;
-    let body = "x".repeat(400);
-    let group = "INSERT INTO row (body, at) VALUES ($1, $2);".repeat(GROUP);
+    let mut file = RawFile::create(directory).await?;
     let mut took = Vec::new();
     let started = Instant::now();
     while started.elapsed() < time {
         let before = Instant::now();
-        sqlx::query(sqlx::AssertSqlSafe(group.clone()))
-            .bind(&body)
-            .bind(1_i64)
-            .execute(&mut connection)
-            .await?;
+        file.commit(GROUP).await?;
         took.push(before.elapsed());
     }
     let elapsed = started.elapsed();
-    connection.close().await?;
-    for suffix in ["", "-wal", "-shm"] {
-        let _ = std::fs::remove_file(format!("{}{suffix}", path.display()));
-    }
+    file.remove().await?;
     let commits = (took.len() * GROUP) as f64;
     took.sort_unstable();
     Ok(Raw { per_s: commits / elapsed.as_secs_f64(), p50: took[took.len() / 2] / GROUP as u32 })
