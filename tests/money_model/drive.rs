@@ -52,7 +52,13 @@ pub(crate) struct Sequence {
 
 impl Sequence {
     /// `first` is the first of the SePay ids that this sequence may use.
-    pub(crate) fn new(order: (i64, String), customer: (i64, String), model: Model, rng: StdRng, first: i64) -> Self {
+    pub(crate) fn new(
+        order: (i64, String),
+        customer: (i64, String),
+        model: Model,
+        rng: StdRng,
+        first: i64,
+    ) -> Self {
         let ((order, code), (customer, deposit_code)) = (order, customer);
         Self {
             code,
@@ -161,7 +167,8 @@ impl Sequence {
         };
         self.note(format!("{amount} for {content} at {at}: {outcomes:?}, meant {meant}"));
         // Whichever of the two came first; the other one is the repeat.
-        let (repeats, counted): (Vec<_>, Vec<_>) = outcomes.iter().partition(|outcome| **outcome == "duplicate");
+        let (repeats, counted): (Vec<_>, Vec<_>) =
+            outcomes.iter().partition(|outcome| **outcome == "duplicate");
         assert_eq!((counted, repeats.len()), (vec![meant], outcomes.len() - 1), "{}", self.story());
     }
 
@@ -265,7 +272,13 @@ impl Sequence {
     }
 
     pub(crate) fn story(&self) -> String {
-        format!("{} of customer {}:\n  {}\n  model: {:?}", self.code, self.customer, self.said.join("\n  "), self.model)
+        format!(
+            "{} of customer {}:\n  {}\n  model: {:?}",
+            self.code,
+            self.customer,
+            self.said.join("\n  "),
+            self.model
+        )
     }
 }
 
@@ -274,6 +287,5 @@ fn hand(now: i64) -> Hand {
 }
 
 async fn transfer_id(store: &Store, sepay_id: i64) -> i64 {
-    let found = store.transfers(None, Some(&sepay_id.to_string()), Window::default()).await.unwrap();
-    found.rows.iter().find(|row| row.sepay_id == sepay_id).unwrap().id
+    store.webhook(sepay_id).await.unwrap().unwrap().0.transfer_id
 }

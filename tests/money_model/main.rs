@@ -107,7 +107,8 @@ async fn compare(store: &Store, before: &BucketRecord, sequences: &[Sequence]) {
     };
     let shown = store.buckets().await.unwrap();
     assert_eq!(BucketRecord { transfers: 0, ..shown }, meant);
-    let placed = shown.orders_vnd + shown.refunded_vnd + shown.wallets_vnd + shown.unmatched_vnd + shown.set_aside_vnd;
+    let placed =
+        shown.orders_vnd + shown.refunded_vnd + shown.wallets_vnd + shown.unmatched_vnd + shown.set_aside_vnd;
     assert_eq!(shown.in_vnd - shown.shop_vnd, placed, "every đồng is in exactly one place");
 }
 
@@ -153,7 +154,8 @@ async fn whatever_happens_to_the_money_is_what_the_model_says() {
 }
 
 async fn is_noticed(broken: Broken) {
-    let seen = AssertUnwindSafe(run(4 * ABREAST, broken, &mut chance("money_model_broken"))).catch_unwind().await;
+    let seen =
+        AssertUnwindSafe(run(4 * ABREAST, broken, &mut chance("money_model_broken"))).catch_unwind().await;
     assert!(seen.is_err(), "nobody noticed that this is broken: {broken:?}");
 }
 
