@@ -152,6 +152,7 @@ impl Shop {
 
         let changes = store.changes();
         let for_events = store.changes();
+        let for_books = store.changes();
         let floor = Floor::new(store, &ports, credentials, &options, config, link_key, public_addr)?;
         let boot = format!("{:016x}{:016x}", rand::random::<u64>(), rand::random::<u64>());
         floor.store.reclaim(&boot, ports.clock.now_ms()).await?;
@@ -192,6 +193,7 @@ impl Shop {
         shop.part("watch", pool.clone().watch());
         shop.part("events", events.run(for_events, pool, stop.clone()));
         shop.part("alarm", books::alarm(shop.inner.floor.clone(), stop.clone()));
+        shop.part("balances", books::touched(shop.inner.floor.clone(), for_books, stop.clone()));
         shop.part("books", books::count(shop.inner.floor.clone(), stop.clone()));
         door::remember(&shop.inner.floor).await?;
         shop.part("refusals", door::keep_refusals(shop.inner.floor.clone(), stop.clone()));

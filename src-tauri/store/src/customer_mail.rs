@@ -111,6 +111,8 @@ pub(crate) async fn queue_topups(tx: &mut Tx, transfers: &[Value], now: i64) -> 
     .await?;
     tx.ready(["order"].into_iter());
     tx.touched.topic("customers");
+    let credited = transfers.iter().filter(|row| row["state"] == "wallet");
+    tx.touched.topics.extend(credited.map(|row| format!("customer:{}", row["customer"])));
     Ok(())
 }
 

@@ -60,3 +60,5 @@ pub type Result<T> = std::result::Result<T, Error>;
 mod migration_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod verify_tests;

@@ -34,7 +34,7 @@ UPDATE customer SET wallet_vnd = wallet_vnd + j.by \
   FROM (SELECT value ->> 0 AS id, value ->> 1 AS by FROM json_each($4)) AS j WHERE customer.id = j.id";
 
 /// How many of the given orders and wallets hold another amount than their rows in the ledger say.
-const OFF: &str = "\
+pub(crate) const OFF: &str = "\
 SELECT (SELECT count(*) FROM json_each($1) AS j JOIN orders AS o ON o.id = j.value WHERE o.paid_vnd <> \
           coalesce((SELECT sum(amount_vnd) FROM ledger WHERE credit = 'order:' || o.id), 0) \
         - coalesce((SELECT sum(amount_vnd) FROM ledger WHERE debit = 'order:' || o.id AND debit <> 'bank'), 0)) \

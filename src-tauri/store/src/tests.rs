@@ -438,3 +438,71 @@ async fn unpaid_orders_expire_and_late_money_is_flagged() {
     assert_eq!(bench.number("SELECT count(*) FROM task").await, 0);
     bench.sound().await;
 }
+
+#[tokio::test]
+async fn a_refund_takes_the_delivery_out_of_a_workers_hands() {
+    let bench = bench().await;
+    bench.course("rust", true).await;
+    let code = bench.order(&["rust"]).await;
+    bench.pay(1, 499_000, &code).await;
+    let running = bench.claim(Lane::Order).await.remove(0);
+    let stopped = bench.store.refund(&code, None, "r", "owner", NOW).await.unwrap();
+    assert_eq!(stopped, [running.id]);
+    let late = StageResult::Checkpoint { next: "mail".into(), output: "{}".into() };
+    assert_eq!(bench.settle(&running, late, share(1)).await, Settled::Stale);
+    assert_eq!(bench.number("SELECT count(*) FROM link").await, 0, "and nobody gets access");
+    assert_eq!(bench.text("SELECT stage FROM orders").await, "refunded");
+    bench.sound().await;
+}
+
+#[tokio::test]
+async fn a_part_given_back_leaves_the_delivery_alone() {
+    let bench = bench().await;
+    bench.course("rust", true).await;
+    let code = bench.order(&["rust"]).await;
+    bench.pay(1, 509_000, &code).await;
+    assert_eq!(bench.store.refund(&code, Some(10_000), "r", "owner", NOW).await.unwrap(), Vec::<i64>::new());
+    let running = bench.claim(Lane::Order).await.remove(0);
+    let late = StageResult::Checkpoint { next: "mail".into(), output: "{}".into() };
+    assert_eq!(bench.settle(&running, late, share(1)).await, Settled::Accepted);
+    assert_eq!(bench.number("SELECT flags FROM orders").await, 0, "what was over is gone");
+    bench.sound().await;
+}
+
+#[tokio::test]
+async fn an_order_that_the_wallet_does_not_cover_is_not_created() {
+    let bench = bench().await;
+    bench.course("rust", true).await;
+    bench.order(&["rust"]).await;
+    let mut row = NewOrderRow {
+        email: "lan@example.com".into(),
+        name: String::new(),
+        phone: None,
+        courses: vec!["rust".into()],
+        prio: 2,
+        note: String::new(),
+        channel: "storefront",
+        actor: "storefront:web".into(),
+        expires_at: NOW + 1,
+        now: NOW,
+        pay_from_wallet: true,
+        idempotency: Some(crate::Idempotency {
+            scope: "web".into(),
+            key: "k".into(),
+            request_hash: "h".into(),
+        }),
+    };
+    bench.store.adjust_wallet(1, 498_999, "r", "owner", NOW).await.unwrap();
+    let refused = bench.store.create_order(row.clone()).await;
+    assert!(matches!(refused, Err(Error::Refused { code: "insufficient_funds", .. })), "{refused:?}");
+    assert_eq!(bench.number("SELECT count(*) FROM orders").await, 1);
+    bench.store.adjust_wallet(1, 1, "r", "owner", NOW).await.unwrap();
+    row.expires_at = NOW + 1_000;
+    // The key is free: the refused call left nothing. A call that is repeated pays once.
+    let made = bench.store.create_order(row.clone()).await.unwrap();
+    let again = bench.store.create_order(row).await.unwrap();
+    assert_eq!((again.code, again.replayed), (made.code, true));
+    assert_eq!(bench.number("SELECT wallet_vnd FROM customer").await, 0);
+    assert_eq!(bench.number("SELECT count(*) FROM task WHERE kind = 'deliver_order'").await, 1);
+    bench.sound().await;
+}

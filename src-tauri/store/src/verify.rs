@@ -55,6 +55,11 @@ const MONEY: &[(&str, &str)] = &[
            WHERE t.direction = 'in' AND t.amount_vnd > 0 AND t.state <> 'ignored' AND coalesce(booked.n, 0) <> 1",
     ),
     (
+        "{} ledger rows say another amount than the transfer that they book",
+        "SELECT count(*) FROM ledger AS l LEFT JOIN transfer AS t ON t.id = l.transfer_id \
+           WHERE l.debit = 'bank' AND (t.id IS NULL OR t.amount_vnd <> l.amount_vnd OR t.direction <> 'in' OR t.state = 'ignored')",
+    ),
+    (
         "{} events have no transfer",
         "SELECT count(*) FROM sepay_event WHERE sepay_id NOT IN (SELECT sepay_id FROM transfer)",
     ),

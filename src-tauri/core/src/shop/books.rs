@@ -1,16 +1,21 @@
 //! Watching over the books: counted in full at the start and every night, and told when they do not add up.
 //!
-//! What is touched by a commit is compared by the store itself; this is for what nobody touches.
+//! What people move is compared by the store inside the commit; what transfers move is compared here shortly after it,
+//! out of the way of the answer to SePay.
 
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
-use chotdon_store::{Raise, STOPPED};
+use chotdon_store::{Raise, STOPPED, Touched};
 
 use super::Floor;
 
+/// Between a commit and the look at what it touched.
+const MOMENT: Duration = Duration::from_millis(250);
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 /// 03:30 in Vietnam, as time since midnight UTC: 20:30 of the day before.
@@ -36,6 +41,61 @@ pub(super) async fn count(floor: Floor, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => return,
             () = floor.clock.sleep(wait) => {}
+        }
+    }
+}
+
+/// Compares what commits have touched with the ledger, a moment after them and many at once.
+pub(super) async fn touched(floor: Floor, mut changes: Receiver<Touched>, stop: CancellationToken) {
+    loop {
+        let mut seen = Seen::default();
+        tokio::select! {
+            () = stop.cancelled() => return,
+            changed = changes.recv() => match changed {
+                Ok(touched) => seen.note(&touched),
+                // The nightly count looks at what was missed.
+                Err(RecvError::Lagged(_)) => continue,
+                Err(RecvError::Closed) => return,
+            },
+        }
+        if seen.is_empty() {
+            continue;
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = floor.clock.sleep(MOMENT) => {}
+        }
+        while let Ok(touched) = changes.try_recv() {
+            seen.note(&touched);
+        }
+        if let Err(error) = floor.store.check_touched(&seen.orders, &seen.customers).await {
+            tracing::error!(%error, "balances could not be compared");
+        }
+    }
+}
+
+/// Whose money has moved.
+#[derive(Default)]
+struct Seen {
+    orders: Vec<String>,
+    customers: Vec<i64>,
+}
+
+impl Seen {
+    fn is_empty(&self) -> bool {
+        self.orders.is_empty() && self.customers.is_empty()
+    }
+
+    fn note(&mut self, touched: &Touched) {
+        if !touched.topics.contains("money") {
+            return;
+        }
+        for topic in &touched.topics {
+            match topic.split_once(':') {
+                Some(("order", code)) => self.orders.push(code.to_owned()),
+                Some(("customer", id)) => self.customers.extend(id.parse::<i64>()),
+                _ => {}
+            }
         }
     }
 }

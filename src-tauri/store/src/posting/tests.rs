@@ -180,3 +180,24 @@ async fn intake_can_ask_for_the_same_check() {
         .unwrap();
     assert!(matches!(checked(store.clone()).await, Err(Error::LedgerStopped(_))));
 }
+
+#[tokio::test]
+async fn what_a_commit_touched_is_looked_at_after_it() {
+    let (store, _dir) = shop().await;
+    posted(&store, vec![moved(Account::Unmatched, Account::Order(1), 10)]).await.unwrap();
+    let touched = (["DH100001".to_owned()], [1]);
+    store.check_touched(&touched.0, &touched.1).await.unwrap();
+    assert_eq!(store.ledger_stopped(), None, "the control");
+    store
+        .writer
+        .run(|tx| {
+            Box::pin(async move {
+                sqlx::query("UPDATE orders SET paid_vnd = 11 WHERE id = 1").execute(&mut tx.conn).await?;
+                Ok(())
+            })
+        })
+        .await
+        .unwrap();
+    store.check_touched(&touched.0, &touched.1).await.unwrap();
+    assert!(store.ledger_stopped().unwrap().contains("DH100001"));
+}

@@ -414,7 +414,49 @@ async fn events_are_numbered_frames() {
     assert_eq!(answer.headers()[header::CONTENT_TYPE], "text/event-stream");
     let mut body = answer.into_body();
     desk.order().await;
-    let frame = tokio::time::timeout(Duration::from_secs(30), body.frame()).await.unwrap().unwrap().unwrap();
-    let text = String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap();
-    assert!(text.contains("id:") && text.contains("data:") && text.contains("orders"), "{text}");
+    // What furnished the demo may still be told before.
+    let told = async {
+        loop {
+            let frame = body.frame().await.unwrap().unwrap();
+            let text = String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap();
+            assert!(text.contains("id:") && text.contains("data:"), "{text}");
+            if text.contains("orders") {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), told).await.unwrap();
+}
+
+#[tokio::test]
+async fn books_that_do_not_add_up_stop_the_money_and_nothing_else() {
+    let desk = Desk::open(true).await;
+    let order = desk.order().await;
+    let code = order["order"]["code"].as_str().unwrap().to_owned();
+    let control = desk.get("/health").await;
+    assert!(
+        control["components"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|part| part["name"] == "ledger" && part["state"] == "ok")
+    );
+    assert_eq!(desk.get("/admin/api/money").await["ledger_ok"], true);
+
+    desk.shop.store().stop_money("1 balance differs from the ledger");
+    let (_, told) = desk.ask("POST", "/admin/api/simulate-transfer", Some(json!({ "order": code }))).await;
+    assert_eq!(told["http_status"], 503, "SePay is asked to try again: {told}");
+    let marked = desk
+        .ask("POST", "/admin/api/customers/1/adjust", Some(json!({ "amount_vnd": 1, "reason": "x" })))
+        .await;
+    assert_eq!((marked.0.as_u16(), marked.1["code"].as_str()), (503, Some("ledger_stopped")));
+    assert_eq!(desk.get("/admin/api/money").await["ledger_ok"], false);
+    let health = desk.get("/health").await;
+    assert_eq!(health["status"], "degraded");
+    let notices = desk.until("/admin/api/notices", |page| page["rows"][0]["kind"] == "ledger_stopped").await;
+    assert_eq!((&notices["rows"][0]["class"], &notices["rows"][0]["count"]), (&json!(1), &json!(1)));
+    // Reading and work go on.
+    assert_eq!(desk.get(&format!("/admin/api/orders/{code}")).await["order"]["stage"], "pending");
+    let (status, _) = desk.ask("POST", "/admin/api/queue/pause", Some(json!({ "reason": "x" }))).await;
+    assert!(status.is_success());
 }
