@@ -107,7 +107,9 @@ async fn refused(shop: &TestShop) -> BTreeMap<String, i64> {
     let (status, summary) = shop.admin("GET", "/admin/api/webhooks/summary", None).await;
     assert_eq!(status, 200, "{summary}");
     let rows = summary["rejected_24h"].as_array().unwrap();
-    rows.iter().map(|row| (row["reason"].as_str().unwrap().to_owned(), row["count"].as_i64().unwrap())).collect()
+    rows.iter()
+        .map(|row| (row["reason"].as_str().unwrap().to_owned(), row["count"].as_i64().unwrap()))
+        .collect()
 }
 
 /// Rows of refused requests in the file, summed.
@@ -146,9 +148,13 @@ async fn what_is_turned_away_is_counted_by_reason_and_kept_at_most_once_a_minute
     assert_eq!(post(vec![("x-sepay-timestamp", old), ("x-sepay-signature", signature)], body).await, 401);
     assert_eq!(post(vec![key()], b"{".to_vec()).await, 400);
     assert_eq!(post(vec![key()], vec![b'x'; 70_000]).await, 413);
-    let gateway = json!({ "notification_type": "ORDER_PAID", "order": { "order_invoice_number": "DH123456" } });
+    let gateway =
+        json!({ "notification_type": "ORDER_PAID", "order": { "order_invoice_number": "DH123456" } });
     assert_eq!(post(vec![key()], gateway.to_string().into_bytes()).await, 400);
-    assert_eq!(post(vec![("x-secret-key", "theirs".to_owned())], gateway.to_string().into_bytes()).await, 401);
+    assert_eq!(
+        post(vec![("x-secret-key", "theirs".to_owned())], gateway.to_string().into_bytes()).await,
+        401
+    );
     assert_eq!(post(vec![], gateway.to_string().into_bytes()).await, 401);
 
     let wanted = BTreeMap::from(

@@ -111,7 +111,6 @@ pub struct TestShop {
     pub http: reqwest::Client,
     admin: axum::Router,
     ids: AtomicI64,
-    secrets: Arc<MemorySecrets>,
     dir: tempfile::TempDir,
 }
 

@@ -376,7 +376,10 @@ mod tests {
         fn kind(&self) -> &'static str {
             "memory"
         }
-        fn get(&self, name: &str) -> futures::future::BoxFuture<'_, Result<Option<SecretString>, SecretError>> {
+        fn get(
+            &self,
+            name: &str,
+        ) -> futures::future::BoxFuture<'_, Result<Option<SecretString>, SecretError>> {
             let name = name.to_owned();
             Box::pin(async move {
                 let value = self.inner.get(&name).await;
@@ -387,7 +390,11 @@ mod tests {
                 value
             })
         }
-        fn set(&self, name: &str, value: SecretString) -> futures::future::BoxFuture<'_, Result<(), SecretError>> {
+        fn set(
+            &self,
+            name: &str,
+            value: SecretString,
+        ) -> futures::future::BoxFuture<'_, Result<(), SecretError>> {
             self.inner.set(name, value)
         }
         fn delete(&self, name: &str) -> futures::future::BoxFuture<'_, Result<(), SecretError>> {

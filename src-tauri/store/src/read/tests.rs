@@ -420,7 +420,8 @@ async fn every_list_is_driven_by_an_index() {
     for outcome in [None, Some("paid".to_owned()), Some("late".to_owned())] {
         for source in [None, Some("reconcile".to_owned())] {
             for below in [None, Some(9)] {
-                let filter = super::WebhookFilter { outcome: outcome.clone(), source: source.clone(), text: None };
+                let filter =
+                    super::WebhookFilter { outcome: outcome.clone(), source: source.clone(), text: None };
                 let query = super::webhooks::page_query(&filter, Window { below, limit: 50 });
                 statements.push(query.sql().as_str().to_owned());
             }
