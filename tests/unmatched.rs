@@ -84,6 +84,16 @@ async fn a_mistyped_code_is_suggested_matched_held_undone_and_delivered() {
     assert_eq!(shop.mails().len(), 1);
     let (status, late) = act(&shop, id, "undo", json!({})).await;
     assert_eq!((status, &late["code"]), (409, &json!("already_delivered")));
+    let (_, late_detail) = shop.admin("GET", &format!("/admin/api/transfers/{id}"), None).await;
+    assert_eq!((&late_detail["actions"], &late_detail["suggestions"]), (&json!([]), &json!([])));
+
+    let moves: Vec<(&Value, &Value)> = late_detail["movements"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| (&row["debit"], &row["credit"]))
+        .collect();
+    assert_eq!(moves.len(), 4, "in, matched, undone, matched: {moves:?}");
 
     let story = shop.look(&code).await;
     let told: Vec<&str> =

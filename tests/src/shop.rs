@@ -105,11 +105,12 @@ pub struct TestShop {
     pub clock: Arc<MarkedClock>,
     /// What it showed on the desktop.
     pub notifier: Arc<HeldNotifier>,
+    /// Its secret store.
+    pub secrets: Arc<MemorySecrets>,
     /// A client for its public listener.
     pub http: reqwest::Client,
     admin: axum::Router,
     ids: AtomicI64,
-    secrets: Arc<MemorySecrets>,
     dir: tempfile::TempDir,
 }
 

@@ -12,6 +12,8 @@ pub(crate) fn notice(notice: &NoticeRecord) -> Notice {
         "task_failed" => "/failures",
         "worker_crashed" | "worker_hung" => "/queue",
         "mail_stopped" => "/settings",
+        "unmatched" => "/unmatched",
+        "different_body" | "wrong_product" => "/webhooks",
         kind if crate::reconcile::is_ours(kind) => crate::reconcile::ROUTE,
         _ => "/",
     };

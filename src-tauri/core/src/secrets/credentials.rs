@@ -1,7 +1,7 @@
 //! What the rest of the program asks for a credential: current and previous value, rotation, listing.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -23,7 +23,14 @@ const INDEX: &str = "names";
 #[derive(Clone)]
 pub struct Credentials {
     store: Arc<dyn SecretStore>,
-    known: Arc<Mutex<HashMap<SecretName, Known>>>,
+    known: Arc<Mutex<Memory>>,
+}
+
+/// What was read, and how often it was forgotten: what a read brings that began before is out of date.
+#[derive(Default)]
+struct Memory {
+    values: HashMap<SecretName, Known>,
+    forgotten: u64,
 }
 
 #[derive(Clone)]
@@ -172,15 +179,26 @@ impl Credentials {
 
     /// Forgets what was read, so that a change made by another process is seen at once.
     pub fn forget(&self) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let mut memory = self.memory();
+        memory.values.clear();
+        memory.forgotten += 1;
     }
 
     fn forget_one(&self, name: &SecretName) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        let mut memory = self.memory();
+        memory.values.remove(name);
+        memory.forgotten += 1;
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn read(&self, name: &SecretName, now: i64) -> Result<Known, SecretError> {
-        let remembered = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        let (remembered, forgotten) = {
+            let memory = self.memory();
+            (memory.values.get(name).cloned(), memory.forgotten)
+        };
         let fresh = |known: &Known| (0..FRESH_MS).contains(&now.saturating_sub(known.read_at));
         match remembered {
             Some(known) if fresh(&known) => Ok(known),
@@ -189,7 +207,7 @@ impl Credentials {
                 Err(error) => {
                     tracing::warn!(secret = %name, %error, "the secret store cannot be read; the last known value stays in use");
                     known.read_at = now;
-                    self.remember(name, &known);
+                    self.remember(name, &known, forgotten);
                     Ok(known)
                 }
             },
@@ -198,18 +216,22 @@ impl Credentials {
     }
 
     async fn load(&self, name: &SecretName, now: i64) -> Result<Known, SecretError> {
+        let forgotten = self.memory().forgotten;
         let current = self.store.get(name.as_str()).await?;
         let previous = self.store.get(&name.previous()).await?.as_ref().and_then(Previous::parse);
         for value in current.iter().chain(previous.iter().map(|previous| &previous.value)) {
             crate::logging::hide(value);
         }
         let known = Known { read_at: now, current, previous };
-        self.remember(name, &known);
+        self.remember(name, &known, forgotten);
         Ok(known)
     }
 
-    fn remember(&self, name: &SecretName, known: &Known) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), known.clone());
+    fn remember(&self, name: &SecretName, known: &Known, forgotten: u64) {
+        let mut memory = self.memory();
+        if memory.forgotten == forgotten {
+            memory.values.insert(name.clone(), known.clone());
+        }
     }
 
     async fn index(&self) -> Result<Vec<SecretName>, SecretError> {
@@ -340,5 +362,66 @@ mod tests {
         assert!(!rows.iter().any(|row| row.name.is_internal()));
         credentials.delete(&SecretName::parse("lms.moodle").unwrap()).await.unwrap();
         assert!(!credentials.list(0).await.unwrap().iter().any(|row| row.name.as_str() == "lms.moodle"));
+    }
+
+    /// A store in which the first read stands still between taking the value and giving it.
+    struct Slow {
+        inner: MemorySecrets,
+        reached: tokio::sync::Notify,
+        go_on: tokio::sync::Notify,
+        first: std::sync::atomic::AtomicBool,
+    }
+
+    impl SecretStore for Slow {
+        fn kind(&self) -> &'static str {
+            "memory"
+        }
+        fn get(
+            &self,
+            name: &str,
+        ) -> futures::future::BoxFuture<'_, Result<Option<SecretString>, SecretError>> {
+            let name = name.to_owned();
+            Box::pin(async move {
+                let value = self.inner.get(&name).await;
+                if self.first.swap(false, std::sync::atomic::Ordering::SeqCst) {
+                    self.reached.notify_one();
+                    self.go_on.notified().await;
+                }
+                value
+            })
+        }
+        fn set(
+            &self,
+            name: &str,
+            value: SecretString,
+        ) -> futures::future::BoxFuture<'_, Result<(), SecretError>> {
+            self.inner.set(name, value)
+        }
+        fn delete(&self, name: &str) -> futures::future::BoxFuture<'_, Result<(), SecretError>> {
+            self.inner.delete(name)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_read_that_began_before_a_rotation_is_not_remembered_after_it() {
+        let store = Arc::new(Slow {
+            inner: MemorySecrets::with([("sepay.api_key", "the old key of SePay")]),
+            reached: tokio::sync::Notify::new(),
+            go_on: tokio::sync::Notify::new(),
+            first: true.into(),
+        });
+        let credentials = Credentials::new(store.clone());
+        let name = SecretName::sepay_api_key();
+        let reading = tokio::spawn({
+            let credentials = credentials.clone();
+            async move { credentials.live_values(&SecretName::sepay_api_key(), 0).await }
+        });
+        store.reached.notified().await;
+        credentials.rotate(&name, "the new key of SePay".into(), 0, OVERLAP).await.unwrap();
+        store.go_on.notify_one();
+        reading.await.unwrap().unwrap();
+        let live = credentials.live_values(&name, 1).await.unwrap();
+        let live: Vec<&str> = live.iter().map(ExposeSecret::expose_secret).collect();
+        assert_eq!(live, ["the new key of SePay", "the old key of SePay"]);
     }
 }

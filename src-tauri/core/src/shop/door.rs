@@ -179,6 +179,9 @@ impl Intake {
 pub(super) async fn remember(floor: &Floor) -> Result<(), chotdon_store::Error> {
     let since = floor.clock.now_ms().div_euclid(HOUR_MS) - HOURS;
     let hours = floor.store.rejected_since(since).await?;
+    if let Some(at) = floor.store.last_webhook_at().await? {
+        floor.intake.came(at);
+    }
     let mut refused = floor.intake.refused();
     for row in hours {
         let Some(refusal) = Rejection::ALL.into_iter().find(|refusal| refusal.as_str() == row.reason) else {
@@ -187,10 +190,6 @@ pub(super) async fn remember(floor: &Floor) -> Result<(), chotdon_store::Error> 
         let (n, last_at) = refused.recent.entry((row.hour, refusal)).or_default();
         *n += row.n;
         *last_at = (*last_at).max(row.last_at);
-    }
-    drop(refused);
-    if let Some(at) = floor.store.last_webhook_at().await? {
-        floor.intake.came(at);
     }
     Ok(())
 }

@@ -140,7 +140,7 @@ pub struct Component {
 }
 
 /// A note in the in-app inbox. `kind`: `task_failed`, `worker_crashed`, `worker_hung`, `mail_stopped`,
-/// `different_body`, `ledger_stopped`, `caught_up`, `reconcile_failed`, `sepay_difference`, `sepay_balance_gap`,
+/// `different_body`, `unmatched`, `wrong_product`, `ledger_stopped`, `caught_up`, `reconcile_failed`, `sepay_difference`, `sepay_balance_gap`,
 /// `soft_duplicate`, `sepay_row_unreadable`; `data` holds its words (`code`, `task_kind`, `order`, `course`, `stage`, `amount_vnd`).
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[allow(missing_docs)]

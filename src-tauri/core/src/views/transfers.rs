@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{NewItem, Stage};
+use super::{LedgerRow, NewItem, Stage};
 
 /// A transfer that arrived.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -54,6 +54,8 @@ pub struct TransferDetail {
     pub transfer: TransferRow,
     /// What it may have been meant for, likeliest first, at most 5. Empty when it is placed.
     pub suggestions: Vec<Suggestion>,
+    /// Every movement of its money, oldest first.
+    pub movements: Vec<LedgerRow>,
     /// What can be done with it now.
     pub actions: Vec<TransferAction>,
     /// Until when a match can be undone before its delivery begins. `null` when there is nothing to undo, or no end.

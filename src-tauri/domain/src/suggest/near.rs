@@ -176,11 +176,8 @@ fn order_prefixes(letters: &Letters, start: usize) -> Vec<(usize, bool)> {
     // One slip in the prefix: the rest must then be without one.
     let second = letters.at(start + 1).filter(char::is_ascii_alphabetic);
     match (first, second) {
-        ('D', Some('H')) => {
-            if letters.at(start + 2) == Some('H') {
-                found.push((3, false));
-            }
-        }
+        ('D', Some('H')) if letters.at(start + 2) == Some('H') => found.push((3, false)),
+        ('D', Some('H')) => {}
         ('D', Some('D')) if letters.at(start + 2) == Some('H') => found.push((3, false)),
         ('H', Some('D')) => found.push((2, false)),
         ('D', Some(_)) => {

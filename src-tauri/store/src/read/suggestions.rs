@@ -85,9 +85,9 @@ SELECT rowid FROM order_search WHERE order_search MATCH $1 \
 
 /// `$1` JSON words, upper case; `$2` a state. Newest first.
 const PAID_BEFORE: &str = "\
-SELECT coalesce(t.customer_id, (SELECT customer_id FROM orders WHERE id = t.order_id)) AS customer, j.value AS words \
-  FROM (SELECT customer_id, order_id, upper(content) AS content, id FROM transfer WHERE state = $2 ORDER BY id DESC LIMIT $3) t \
-  JOIN json_each($1) j ON instr(t.content, j.value) > 0 ORDER BY t.id DESC LIMIT 20";
+SELECT coalesce(recent.customer_id, (SELECT customer_id FROM orders WHERE id = recent.order_id)) AS customer, j.value AS words \
+  FROM (SELECT customer_id, order_id, upper(content) AS content, id FROM transfer WHERE state = $2 ORDER BY id DESC LIMIT $3) AS recent \
+  JOIN json_each($1) j ON instr(recent.content, j.value) > 0 ORDER BY recent.id DESC LIMIT 20";
 
 /// `$1` JSON order ids, `$2` JSON customer ids whose waiting orders are taken as well.
 const ORDERS: &str = "\
@@ -101,6 +101,10 @@ SELECT o.id, o.code, o.stage, o.total_vnd, o.paid_vnd, o.summary, o.created_at, 
 const CUSTOMERS: &str = "\
 SELECT id, name, email, deposit_code FROM customer \
  WHERE deposit_code IN (SELECT value FROM json_each($1)) OR id IN (SELECT value FROM json_each($2))";
+
+/// What is asked of the whole shop; none of it goes through a table.
+#[cfg(test)]
+pub(super) const STATEMENTS: [&str; 5] = [ORDER_IDS, NAMED_IDS, PAID_BEFORE, ORDERS, CUSTOMERS];
 
 impl Store {
     /// What a transfer may have been meant for, likeliest first, at most five.

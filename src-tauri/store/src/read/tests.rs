@@ -417,6 +417,17 @@ async fn every_list_is_driven_by_an_index() {
         "{} WHERE t.state = $1 AND t.id < $2 ORDER BY t.id DESC LIMIT $3",
         super::transfers::SELECT
     ));
+    for outcome in [None, Some("paid".to_owned()), Some("late".to_owned())] {
+        for source in [None, Some("reconcile".to_owned())] {
+            for below in [None, Some(9)] {
+                let filter =
+                    super::WebhookFilter { outcome: outcome.clone(), source: source.clone(), text: None };
+                let query = super::webhooks::page_query(&filter, Window { below, limit: 50 });
+                statements.push(query.sql().as_str().to_owned());
+            }
+        }
+    }
+    statements.extend(super::suggestions::STATEMENTS.map(str::to_owned));
     for account in [None, Some("wallet:1"), Some("wallets"), Some("bank"), Some("unmatched")] {
         for kind in [None, Some("adjust"), Some("transfer")] {
             let filter = LedgerFilter { account: account.map(str::to_owned), kind: kind.map(str::to_owned) };

@@ -3,7 +3,7 @@
 use chotdon_domain::fold::upper_ascii;
 use sqlx::{AssertSqlSafe, FromRow, QueryBuilder, Sqlite, SqliteConnection};
 
-use super::{Slice, Window};
+use super::{LedgerRecord, Slice, Window};
 use crate::{Result, Store};
 
 /// A transfer and where it went.
@@ -87,6 +87,25 @@ impl Store {
     pub async fn transfer(&self, id: i64) -> Result<Option<TransferRecord>> {
         let sql = format!("{SELECT} WHERE t.id = $1");
         Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(id).fetch_optional(&self.reader).await?)
+    }
+}
+
+impl Store {
+    /// Every movement of a transfer's money that names it, oldest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn transfer_movements(&self, id: i64) -> Result<Vec<LedgerRecord>> {
+        let rows: Vec<i64> =
+            sqlx::query_scalar("SELECT id FROM ledger WHERE transfer_id = $1 ORDER BY id LIMIT 200")
+                .bind(id)
+                .fetch_all(&self.reader)
+                .await?;
+        let mut movements = Vec::with_capacity(rows.len());
+        for row in rows {
+            movements.extend(self.ledger_row(row).await?);
+        }
+        Ok(movements)
     }
 }
 

@@ -172,6 +172,7 @@ async fn detail(desk: &Desk, transfer: i64) -> Answer<Json<TransferDetail>> {
     Ok(Json(TransferDetail {
         transfer: present::transfer_row(&record, Some(now)),
         suggestions: suggestions.iter().map(|one| present::suggestion(one, record.amount_vnd)).collect(),
+        movements: desk.store.transfer_movements(transfer).await?.iter().map(present::ledger_row).collect(),
         actions: present::transfer_actions(&placing),
         undo_until: placing.undo_until.map(present::rfc3339),
     }))
