@@ -64,7 +64,7 @@ async fn reconcile(shop: &TestShop) -> Value {
     run
 }
 
-/// Kinds of the notices that are open.
+/// Kinds of the notices that are open, the payments aside that nobody asked for.
 async fn notices(shop: &TestShop) -> Vec<String> {
     let (_, page) = shop.admin("GET", "/admin/api/notices", None).await;
     let rows = page["rows"].as_array().unwrap().iter();
