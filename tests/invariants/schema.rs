@@ -16,6 +16,8 @@ const WITHOUT_A_TYPE: &[(&str, &[&str])] = &[
     ("bucket.name", &["in", "orders", "wallets", "unmatched", "set_aside", "refunded", "shop"]),
     ("mail.state", &["intent", "sent"]),
     ("notice.state", &["new", "seen", "resolved"]),
+    ("reconcile_run.cause", &["start", "wake", "timer", "demand", "tunnel"]),
+    ("reconcile_run.state", &["running", "done", "failed", "stopped"]),
 ];
 
 /// `table.column` → the values of the Rust enum that is stored there.

@@ -97,7 +97,7 @@ mod tests {
     fn only_time_that_nobody_waited_for_is_sleep() {
         let clock = Arc::new(HandClock::default());
         let wake = Wake::new(clock.clone());
-        let mut after = |ms: i64| {
+        let after = |ms: i64| {
             clock.0.fetch_add(ms, Ordering::SeqCst);
             wake.look();
             wake.woke()

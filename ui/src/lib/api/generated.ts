@@ -81,7 +81,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Runs one test: `bank`, `sepay_key`, `webhook`, `mail`, `secrets`, `course` or `notifications`. */
+        /** Runs one test: `bank`, `sepay_key`, `webhook`, `sepay_api`, `mail`, `secrets`, `course` or `notifications`. */
         post: operations["run_check"];
         delete?: never;
         options?: never;
@@ -620,6 +620,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/api/reconcile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How reconciliation stands, its last runs, and SePay's accounts. */
+        get: operations["reconcile"];
+        put?: never;
+        /** Reconciles now and answers the run: finished, or still `running` after 25 s, when it goes on by itself. */
+        post: operations["reconcile_now"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/api/reload": {
         parameters: {
             query?: never;
@@ -1094,7 +1112,10 @@ export interface components {
              */
             reason?: string;
         };
-        /** @description One row of the checklist. `id`: `bank`, `sepay_key`, `webhook`, `mail`, `secrets`, `course`, `notifications`. */
+        /**
+         * @description One row of the checklist. `id`: `bank`, `sepay_key`, `webhook`, `sepay_api`, `mail`, `secrets`, `course`,
+         *     `notifications`.
+         */
         CheckRow: {
             id: string;
             /** @description `pass`, `warn`, `fail`. */
@@ -1235,7 +1256,8 @@ export interface components {
          *
          *     Events only say what changed; the UI asks again for what it shows. `seq` grows by one; a gap means
          *     refetch everything. `topics`: `orders`, `order:CODE`, `queue`, `task:ID`, `failures`, `money`,
-         *     `customers`, `customer:ID`, `notices`, `settings`, `courses`. Progress rides along so that bars move without a question.
+         *     `customers`, `customer:ID`, `notices`, `settings`, `courses`, `reconcile`. Progress rides along so that bars move
+         *     without a question.
          */
         Event: {
             /**
@@ -1500,7 +1522,8 @@ export interface components {
             adjusted_vnd: number;
             /**
              * Format: int64
-             * @description `in + adjusted − (orders + wallets + unmatched + set aside)`; 0 unless something is broken.
+             * @description `in + adjusted − (orders + wallets + unmatched + set aside)`, and what SePay lists less what came in, over what
+             *     was reconciled; 0 unless something is broken.
              */
             difference_vnd: number;
             /** Format: int64 */
@@ -1538,7 +1561,8 @@ export interface components {
         };
         /**
          * @description A note in the in-app inbox. `kind`: `task_failed`, `worker_crashed`, `worker_hung`, `mail_stopped`,
-         *     `different_body`, `unmatched`, `wrong_product`, `ledger_stopped`; `data` holds its words (`code`, `task_kind`, `order`, `course`, `stage`, `amount_vnd`).
+         *     `different_body`, `ledger_stopped`, `caught_up`, `reconcile_failed`, `sepay_difference`, `sepay_balance_gap`,
+         *     `soft_duplicate`, `sepay_row_unreadable`; `data` holds its words (`code`, `task_kind`, `order`, `course`, `stage`, `amount_vnd`).
          */
         Notice: {
             /** Format: int64 */
@@ -2091,6 +2115,90 @@ export interface components {
             /** Format: int64 */
             rejected_24h: number;
         };
+        /** @description `GET /admin/api/reconcile`. */
+        Reconcile: {
+            /** @description `off` (no API token), `idle`, `running`, `failed`. */
+            state: string;
+            /** @description Whether there is an API token. */
+            configured: boolean;
+            /** @description Why it is off or failed, for the UI's catalogue. */
+            code?: string | null;
+            last_run?: components["schemas"]["ReconcileRun"] | null;
+            /** @description The last runs, newest first, at most 20. */
+            runs: components["schemas"]["ReconcileRun"][];
+            accounts: components["schemas"]["ReconcileAccount"][];
+            /**
+             * Format: int64
+             * @description SePay's listed money in less ours; 0 unless something is missing on one side.
+             */
+            difference_vnd: number;
+            /** @description When the next run is due; `null` = only at start, on wake and on demand. */
+            next_at?: string | null;
+        };
+        /** @description SePay's view of one account. */
+        ReconcileAccount: {
+            account: string;
+            bank: string;
+            /**
+             * Format: int64
+             * @description `null` when the bank gives none.
+             */
+            sepay_balance_vnd?: number | null;
+            /**
+             * Format: int64
+             * @description How much of the balance's change of the last seven days the listed rows do not explain; positive: money came
+             *     in that SePay does not list; negative: money went out, which many banks do not report.
+             */
+            gap_vnd?: number | null;
+            at: string;
+        };
+        /** @description One run. */
+        ReconcileRun: {
+            /** Format: int64 */
+            id: number;
+            /** @description `start`, `wake`, `timer`, `demand`, `tunnel`. */
+            cause: string;
+            /** @description `running`, `done`, `failed`; `stopped` when the app ended under it. */
+            state: string;
+            started_at: string;
+            ended_at?: string | null;
+            /**
+             * Format: int64
+             * @description Rows that SePay listed.
+             */
+            listed: number;
+            /**
+             * Format: int64
+             * @description Transfers that no webhook had reported.
+             */
+            added: number;
+            /**
+             * Format: int64
+             * @description Of those, money in.
+             */
+            added_vnd: number;
+            /**
+             * Format: int64
+             * @description Rows that could not be read.
+             */
+            unreadable: number;
+            /**
+             * Format: int64
+             * @description How long the machine slept before it, seconds.
+             */
+            slept_s: number;
+            /** @description Why it failed, for the UI's catalogue. */
+            code?: string | null;
+            detail?: string | null;
+        };
+        /** @description `POST /admin/api/reconcile`. */
+        ReconcileWish: {
+            /**
+             * @description Reads by date from then on as well: a day in Vietnam (`2026-11-20`) or an RFC 3339 time.
+             * @default null
+             */
+            from?: string | null;
+        };
         /** @description `POST /admin/api/orders/{code}/refund`. */
         RefundRequest: {
             /**
@@ -2418,8 +2526,6 @@ export interface components {
             transfer: components["schemas"]["TransferRow"];
             /** @description What it may have been meant for, likeliest first, at most 5. Empty when it is placed. */
             suggestions: components["schemas"]["Suggestion"][];
-            /** @description Every movement of its money, oldest first. */
-            movements: components["schemas"]["LedgerRow"][];
             /** @description What can be done with it now. */
             actions: components["schemas"]["TransferAction"][];
             /** @description Until when a match can be undone before its delivery begins. `null` when there is nothing to undo, or no end. */
@@ -3712,6 +3818,64 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Queue"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reconcile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Reconcile"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reconcile_now: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReconcileWish"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReconcileRun"];
                 };
             };
             default: {
