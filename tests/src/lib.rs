@@ -11,10 +11,13 @@ pub mod sepay;
 pub mod served;
 mod shop;
 pub mod smtp;
+mod storefront;
 mod wire;
 
 pub use chance::{chance, quick_or_full};
 pub use shop::{
     ADMIN_TOKEN, API_KEY, Ground, HMAC_SECRET, HeldNotifier, MarkedClock, Payment, Setup, TestShop,
 };
+pub use shop::{ADMIN_TOKEN, API_KEY, HMAC_SECRET, HeldNotifier, MarkedClock, Payment, Setup, TestShop};
+pub use storefront::{Said, Storefront};
 pub use wire::{Answered, Wire};

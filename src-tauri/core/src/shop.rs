@@ -197,6 +197,8 @@ impl Shop {
         shop.part("refusals", door::keep_refusals(shop.inner.floor.clone(), stop.clone()));
         shop.part("wake", shop.inner.floor.wake.clone().watch(stop.clone()));
         shop.part("reconcile", reconciler.clone().live(stop.clone()));
+        let for_pages = shop.inner.floor.store.changes();
+        shop.part("pages", shop.inner.floor.bell.clone().run(for_pages, stop.clone()));
         shop.part("expiry", expiry(shop.inner.floor.clone(), reconciler, stop.clone()));
         shop.part("public_listener", serve(public, http::public::router(&shop.inner.floor), stop.clone()));
         if let (Some(listener), Some(local)) = (private, private_addr) {

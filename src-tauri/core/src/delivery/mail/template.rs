@@ -276,7 +276,7 @@ fn slashes_as_they_are(
 }
 
 /// A moment as read in Vietnam: `14:30 22/12/2026`.
-pub(in crate::delivery) fn vietnam_time(ms: i64) -> String {
+pub(crate) fn vietnam_time(ms: i64) -> String {
     let at = Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MAX);
     at.to_zoned(TimeZone::fixed(Offset::constant(7))).strftime("%H:%M %d/%m/%Y").to_string()
 }
