@@ -150,6 +150,7 @@ impl Shop {
         let public_addr = local(&public)?;
         let private_addr = private.as_ref().map(local).transpose()?;
 
+        store.load_outgoing().await?;
         let changes = store.changes();
         let for_events = store.changes();
         let floor = Floor::new(store, &ports, credentials, &options, config, link_key, public_addr)?;
@@ -280,6 +281,9 @@ impl Shop {
         self.inner.pool.set(pool_settings(&config));
         self.inner.floor.set_config(config);
         self.inner.floor.credentials.forget();
+        if let Err(error) = self.inner.floor.store.load_outgoing().await {
+            tracing::error!(%error, "the webhook endpoints could not be read");
+        }
         self.inner.pool.reload_lanes().await;
         // The token may be there now.
         if self.inner.reconciler.standing().state == "off" {

@@ -19,6 +19,7 @@ use crate::delivery::HttpSource;
 use crate::delivery::links::LinkKey;
 use crate::delivery::mail::{SmtpSettings, Templates, TlsMode, Transport};
 use crate::http::hosted::Bell;
+use crate::outgoing::Caller;
 use crate::ports::{Clock, Notifier, Ports, SecretError};
 use crate::secrets::{Credentials, SecretName};
 use crate::wake::Wake;
@@ -39,6 +40,8 @@ pub(crate) struct Floor {
     pub(crate) wake: Arc<Wake>,
     /// Wakes the buyers' pages that wait for news.
     pub(crate) bell: Arc<Bell>,
+    /// Calls storefronts.
+    pub(crate) caller: Caller,
     config: Arc<RwLock<Arc<Config>>>,
     public_addr: SocketAddr,
     shown: Arc<Mutex<VecDeque<i64>>>,
@@ -69,6 +72,7 @@ impl Floor {
             intake: Arc::default(),
             wake: Arc::new(Wake::new(ports.clock.clone())),
             bell: Arc::default(),
+            caller: Caller::new().map_err(|error| StartError::Internal(error.to_string()))?,
             config: Arc::new(RwLock::new(Arc::new(config))),
             public_addr,
             shown: Arc::default(),
