@@ -1,6 +1,7 @@
 //! What the tests of a whole shop share.
 
 mod chance;
+mod listener;
 #[cfg(target_os = "linux")]
 pub mod machine;
 #[cfg(unix)]
@@ -10,14 +11,14 @@ pub mod sepay;
 #[cfg(unix)]
 pub mod served;
 mod shop;
-pub mod smtp;
 mod storefront;
+pub mod smtp;
 mod wire;
 
 pub use chance::{chance, quick_or_full};
+pub use listener::{Listener, Told};
 pub use shop::{
     ADMIN_TOKEN, API_KEY, Ground, HMAC_SECRET, HeldNotifier, MarkedClock, Payment, Setup, TestShop,
 };
-pub use shop::{ADMIN_TOKEN, API_KEY, HMAC_SECRET, HeldNotifier, MarkedClock, Payment, Setup, TestShop};
 pub use storefront::{Said, Storefront};
 pub use wire::{Answered, Wire};
