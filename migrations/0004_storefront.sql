@@ -29,17 +29,19 @@ CREATE INDEX outgoing_event_endpoint ON outgoing_event (endpoint_id, id);
 
 -- Stages only ever change with a time beside them: the order's own, its timeline's or its ledger row's.
 CREATE TRIGGER outgoing_order AFTER UPDATE OF stage ON orders
-  WHEN OLD.stage <> NEW.stage AND NEW.stage IN ('paid','completed','failed','refunded')
+  WHEN OLD.stage <> NEW.stage
+   AND (NEW.stage IN ('completed','failed','refunded')
+        OR NEW.stage IN ('paid','processing') AND OLD.stage IN ('pending','expired','cancelled','refunded'))
    AND EXISTS (SELECT 1 FROM webhook_endpoint WHERE disabled_at IS NULL) BEGIN
   INSERT INTO outgoing_event (endpoint_id, type, at, data)
     SELECT e.id, t.type,
            max(NEW.created_at, coalesce(NEW.paid_at, 0), coalesce(NEW.completed_at, 0),
                coalesce((SELECT at FROM timeline WHERE order_id = NEW.id ORDER BY id DESC LIMIT 1), 0),
                coalesce((SELECT at FROM ledger WHERE debit = 'order:' || NEW.id AND debit <> 'bank' ORDER BY id DESC LIMIT 1), 0)),
-           json_object('code', NEW.code, 'stage', NEW.stage, 'flags', NEW.flags, 'total_vnd', NEW.total_vnd, 'paid_vnd', NEW.paid_vnd)
+           json_object('code', NEW.code, 'stage', CASE NEW.stage WHEN 'processing' THEN 'paid' ELSE NEW.stage END, 'flags', NEW.flags, 'total_vnd', NEW.total_vnd, 'paid_vnd', NEW.paid_vnd)
       FROM webhook_endpoint AS e,
-           (SELECT CASE NEW.stage WHEN 'paid' THEN 'order.paid' WHEN 'completed' THEN 'order.delivered'
-                                  WHEN 'failed' THEN 'order.failed' ELSE 'order.refunded' END AS type) AS t
+           (SELECT CASE NEW.stage WHEN 'completed' THEN 'order.delivered' WHEN 'failed' THEN 'order.failed'
+                                  WHEN 'refunded' THEN 'order.refunded' ELSE 'order.paid' END AS type) AS t
      WHERE e.disabled_at IS NULL AND (e.events = '*' OR instr(' ' || e.events || ' ', ' ' || t.type || ' ') > 0);
 END;
 

@@ -11,8 +11,8 @@ pub mod sepay;
 #[cfg(unix)]
 pub mod served;
 mod shop;
-mod storefront;
 pub mod smtp;
+mod storefront;
 mod wire;
 
 pub use chance::{chance, quick_or_full};

@@ -156,7 +156,9 @@ impl Serving {
         self.tx.grant(true);
         let mut touched = std::mem::take(&mut self.tx.touched);
         // Triggers queue webhooks where they are wanted; they cannot say so themselves.
-        if self.tx.tuning.outgoing() && ["orders", "money"].iter().any(|topic| touched.topics.contains(*topic)) {
+        if self.tx.tuning.outgoing()
+            && ["orders", "money"].iter().any(|topic| touched.topics.contains(*topic))
+        {
             touched.lanes.insert("webhook");
         }
         if !touched.is_empty() {

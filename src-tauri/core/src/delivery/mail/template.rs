@@ -257,7 +257,7 @@ pub(in crate::delivery) fn render(
 }
 
 /// The usual escaping without `&#x2f;`: links stay readable in a page's source, and a slash harms nothing there.
-fn slashes_as_they_are(
+pub(crate) fn slashes_as_they_are(
     out: &mut Output<'_>,
     state: &mut State<'_, '_>,
     value: &Value,

@@ -4,14 +4,13 @@ use std::sync::OnceLock;
 
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior, Value, context};
 
 use chotdon_domain::money::Vnd;
 
 use super::Asked;
+use crate::delivery::mail::slashes_as_they_are;
 use crate::http::problem::Answer;
 use crate::shop::Floor;
 use crate::views::Problem;
@@ -84,6 +83,7 @@ fn environment(lang: Lang) -> Environment<'static> {
     let mut environment = Environment::new();
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
     environment.set_syntax(syntax.expect("the usual delimiters"));
+    environment.set_formatter(slashes_as_they_are);
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     environment.add_function("t", move |vi: String, en: String| lang.say(&vi, &en).to_owned());
     for (name, text) in TEMPLATES {
@@ -107,7 +107,7 @@ pub(super) struct Frame<'a> {
 
 /// Renders a page into its frame, with the headers that keep it to itself.
 pub(super) fn page(floor: &Floor, frame: &Frame<'_>, words: Value) -> Answer<Response> {
-    let nonce = STANDARD_NO_PAD.encode(rand::random::<[u8; 16]>());
+    let nonce = hex::encode(rand::random::<[u8; 16]>());
     let scripted = frame.status == StatusCode::OK;
     let outer = context! {
         nonce => nonce.as_str(),
