@@ -271,6 +271,12 @@ impl Shop {
         &self.inner.options.data_dir
     }
 
+    /// How many open pages wait for news of an order, by its code, or of a wallet, by its deposit code.
+    #[must_use]
+    pub fn open_pages(&self, code: &str) -> usize {
+        self.inner.floor.bell.pages(code)
+    }
+
     /// Reads settings and secrets again, after they were changed here or by the command line.
     ///
     /// # Errors

@@ -41,6 +41,11 @@ impl Bell {
         Some(Waiting { bell: self.clone(), key: key.to_owned(), notify })
     }
 
+    /// How many pages wait for this key.
+    pub(crate) fn pages(&self, key: &str) -> usize {
+        self.waiting().get(key).map_or(0, |(_, pages)| *pages)
+    }
+
     /// Rings for the commits that `changes` tells of, until `stop`.
     pub(crate) async fn run(
         self: Arc<Self>,
