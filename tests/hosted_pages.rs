@@ -129,6 +129,12 @@ async fn each_state_is_said_in_plain_words_of_both_languages() {
         "the link, and what was too much"
     );
     assert!(!page.contains("data-live"), "nothing more to wait for");
+    let reason = json!({ "reason": "khách đổi ý" });
+    let (status, refunded) =
+        shop.admin("POST", &format!("/admin/api/orders/{code}/refund"), Some(reason)).await;
+    assert_eq!(status, 200, "{refunded}");
+    let page = says(&url, "Đơn đã được hoàn tiền", "This order was refunded").await;
+    assert!(!qr_of(&page) && !page.contains("/d/"), "no QR and no links");
 
     let (code, url, total) = order(&front).await;
     front.post(&format!("/api/v1/orders/{code}/cancel"), &json!({})).await;

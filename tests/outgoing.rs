@@ -62,6 +62,27 @@ async fn a_storefront_is_told_of_an_order_that_is_paid_and_delivered() {
 }
 
 #[tokio::test]
+async fn a_refund_and_a_payment_by_the_owners_word_are_told() {
+    let (shop, listener) = (TestShop::start().await, Listener::start().await);
+    endpoint(&shop, "web", &listener.url(), &["order.paid", "order.refunded"]).await;
+    let (code, total) = shop.order(&["thiet-ke-giao-dien"]).await;
+    assert_eq!(shop.bank_receives(total - 1_000, &code).await, "partial");
+    let reason = json!({ "reason": "khách quen" });
+    assert_eq!(
+        shop.admin("POST", &format!("/admin/api/orders/{code}/mark-paid"), Some(reason.clone())).await.0,
+        200
+    );
+    shop.settled(&code, "completed").await;
+    assert_eq!(shop.admin("POST", &format!("/admin/api/orders/{code}/refund"), Some(reason)).await.0, 200);
+    let told = heard(&shop, &listener, 2).await;
+    let paid = told.iter().find(|one| one.event() == "order.paid").unwrap().json();
+    assert!(paid["data"]["flags"].as_array().unwrap().contains(&json!("marked")), "{paid}");
+    let refunded = told.iter().find(|one| one.event() == "order.refunded").unwrap().json();
+    assert_eq!((&refunded["data"]["stage"], &refunded["data"]["paid_vnd"]), (&json!("refunded"), &json!(0)));
+    assert!(refunded["timestamp"].as_str() >= paid["timestamp"].as_str());
+}
+
+#[tokio::test]
 async fn an_endpoint_hears_what_it_asked_for_and_a_shop_without_one_writes_nothing() {
     let (shop, listener) = (TestShop::start().await, Listener::start().await);
     deliver(&shop).await;

@@ -137,6 +137,29 @@ async fn a_customer_is_one_per_address_and_has_a_wallet() {
 }
 
 #[tokio::test]
+async fn an_order_is_paid_from_the_wallet_or_not_made_at_all() {
+    let shop = TestShop::start().await;
+    let front = Storefront::with(&shop, "*").await;
+    let mut order = body("rust-co-ban");
+    order["pay_from_wallet"] = json!(true);
+    assert_eq!(front.post("/api/v1/orders", &order).await.problem(409), "insufficient_funds");
+    let (_, orders) = shop.admin("GET", "/admin/api/orders", None).await;
+    assert_eq!(orders["rows"], json!([]), "nothing is left of it");
+
+    let customer = front.post("/api/v1/customers", &json!({ "email": "lan@example.com" })).await.json();
+    let deposit = customer["deposit_code"].as_str().unwrap();
+    assert_eq!(shop.bank_receives(500_000, deposit).await, "credited");
+    let made = front.post("/api/v1/orders", &order).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let (code, total) =
+        (made.json()["code"].as_str().unwrap().to_owned(), made.json()["total_vnd"].as_i64().unwrap());
+    shop.settled(&code, "completed").await;
+    let left = front.get(&format!("/api/v1/customers/{}", customer["id"])).await.json();
+    assert_eq!(left["wallet_vnd"].as_i64().unwrap(), 500_000 - total);
+    shop.sound().await;
+}
+
+#[tokio::test]
 async fn every_refusal_is_a_problem_document() {
     let shop = TestShop::start().await;
     let front = Storefront::with(&shop, "*").await;
