@@ -37,6 +37,7 @@ fn enums() -> BTreeMap<String, Vec<String>> {
         ("task.lane", lanes.clone()),
         ("task.state", names(&TaskState::ALL, TaskState::as_str)),
         ("lane.name", lanes),
+        ("outgoing_event.type", chotdon_core::store::OUTGOING_EVENTS.to_vec()),
     ];
     let untyped = WITHOUT_A_TYPE.iter().map(|(column, values)| (*column, values.to_vec()));
     typed

@@ -1,6 +1,7 @@
 //! What the tests of a whole shop share.
 
 mod chance;
+mod listener;
 #[cfg(target_os = "linux")]
 pub mod machine;
 #[cfg(unix)]
@@ -11,10 +12,13 @@ pub mod sepay;
 pub mod served;
 mod shop;
 pub mod smtp;
+mod storefront;
 mod wire;
 
 pub use chance::{chance, quick_or_full};
+pub use listener::{Listener, Told};
 pub use shop::{
     ADMIN_TOKEN, API_KEY, Ground, HMAC_SECRET, HeldNotifier, MarkedClock, Payment, Setup, TestShop,
 };
+pub use storefront::{Said, Storefront};
 pub use wire::{Answered, Wire};

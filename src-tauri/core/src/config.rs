@@ -197,6 +197,11 @@ settings! {
         /// How many downloads one link allows.
         link_max_downloads: i64 = 50, "downloads", Check::Range(1, 1_000_000);
     }
+    /// Storefronts that are told what happens by webhook.
+    storefront: StorefrontConfig {
+        /// Allows endpoints on this machine and in the local network, and `http` to them.
+        private_webhooks: bool = false, "yes or no", Check::Any, shown "no; in demo mode yes";
+    }
     /// Mail to customers.
     mail: MailConfig {
         /// Where mail goes: `smtp` a mail server, `mailbox` a folder of `.eml` files, `none` nowhere.
@@ -262,12 +267,14 @@ fn cores() -> u16 {
 }
 
 impl Config {
-    /// What holds when nothing is set. Demo mode differs in one key: mail goes to the mailbox folder.
+    /// What holds when nothing is set. Demo mode differs in two keys: mail goes to the mailbox folder, and storefronts
+    /// may be on this machine.
     #[must_use]
     pub fn defaults(demo: bool) -> Self {
         let mut config = Self::default();
         if demo {
             config.mail.transport = MailTransport::Mailbox;
+            config.storefront.private_webhooks = true;
         }
         config
     }

@@ -9,6 +9,7 @@ mod intake;
 mod lock;
 pub mod logging;
 mod ordering;
+pub mod outgoing;
 pub mod ports;
 pub(crate) mod present;
 pub mod private_file;

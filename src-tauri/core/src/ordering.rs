@@ -113,7 +113,8 @@ fn is_address(text: &str) -> bool {
         && text.parse::<lettre::Address>().is_ok()
 }
 
-fn limited(field: &str, text: &str, most: usize) -> Answer<String> {
+/// `text` when it is at most `most` characters and has no control characters but line breaks.
+pub(crate) fn limited(field: &str, text: &str, most: usize) -> Answer<String> {
     if text.chars().count() > most {
         return Err(Problem::bad(format!("{field}: at most {most} characters")));
     }

@@ -150,6 +150,7 @@ impl Shop {
         let public_addr = local(&public)?;
         let private_addr = private.as_ref().map(local).transpose()?;
 
+        store.load_outgoing().await?;
         let changes = store.changes();
         let for_events = store.changes();
         let for_books = store.changes();
@@ -199,6 +200,8 @@ impl Shop {
         shop.part("refusals", door::keep_refusals(shop.inner.floor.clone(), stop.clone()));
         shop.part("wake", shop.inner.floor.wake.clone().watch(stop.clone()));
         shop.part("reconcile", reconciler.clone().live(stop.clone()));
+        let for_pages = shop.inner.floor.store.changes();
+        shop.part("pages", shop.inner.floor.bell.clone().run(for_pages, stop.clone()));
         shop.part("expiry", expiry(shop.inner.floor.clone(), reconciler, stop.clone()));
         shop.part("public_listener", serve(public, http::public::router(&shop.inner.floor), stop.clone()));
         if let (Some(listener), Some(local)) = (private, private_addr) {
@@ -270,6 +273,12 @@ impl Shop {
         &self.inner.options.data_dir
     }
 
+    /// How many open pages wait for news of an order, by its code, or of a wallet, by its deposit code.
+    #[must_use]
+    pub fn open_pages(&self, code: &str) -> usize {
+        self.inner.floor.bell.pages(code)
+    }
+
     /// Reads settings and secrets again, after they were changed here or by the command line.
     ///
     /// # Errors
@@ -280,6 +289,9 @@ impl Shop {
         self.inner.pool.set(pool_settings(&config));
         self.inner.floor.set_config(config);
         self.inner.floor.credentials.forget();
+        if let Err(error) = self.inner.floor.store.load_outgoing().await {
+            tracing::error!(%error, "the webhook endpoints could not be read");
+        }
         self.inner.pool.reload_lanes().await;
         // The token may be there now.
         if self.inner.reconciler.standing().state == "off" {

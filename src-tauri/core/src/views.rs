@@ -12,6 +12,7 @@ mod overview;
 mod queue;
 mod reconcile;
 mod settings;
+mod storefront;
 mod transfers;
 mod webhooks;
 
@@ -21,6 +22,7 @@ pub use overview::*;
 pub use queue::*;
 pub use reconcile::*;
 pub use settings::*;
+pub use storefront::*;
 pub use transfers::*;
 pub use webhooks::*;
 

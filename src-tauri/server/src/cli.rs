@@ -55,6 +55,13 @@ pub(crate) enum Command {
         #[command(flatten)]
         shop: ShopArgs,
     },
+    /// Add, list, test or remove the endpoints that are told of orders by webhook
+    StorefrontWebhook {
+        #[command(subcommand)]
+        action: WebhookAction,
+        #[command(flatten)]
+        shop: ShopArgs,
+    },
     /// Print the bearer token of the private listener
     AdminToken {
         #[command(flatten)]
@@ -139,7 +146,7 @@ pub(crate) enum KeyAction {
     Create {
         /// Name of the storefront
         name: String,
-        /// What it may do; several are allowed [default: everything]
+        /// What it may do: orders, customers, courses, each also as orders:read and so on; several are allowed [default: everything]
         #[arg(long = "scope", value_name = "SCOPE")]
         scopes: Vec<String>,
     },
@@ -148,6 +155,37 @@ pub(crate) enum KeyAction {
     /// Make a key void at once
     Revoke {
         /// Name of the storefront
+        name: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum WebhookAction {
+    /// Add an endpoint, or change its address and events; prints its signing secret once
+    Add {
+        /// Name of the endpoint
+        name: String,
+        /// Its address, https://…
+        url: String,
+        /// What it is told of: order.paid, order.delivered, order.failed, order.refunded, wallet.credited; several are allowed [default: everything]
+        #[arg(long = "event", value_name = "EVENT")]
+        events: Vec<String>,
+    },
+    /// Show the endpoints and how they do; never the secrets
+    List,
+    /// Send a webhook.test to an endpoint; prints its webhook-id
+    Test {
+        /// Name of the endpoint
+        name: String,
+    },
+    /// Make a new signing secret and print it once; webhooks carry both signatures for 24 hours
+    Rotate {
+        /// Name of the endpoint
+        name: String,
+    },
+    /// Tell an endpoint nothing more
+    Remove {
+        /// Name of the endpoint
         name: String,
     },
 }

@@ -13,6 +13,7 @@ mod serve;
 mod shop_commands;
 mod shop_data;
 mod simulate;
+mod storefront_webhook;
 
 use std::process::ExitCode;
 
@@ -42,6 +43,9 @@ async fn run(command: Command, environment: &Environment) -> Result<(), End> {
         Command::AdminToken { shop } => secret::admin_token(&Place::of(&shop, environment)?).await,
         Command::StorefrontKey { action, shop } => {
             shop_commands::storefront_key(&Place::of(&shop, environment)?, action).await
+        }
+        Command::StorefrontWebhook { action, shop } => {
+            storefront_webhook::run(&Place::of(&shop, environment)?, action).await
         }
         Command::Import { file, shop } => shop_commands::import(&Place::of(&shop, environment)?, &file).await,
         Command::Export { shop } => shop_commands::export(&Place::of(&shop, environment)?).await,

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::anyhow;
 use chotdon_core::config::Config;
+use chotdon_core::http::storefront::SCOPES;
 use secrecy::ExposeSecret;
 use serde_json::json;
 
@@ -18,13 +19,17 @@ use crate::shop_data::ShopData;
 pub(crate) async fn storefront_key(place: &Place, action: KeyAction) -> Result<(), End> {
     match action {
         KeyAction::Create { name, scopes } => {
-            let scopes = if scopes.is_empty() { "*".to_owned() } else { scopes.join(" ") };
-            let good = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:* ".contains(&b));
-            if name.is_empty() || name.len() > 64 || !good(&name) || !good(&scopes) {
-                return Err(End::usage(
-                    "names and scopes are made of letters, digits, `-`, `_`, `.` and `:`",
-                ));
+            let good = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+            if name.is_empty() || name.len() > 64 || !good(&name) {
+                return Err(End::usage("names are made of letters, digits, `-`, `_` and `.`, at most 64"));
             }
+            if let Some(odd) = scopes.iter().find(|scope| !SCOPES.contains(&scope.as_str())) {
+                return Err(End::usage(format!(
+                    "there is no scope `{odd}`; known are {}",
+                    SCOPES.join(", ")
+                )));
+            }
+            let scopes = if scopes.is_empty() { "*".to_owned() } else { scopes.join(" ") };
             let data = ShopData::open_or_create(place).await?;
             let key = data.create_key(&name, &scopes).await?;
             data.close().await;

@@ -13,7 +13,7 @@ use chotdon_core::secrets::{self, Credentials};
 use chotdon_core::store::bring_over::{
     AccountRow, Counts, CourseRow, CustomerRow, OrderRow, Set, brought_stage,
 };
-use chotdon_core::store::{Findings, Store};
+use chotdon_core::store::{EndpointRecord, Findings, Store};
 use chotdon_core::views::ReconcileRun;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
@@ -96,6 +96,23 @@ impl ShopData {
             revoked_at: key.revoked_at,
         };
         Ok(self.store.storefront_keys().await?.into_iter().map(line).collect())
+    }
+
+    pub(crate) async fn save_endpoint(&self, name: &str, url: &str, events: &[String]) -> Result<(), End> {
+        Ok(self.store.save_endpoint(name, url, events, ACTOR, now_ms()).await?)
+    }
+
+    pub(crate) async fn remove_endpoint(&self, name: &str) -> Result<(), End> {
+        Ok(self.store.remove_endpoint(name, ACTOR, now_ms()).await?)
+    }
+
+    /// Queues a test; answers its `webhook-id`.
+    pub(crate) async fn test_endpoint(&self, name: &str) -> Result<String, End> {
+        Ok(self.store.test_endpoint(name, ACTOR, now_ms()).await?)
+    }
+
+    pub(crate) async fn endpoints(&self) -> Result<Vec<EndpointRecord>, End> {
+        Ok(self.store.endpoints().await?)
     }
 
     /// What the order still lacks, or its total when it lacks nothing; whole đồng.

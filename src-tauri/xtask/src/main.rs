@@ -13,6 +13,7 @@ mod process;
 mod project;
 mod report;
 mod run;
+mod schemathesis;
 mod test;
 mod ui;
 

@@ -20,6 +20,8 @@ enum Proof {
     Library(&'static str),
     /// Any of these files.
     File(&'static [&'static str]),
+    /// A module that Python can import.
+    Python(&'static str),
 }
 
 /// One thing, and the packages that bring it; an empty name means the system has it or cannot have it.
@@ -35,7 +37,7 @@ const fn need(proof: Proof, apt: &'static str, dnf: &'static str, pacman: &'stat
     Need { proof, apt, dnf, pacman }
 }
 
-use Proof::{File, Library, Program};
+use Proof::{File, Library, Program, Python};
 
 /// To compile Rust code that brings C along (SQLite, cryptography).
 const COMPILER: &[Need] = &[need(Program("cc"), "build-essential", "gcc make", "base-devel")];
@@ -81,6 +83,7 @@ const TESTS: &[Need] = &[
         "google-noto-sans-fonts",
         "noto-fonts",
     ),
+    need(Python("ensurepip"), "python3 python3-venv", "python3", "python"),
     need(Program("localedef"), "locales", "glibc-locale-source", "glibc"),
 ];
 
@@ -242,7 +245,7 @@ fn describe(needs: &[&Need]) -> String {
 impl Proof {
     fn name(self) -> &'static str {
         match self {
-            Program(name) | Library(name) => name,
+            Program(name) | Library(name) | Python(name) => name,
             File(paths) => paths.first().copied().unwrap_or_default(),
         }
     }
@@ -252,6 +255,9 @@ impl Proof {
             Program(name) => find_program(name).is_some(),
             Library(name) => process::succeeds(Command::new("pkg-config").args(["--exists", name])),
             File(paths) => paths.iter().any(|path| Path::new(path).exists()),
+            Python(module) => {
+                process::succeeds(Command::new("python3").args(["-c", &format!("import {module}")]))
+            }
         }
     }
 }

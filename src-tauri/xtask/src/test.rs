@@ -11,7 +11,7 @@ use clap::Args;
 use crate::process::{self, Ending, Stream};
 use crate::project::Project;
 use crate::report::{self, Counts, Outcome, Row};
-use crate::{codegen, needs, ui};
+use crate::{codegen, needs, schemathesis, ui};
 
 /// Options of `cargo xtask test`.
 #[derive(Debug, Args)]
@@ -51,6 +51,7 @@ const STEPS: &[Step] = &[
     Step { name: "build", after: &["packages", "ui-build"], slow: false, run: build },
     Step { name: "codegen", after: &["build", "npm"], slow: false, run: api_types },
     Step { name: "rust-test", after: &["build"], slow: false, run: rust_test },
+    Step { name: "schemathesis", after: &["build"], slow: true, run: public_api },
     Step { name: "ui-pages", after: &["npm"], slow: true, run: ui_pages },
     Step { name: "desktop", after: &["build"], slow: true, run: desktop },
 ];
@@ -152,7 +153,7 @@ fn ui_build(runner: &mut Runner<'_>) -> Result<()> {
 }
 
 fn clippy(runner: &mut Runner<'_>) -> Result<()> {
-    let features = ["--features", "chotdon-tests/desktop"];
+    let features = ["--features", "chotdon-tests/desktop,chotdon-tests/schemathesis"];
     runner.cargo(
         &[&["clippy", "--workspace", "--all-targets"], &features[..], &["--", "--deny", "warnings"]].concat(),
     )
@@ -171,6 +172,14 @@ fn api_types(runner: &mut Runner<'_>) -> Result<()> {
 
 fn rust_test(runner: &mut Runner<'_>) -> Result<()> {
     runner.cargo(&["test", "--workspace", "--no-fail-fast"])
+}
+
+// The public API against its own document.
+fn public_api(runner: &mut Runner<'_>) -> Result<()> {
+    let program = schemathesis::ensure(runner.project)?;
+    let mut cargo = runner.project.cargo();
+    cargo.args(["test", "--workspace", "--features", "chotdon-tests/schemathesis", "--test", "schemathesis"]);
+    runner.step(cargo.env("CHOTDON_SCHEMATHESIS", program))
 }
 
 // Every page in Chromium: pictures, axe, the Content-Security-Policy.

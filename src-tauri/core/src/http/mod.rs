@@ -1,6 +1,7 @@
 //! The two doors: the public listener and the private one, and the admin API behind the latter.
 
 pub mod admin;
+pub(crate) mod hosted;
 pub mod private;
 pub(crate) mod problem;
 pub(crate) mod public;

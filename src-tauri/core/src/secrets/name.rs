@@ -1,4 +1,4 @@
-//! Names of secrets: a fixed list, and three families with a free part.
+//! Names of secrets: a fixed list, and four families with a free part.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ const FIXED: &[&str] = &[
     "telegram.bot_token",
 ];
 /// Followed by a name of the owner's choice: letters, digits, `-` and `_`, at most 64.
-const FAMILIES: &[&str] = &["lms.", "source.", "downloader."];
+const FAMILIES: &[&str] = &["lms.", "source.", "downloader.", "webhook."];
 /// Made by the program for itself.
 const INTERNAL: &[&str] = &["admin.token", "link.key"];
 /// Names that the program may invent a value for.
@@ -26,7 +26,7 @@ const OURS: &[&str] = &["sepay.api_key", "sepay.hmac_secret", "admin.token"];
 
 /// A name that is none of the known ones.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no secret `{0}`; known are {known}, and lms.NAME, source.NAME, downloader.NAME", known = FIXED.join(", "))]
+#[error("there is no secret `{0}`; known are {known}, and lms.NAME, source.NAME, downloader.NAME, webhook.NAME", known = FIXED.join(", "))]
 pub struct UnknownName(pub String);
 
 impl SecretName {
@@ -64,6 +64,14 @@ impl SecretName {
     #[must_use]
     pub fn link_key() -> Self {
         Self("link.key".to_owned())
+    }
+
+    /// The key that signs webhooks to the endpoint of this name.
+    ///
+    /// # Errors
+    /// [`UnknownName`] for a name with other characters than letters, digits, `-` and `_`, or longer than 64.
+    pub fn webhook(endpoint: &str) -> Result<Self, UnknownName> {
+        Self::parse(&format!("webhook.{endpoint}"))
     }
 
     /// Reads a name.

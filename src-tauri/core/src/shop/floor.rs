@@ -18,6 +18,8 @@ use crate::config::{Config, MailTransport};
 use crate::delivery::HttpSource;
 use crate::delivery::links::LinkKey;
 use crate::delivery::mail::{SmtpSettings, Templates, TlsMode, Transport};
+use crate::http::hosted::Bell;
+use crate::outgoing::Caller;
 use crate::ports::{Clock, Notifier, Ports, SecretError};
 use crate::secrets::{Credentials, SecretName};
 use crate::wake::Wake;
@@ -36,6 +38,10 @@ pub(crate) struct Floor {
     pub(crate) templates: Arc<Templates>,
     pub(crate) intake: Arc<Intake>,
     pub(crate) wake: Arc<Wake>,
+    /// Wakes the buyers' pages that wait for news.
+    pub(crate) bell: Arc<Bell>,
+    /// Calls storefronts.
+    pub(crate) caller: Caller,
     config: Arc<RwLock<Arc<Config>>>,
     public_addr: SocketAddr,
     shown: Arc<Mutex<VecDeque<i64>>>,
@@ -65,6 +71,8 @@ impl Floor {
             templates: Arc::new(Templates::new(options.data_dir.join("templates"))),
             intake: Arc::default(),
             wake: Arc::new(Wake::new(ports.clock.clone())),
+            bell: Arc::default(),
+            caller: Caller::new().map_err(|error| StartError::Internal(error.to_string()))?,
             config: Arc::new(RwLock::new(Arc::new(config))),
             public_addr,
             shown: Arc::default(),
@@ -113,7 +121,7 @@ impl Floor {
         format!("{}/topup/{deposit_code}?t={}", self.base_url(), self.link_key.page_token(deposit_code))
     }
 
-    /// Whether `token` opens the page of this order.
+    /// Whether `token` opens the page of this order or deposit code.
     pub(crate) fn may_see(&self, code: &str, token: &str) -> bool {
         crate::secrets::same(&self.link_key.page_token(code), token)
     }

@@ -28,9 +28,7 @@ impl Stages for ShopStages {
                 TaskKind::DeliverOrder => deliver_order::run(&self.0, task, cx).await,
                 TaskKind::NotifyOwner => notify_owner::run(&self.0, task, cx).await,
                 TaskKind::MailCustomer => mail_customer::run(&self.0, task).await,
-                TaskKind::SendWebhook => {
-                    Err(StageError::permanent("internal", "this kind of task is not done here".to_owned()))
-                }
+                TaskKind::SendWebhook => crate::outgoing::run(&self.0, task, cx).await,
             }
         })
     }

@@ -11,6 +11,7 @@ use futures::FutureExt;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+use chotdon_domain::task::TaskKind;
 use chotdon_store::{
     Aftermath, Claimed, Error, Failure, Raise, STOPPED, Settled, Settlement, StageResult, jittered_backoff_ms,
 };
@@ -127,7 +128,13 @@ pub(super) fn failure(
     if error.class == ErrorClass::Permanent || task.attempt >= task.max_attempt {
         return (StageResult::Failed { error: kept }, Aftermath::GivenUp);
     }
-    let ours = jittered_backoff_ms(pool.settings().retry_base_ms, task.attempt);
+    let ours = match task.kind {
+        // Storefronts are called by the schedule of their specification.
+        TaskKind::SendWebhook => {
+            crate::outgoing::wait_ms(task.attempt, i64::from(rand::random_range(0..=1_000_u16)))
+        }
+        _ => jittered_backoff_ms(pool.settings().retry_base_ms, task.attempt),
+    };
     let theirs = error.retry_after.map_or(0, |after| i64::try_from(after.as_millis()).unwrap_or(i64::MAX));
     let run_at = now.saturating_add(ours.max(theirs.min(24 * 3_600_000)));
     (StageResult::Retry { run_at, error: kept }, Aftermath::AttemptFailed)

@@ -46,16 +46,16 @@ impl Default for Window {
 }
 
 impl Window {
-    fn top(self) -> i64 {
+    pub(crate) fn top(self) -> i64 {
         self.below.unwrap_or(i64::MAX)
     }
 
     /// One row more than asked for, which tells whether there is a next page.
-    fn fetch(self) -> i64 {
+    pub(crate) fn fetch(self) -> i64 {
         i64::from(self.limit.clamp(1, LONGEST_PAGE)) + 1
     }
 
-    fn cut<T>(self, mut rows: Vec<T>, id: impl Fn(&T) -> i64) -> Slice<T> {
+    pub(crate) fn cut<T>(self, mut rows: Vec<T>, id: impl Fn(&T) -> i64) -> Slice<T> {
         let limit = self.limit.clamp(1, LONGEST_PAGE) as usize;
         let more = rows.len() > limit;
         rows.truncate(limit);

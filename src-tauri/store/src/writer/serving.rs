@@ -154,7 +154,13 @@ impl Serving {
 
     fn answer(&mut self, batch: Batch, ran: Ran) {
         self.tx.grant(true);
-        let touched = std::mem::take(&mut self.tx.touched);
+        let mut touched = std::mem::take(&mut self.tx.touched);
+        // Triggers queue webhooks where they are wanted; they cannot say so themselves.
+        if self.tx.tuning.outgoing()
+            && ["orders", "money"].iter().any(|topic| touched.topics.contains(*topic))
+        {
+            touched.lanes.insert("webhook");
+        }
         if !touched.is_empty() {
             let _ = self.changes.send(touched);
         }

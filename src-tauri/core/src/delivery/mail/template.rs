@@ -257,7 +257,7 @@ pub(in crate::delivery) fn render(
 }
 
 /// The usual escaping without `&#x2f;`: links stay readable in a page's source, and a slash harms nothing there.
-fn slashes_as_they_are(
+pub(crate) fn slashes_as_they_are(
     out: &mut Output<'_>,
     state: &mut State<'_, '_>,
     value: &Value,
@@ -276,7 +276,7 @@ fn slashes_as_they_are(
 }
 
 /// A moment as read in Vietnam: `14:30 22/12/2026`.
-pub(in crate::delivery) fn vietnam_time(ms: i64) -> String {
+pub(crate) fn vietnam_time(ms: i64) -> String {
     let at = Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MAX);
     at.to_zoned(TimeZone::fixed(Offset::constant(7))).strftime("%H:%M %d/%m/%Y").to_string()
 }

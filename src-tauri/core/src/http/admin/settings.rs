@@ -63,7 +63,7 @@ pub(super) async fn save_section(
     now(&desk).await
 }
 
-/// Sets a secret. SePay's keys keep the value before good for 24 hours.
+/// Sets a secret. SePay's keys and those of webhooks keep the value before good for 24 hours.
 #[utoipa::path(put, path = "/admin/api/secrets/{name}", tag = "settings", request_body = SecretValue,
     params(("name" = String, Path, description = "Name of the secret, e.g. `smtp.password`")),
     responses((status = 200, body = Settings), (status = "default", body = Problem, content_type = "application/problem+json")))]
@@ -78,7 +78,10 @@ pub(super) async fn set_secret(
         .map_err(|_| Problem::bad("the JSON body must be {\"value\": \"…\"}, the value a text"))?;
     let value = SecretString::from(given.value.trim());
     check_secret(&name, given.value.trim())?;
-    if name == SecretName::sepay_api_key() || name == SecretName::sepay_hmac_secret() {
+    let overlaps = name == SecretName::sepay_api_key()
+        || name == SecretName::sepay_hmac_secret()
+        || name.as_str().starts_with("webhook.");
+    if overlaps {
         desk.credentials.rotate(&name, value, desk.now(), OVERLAP).await?;
     } else {
         desk.credentials.set(&name, value).await?;
@@ -151,6 +154,11 @@ fn reconcile_anew(desk: &Desk, name: &SecretName) {
 fn check_secret(name: &SecretName, value: &str) -> Answer<()> {
     if value.is_empty() || value.len() > LONGEST_SECRET || value.chars().any(char::is_control) {
         return Err(Problem::bad(format!("value: 1 to {LONGEST_SECRET} bytes on one line")));
+    }
+    if name.as_str().starts_with("webhook.")
+        && crate::outgoing::signature(&value.into(), "", 0, b"").is_none()
+    {
+        return Err(Problem::bad("value: whsec_ and 24 to 64 bytes in base64"));
     }
     // It travels in an HTTP header.
     if name.as_str().starts_with("sepay.") && !value.bytes().all(|b| b.is_ascii_graphic()) {
