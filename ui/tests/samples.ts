@@ -86,6 +86,8 @@ export function overview(rest: Partial<Overview> = {}): Overview {
       wallets_vnd: 0,
       unmatched_vnd: 0,
       set_aside_vnd: 0,
+      refunded_vnd: 0,
+      adjusted_vnd: 0,
       difference_vnd: 0,
       transfers: 0,
       ledger_ok: true,

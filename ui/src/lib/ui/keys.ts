@@ -3,7 +3,12 @@
  *
  * Letters act only here, while the list has focus, and never while a word is being composed.
  */
-export type RowKeys = { retry?: (key: string) => void; copy?: (key: string) => void };
+export type RowKeys = {
+  retry?: (key: string) => void;
+  copy?: (key: string) => void;
+  /** Marks or unmarks the row for an action on many. */
+  mark?: (key: string) => void;
+};
 
 export function listKeys(keys: RowKeys = {}) {
   return (node: HTMLElement): (() => void) => {
@@ -51,6 +56,11 @@ export function listKeys(keys: RowKeys = {}) {
           if (key === undefined || !keys.copy) return;
           keys.copy(key);
           break;
+        case 'x':
+        case 'X':
+          if (key === undefined || !keys.mark) return;
+          keys.mark(key);
+          break;
         default:
           return;
       }
@@ -84,4 +94,23 @@ export function isTyping(target: EventTarget | null): boolean {
     return true;
   }
   return target instanceof HTMLInputElement && !['checkbox', 'radio', 'button'].includes(target.type);
+}
+
+/**
+ * Single letters of a page or an open panel: asleep while something is typed or composed, a dialog is open, or the
+ * focus is outside the page. `keys` names them in lower case.
+ */
+export function pageKeys(keys: () => Record<string, () => void>): () => void {
+  const onKey = (event: KeyboardEvent): void => {
+    if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    if (isTyping(event.target) || document.querySelector('dialog[open]')) return;
+    if (event.target instanceof Element && event.target !== document.body && !event.target.closest('main'))
+      return;
+    const run = keys()[event.key.toLowerCase()];
+    if (!run) return;
+    event.preventDefault();
+    run();
+  };
+  window.addEventListener('keydown', onKey);
+  return () => window.removeEventListener('keydown', onKey);
 }
