@@ -6,8 +6,8 @@
 export type RowKeys = {
   retry?: (key: string) => void;
   copy?: (key: string) => void;
-  /** Marks or unmarks the row for an action on many. */
-  mark?: (key: string) => void;
+  /** Marks the row for an action on many, unmarks it, or (without `on`) the other one of both. */
+  mark?: (key: string, on?: boolean) => void;
 };
 
 export function listKeys(keys: RowKeys = {}) {
@@ -22,6 +22,10 @@ export function listKeys(keys: RowKeys = {}) {
       link?.scrollIntoView({ block: 'nearest' });
     }
 
+    function markBoth(...rows: (HTMLElement | null | undefined)[]): void {
+      for (const row of rows) if (row?.dataset['row'] !== undefined) keys.mark?.(row.dataset['row'], true);
+    }
+
     function onKey(event: KeyboardEvent): void {
       if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target))
         return;
@@ -33,11 +37,13 @@ export function listKeys(keys: RowKeys = {}) {
         case 'ArrowDown':
         case 'j':
         case 'J':
+          if (event.shiftKey) markBoth(row, all[Math.min(all.length - 1, here + 1)]);
           focusRow(all[Math.min(all.length - 1, here + 1)]);
           break;
         case 'ArrowUp':
         case 'k':
         case 'K':
+          if (event.shiftKey) markBoth(row, all[Math.max(0, here - 1)]);
           focusRow(all[Math.max(0, here - 1)]);
           break;
         case 'Home':
