@@ -24,7 +24,6 @@ const code = (n) => `DH${120000 + n}`;
 const SCENES = [
   { name: 'overview', route: '/overview', data: ['full', 'empty', 'broken'] },
   { name: 'overview-order', route: `/overview/${code(461)}`, data: ['full'] },
-  { name: 'overview-unmatched', route: '/overview/unmatched', data: ['full'] },
   { name: 'orders', route: '/orders', data: ['full', 'empty', 'broken'] },
   { name: 'orders-pending', route: `/orders/${code(458)}`, data: ['full'] },
   { name: 'orders-failed', route: `/orders/${code(457)}`, data: ['full'] },
@@ -43,6 +42,87 @@ const SCENES = [
     route: '/failures',
     data: ['full'],
     act: (page) => page.getByTestId('retry-all').click(),
+  },
+  { name: 'unmatched', route: '/unmatched', data: ['full', 'empty'] },
+  { name: 'unmatched-near', route: '/unmatched/39', data: ['full'] },
+  { name: 'unmatched-name', route: '/unmatched/38', data: ['full'] },
+  { name: 'unmatched-none', route: '/unmatched/35', data: ['full'] },
+  {
+    name: 'unmatched-matched',
+    route: '/unmatched/39',
+    data: ['full'],
+    act: (page) => page.getByTestId('take-1').click(),
+  },
+  {
+    name: 'unmatched-credit',
+    route: '/unmatched/38',
+    data: ['full'],
+    act: (page) => page.getByTestId('mode-credit').click(),
+  },
+  {
+    name: 'unmatched-create',
+    route: '/unmatched/38',
+    data: ['full'],
+    act: (page) => page.getByTestId('mode-create_order').click(),
+  },
+  {
+    name: 'unmatched-aside',
+    route: '/unmatched/38',
+    data: ['full'],
+    act: (page) => page.getByTestId('mode-set_aside').click(),
+  },
+  { name: 'unmatched-all', route: '/unmatched?state=all', data: ['full'] },
+  {
+    name: 'order-surplus',
+    route: `/orders/${code(461)}`,
+    data: ['full'],
+    act: (page) => page.getByTestId('money-surplus').click(),
+  },
+  {
+    name: 'order-refund',
+    route: `/orders/${code(460)}`,
+    data: ['full'],
+    act: async (page) => {
+      await page.getByTestId('money-refund').click();
+      await page.getByTestId('refund-part').check();
+      await page.getByTestId('refund-amount').fill('100k');
+    },
+  },
+  {
+    name: 'order-mark',
+    route: `/orders/${code(458)}`,
+    data: ['full'],
+    act: (page) => page.getByTestId('money-mark_paid').click(),
+  },
+  { name: 'wallet', route: '/wallet', data: ['full', 'empty', 'broken'] },
+  { name: 'wallet-balances', route: '/wallet?tab=balances', data: ['full'] },
+  { name: 'wallet-ledger', route: '/wallet?tab=ledger', data: ['full', 'empty', 'broken'] },
+  { name: 'wallet-account', route: '/wallet?tab=ledger&account=wallet%3A0', data: ['full'] },
+  {
+    name: 'wallet-reverse',
+    route: '/wallet?tab=ledger',
+    data: ['full'],
+    act: (page) => page.getByTestId('reverse-411').click(),
+  },
+  { name: 'webhooks', route: '/webhooks', data: ['full', 'empty', 'broken'] },
+  { name: 'webhooks-one', route: '/webhooks/92739', data: ['full'] },
+  {
+    name: 'webhooks-request',
+    route: '/webhooks/92739',
+    data: ['full'],
+    act: (page) => page.getByTestId('tab-request').click(),
+  },
+  { name: 'customers', route: '/customers', data: ['full', 'empty'] },
+  { name: 'customers-one', route: '/customers/0', data: ['full'] },
+  {
+    name: 'customers-adjust',
+    route: '/customers/0',
+    data: ['full'],
+    act: async (page) => {
+      await page.getByTestId('adjust').click();
+      await page.getByTestId('adjust-minus').click();
+      await page.getByTestId('adjust-amount').fill('1,2tr');
+    },
   },
   { name: 'mailbox', route: '/mailbox', data: ['full', 'empty'] },
   { name: 'settings', route: '/settings', data: ['full', 'empty', 'broken'] },

@@ -36,7 +36,8 @@ describe('the two languages', () => {
     const built = new Set(
       [...all.matchAll(/(?:t|tMaybe)\(\s*['`]([a-z_]+)(?:\.\$|')/g)].map((found) => `${found[1]}.`),
     );
-    for (const prefix of ['timeline.', 'notice.', 'check.', 'check_code.', 'error.']) built.add(prefix);
+    for (const prefix of ['timeline.', 'notice.', 'check.', 'check_code.', 'error.', 'evidence.'])
+      built.add(prefix);
     const unused = Object.keys(messages.vi).filter(
       (key) =>
         !all.includes(`'${key}'`) &&

@@ -4,7 +4,18 @@
 import { api } from './api/api';
 import { shellUi } from './shell/ui.svelte';
 
-export const PAGES = ['overview', 'orders', 'queue', 'failures', 'mailbox', 'settings'] as const;
+export const PAGES = [
+  'overview',
+  'orders',
+  'queue',
+  'failures',
+  'unmatched',
+  'wallet',
+  'webhooks',
+  'customers',
+  'mailbox',
+  'settings',
+] as const;
 export type PageName = (typeof PAGES)[number];
 
 export type Route = { page: PageName; detail: string | null; filters: Record<string, string> };

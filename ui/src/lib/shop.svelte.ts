@@ -31,6 +31,12 @@ export class ShopView {
     return this.notices.filter((notice) => notice.state === 'new').length;
   }
 
+  /** Transfers that wait for a person. */
+  get unmatched(): number {
+    const found = this.overview.data?.attention.find((item) => item.kind === 'unmatched');
+    return found?.kind === 'unmatched' ? found.count : 0;
+  }
+
   refreshNotices(): Promise<void> {
     return this.#notices.refresh();
   }

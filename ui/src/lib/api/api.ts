@@ -45,7 +45,7 @@ const at = (rest: string): string => `/admin/api/${rest}`;
 const enc = encodeURIComponent;
 
 export const get = <R>(rest: string): Promise<R> => request<R>('GET', at(rest));
-const post = <R>(rest: string, body: unknown = {}): Promise<R> => request<R>('POST', at(rest), body);
+export const post = <R>(rest: string, body: unknown = {}): Promise<R> => request<R>('POST', at(rest), body);
 const put = <R>(rest: string, body: unknown): Promise<R> => request<R>('PUT', at(rest), body);
 const del = <R>(rest: string): Promise<R> => request<R>('DELETE', at(rest));
 

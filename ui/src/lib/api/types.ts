@@ -5,6 +5,7 @@
  * the UI uses, and says "some JSON" where the document says "an object". Money is whole đồng (`*_vnd`), times are
  * RFC 3339 UTC strings (`*_at`).
  */
+import type * as coming from './coming';
 import type { components } from './generated';
 
 type Schemas = components['schemas'];
@@ -44,7 +45,7 @@ export type CustomerName = Schemas['CustomerName'];
 export type OrderItem = Schemas['OrderItem'];
 export type Payment = Schemas['Payment'];
 export type MailRow = Schemas['MailRow'];
-export type TransferRow = Schemas['TransferRow'];
+export type TransferRow = coming.TransferRow;
 export type ErrorText = Schemas['ErrorText'];
 export type Progress = Schemas['Progress'];
 export type TaskDetail = Schemas['TaskDetail'];
@@ -73,3 +74,16 @@ export type Event = Schemas['Event'];
 export type Problem = Schemas['Problem'];
 export type OrderRow = Schemas['OrderRow'];
 export type TaskRow = Schemas['TaskRow'];
+
+// Money, the inbox and reconciliation.
+export type LedgerRow = Schemas['LedgerRow'];
+export type Evidence = coming.Evidence;
+export type Suggestion = coming.Suggestion;
+export type TransferDetail = coming.TransferDetail;
+export type Wallet = Schemas['WalletSummary'];
+export type CustomerDetail = Schemas['CustomerDetail'];
+export type WebhookRow = coming.WebhookRow;
+export type WebhookDetail = coming.WebhookDetail;
+export type WebhookSummary = coming.WebhookSummary;
+export type Reconcile = coming.Reconcile;
+export type ReconcileRun = coming.ReconcileRun;

@@ -73,6 +73,12 @@ export function dateTimeExact(iso: string | null | undefined): string {
   return p ? `${p.day}/${p.month}/${p.year} ${p.hour}:${p.minute}:${p.second}` : '—';
 }
 
+/** `2026-11-22T07:34:12+07:00`: for files, sortable and without doubt about the zone. */
+export function isoLocal(iso: string): string {
+  const p = parts(iso);
+  return p ? `${p.year}-${p.month}-${p.day}T${p.hour}:${p.minute}:${p.second}+07:00` : iso;
+}
+
 /** `07:34:12`. */
 export function clock(iso: string | null | undefined): string {
   const p = iso ? parts(iso) : undefined;

@@ -4,6 +4,9 @@ import { language } from './index.svelte';
 
 export const say = {
   money: (vnd: number): string => format.money(language.locale, vnd),
+  /** Without its sign, where the words say which way. */
+  moneyOf: (vnd: number): string => format.money(language.locale, Math.abs(vnd)),
+  countOf: (n: number): string => format.count(language.locale, Math.abs(n)),
   count: (n: number): string => format.count(language.locale, n),
   bytes: (n: number): string => format.bytes(language.locale, n),
   duration: (seconds: number): string => format.duration(language.locale, seconds),

@@ -21,11 +21,15 @@ const MARKS: Record<string, Mark> = {
   late: 'flag',
   paid_twice: 'flag',
   wallet_paid: 'good',
+  refunded: 'flag',
   access_revoked: 'flag',
+  match_undone: 'flag',
+  reversed: 'flag',
   note: 'note',
 };
 
-export type TimelineWords = { mark: Mark; title: string; text: string; code?: string };
+/** `sepayId` leads to what SePay sent. */
+export type TimelineWords = { mark: Mark; title: string; text: string; code?: string; sepayId?: string };
 
 export function timelineWords(row: TimelineRow): TimelineWords {
   const { data } = row;
@@ -61,6 +65,7 @@ export function timelineWords(row: TimelineRow): TimelineWords {
   switch (row.kind) {
     case 'transfer':
       result.text = [vnd('amount_vnd'), text('gateway'), text('reference')].filter(Boolean).join(' · ');
+      if (words.id !== '') result.sepayId = words.id;
       break;
     case 'matched':
     case 'booked':
@@ -79,18 +84,14 @@ export function timelineWords(row: TimelineRow): TimelineWords {
     case 'retried':
       if (words.step === '') result.title = t('timeline.retried_plain');
       break;
-    case 'cancelled':
-    case 'marked_paid':
-    case 'refunded':
-    case 'reversed':
-      result.text = text('reason');
-      break;
     case 'surplus_moved':
       result.text = [tMaybe('timeline', `to_${text('to')}`), text('reason')].filter(Boolean).join(' · ');
       break;
     case 'note':
       result.text = text('text');
       break;
+    default:
+      result.text = text('reason');
   }
   return result;
 }

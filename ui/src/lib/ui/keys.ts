@@ -3,7 +3,12 @@
  *
  * Letters act only here, while the list has focus, and never while a word is being composed.
  */
-export type RowKeys = { retry?: (key: string) => void; copy?: (key: string) => void };
+export type RowKeys = {
+  retry?: (key: string) => void;
+  copy?: (key: string) => void;
+  /** Marks the row for an action on many, unmarks it, or (without `on`) the other one of both. */
+  mark?: (key: string, on?: boolean) => void;
+};
 
 export function listKeys(keys: RowKeys = {}) {
   return (node: HTMLElement): (() => void) => {
@@ -17,6 +22,10 @@ export function listKeys(keys: RowKeys = {}) {
       link?.scrollIntoView({ block: 'nearest' });
     }
 
+    function markBoth(...rows: (HTMLElement | null | undefined)[]): void {
+      for (const row of rows) if (row?.dataset['row'] !== undefined) keys.mark?.(row.dataset['row'], true);
+    }
+
     function onKey(event: KeyboardEvent): void {
       if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target))
         return;
@@ -28,11 +37,13 @@ export function listKeys(keys: RowKeys = {}) {
         case 'ArrowDown':
         case 'j':
         case 'J':
+          if (event.shiftKey) markBoth(row, all[Math.min(all.length - 1, here + 1)]);
           focusRow(all[Math.min(all.length - 1, here + 1)]);
           break;
         case 'ArrowUp':
         case 'k':
         case 'K':
+          if (event.shiftKey) markBoth(row, all[Math.max(0, here - 1)]);
           focusRow(all[Math.max(0, here - 1)]);
           break;
         case 'Home':
@@ -50,6 +61,11 @@ export function listKeys(keys: RowKeys = {}) {
         case 'C':
           if (key === undefined || !keys.copy) return;
           keys.copy(key);
+          break;
+        case 'x':
+        case 'X':
+          if (key === undefined || !keys.mark) return;
+          keys.mark(key);
           break;
         default:
           return;
@@ -84,4 +100,23 @@ export function isTyping(target: EventTarget | null): boolean {
     return true;
   }
   return target instanceof HTMLInputElement && !['checkbox', 'radio', 'button'].includes(target.type);
+}
+
+/**
+ * Single letters of a page or an open panel: asleep while something is typed or composed, a dialog is open, or the
+ * focus is outside the page. `keys` names them in lower case.
+ */
+export function pageKeys(keys: () => Record<string, () => void>): () => void {
+  const onKey = (event: KeyboardEvent): void => {
+    if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    if (isTyping(event.target) || document.querySelector('dialog[open]')) return;
+    if (event.target instanceof Element && event.target !== document.body && !event.target.closest('main'))
+      return;
+    const run = keys()[event.key.toLowerCase()];
+    if (!run) return;
+    event.preventDefault();
+    run();
+  };
+  window.addEventListener('keydown', onKey);
+  return () => window.removeEventListener('keydown', onKey);
 }

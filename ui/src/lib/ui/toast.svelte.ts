@@ -2,9 +2,13 @@
 import { asProblem } from '../api/problem';
 import { errorWords } from '../errors/words.svelte';
 
-export type Toast = { id: number; tone: 'ok' | 'problem'; title: string; text: string };
+/** `until` is when the offer ends, in ms. */
+export type Undo = { until: number; run: () => Promise<unknown> };
+export type Toast = { id: number; tone: 'ok' | 'problem'; title: string; text: string; undo?: Undo };
 
 const SHOWN_MS = { ok: 5000, problem: 12000 };
+/** How long "undo" stays in the corner; the same undo stays in the record itself. */
+export const UNDO_MS = 10_000;
 
 class Toasts {
   shown = $state<Toast[]>([]);
@@ -12,6 +16,23 @@ class Toasts {
 
   ok(title: string, text = ''): void {
     this.#show('ok', title, text);
+  }
+
+  /** Reports something that can be taken back for [`UNDO_MS`]. */
+  undo(title: string, text: string, run: () => Promise<unknown>): void {
+    this.#show('ok', title, text, { until: Date.now() + UNDO_MS, run });
+  }
+
+  /** Takes back the newest that can be. */
+  async undoLast(): Promise<boolean> {
+    const found = this.shown.findLast((toast) => toast.undo);
+    if (found) await this.takeBack(found);
+    return found !== undefined;
+  }
+
+  async takeBack(toast: Toast): Promise<void> {
+    this.close(toast.id);
+    await toast.undo?.run();
   }
 
   /** Any thrown value, in the catalogue's words. */
@@ -24,12 +45,12 @@ class Toasts {
     this.shown = this.shown.filter((toast) => toast.id !== id);
   }
 
-  #show(tone: Toast['tone'], title: string, text: string): void {
+  #show(tone: Toast['tone'], title: string, text: string, undo?: Undo): void {
     this.#last += 1;
     const id = this.#last;
     // Three at most: an older report gives way.
-    this.shown = [...this.shown.slice(-2), { id, tone, title, text }];
-    setTimeout(() => this.close(id), SHOWN_MS[tone]);
+    this.shown = [...this.shown.slice(-2), { id, tone, title, text, ...(undo ? { undo } : {}) }];
+    setTimeout(() => this.close(id), undo ? UNDO_MS : SHOWN_MS[tone]);
   }
 }
 

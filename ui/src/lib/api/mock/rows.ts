@@ -216,44 +216,6 @@ export function mockFailures(variant: string): T.Failures {
   };
 }
 
-export function mockTransfers(state: string | null): T.TransferRow[] {
-  const all: T.TransferRow[] = [
-    {
-      id: 3,
-      sepay_id: 92_703,
-      direction: 'in',
-      amount_vnd: 499_000,
-      gateway: 'MBBank',
-      account: '0900000699',
-      content: 'DH12O455 cam on shop',
-      reference: 'FT26326104499',
-      state: 'unmatched',
-      reason: 'no_code',
-      level: null,
-      order: null,
-      received_at: minutesAgo(44),
-      booked_at: minutesAgo(44),
-    },
-    {
-      id: 2,
-      sepay_id: 92_702,
-      direction: 'in',
-      amount_vnd: 509_000,
-      gateway: 'MBBank',
-      account: '0900000699',
-      content: 'DH120461',
-      reference: 'FT26326104471',
-      state: 'order',
-      reason: null,
-      level: 'exact',
-      order: code(461),
-      received_at: minutesAgo(3),
-      booked_at: minutesAgo(3),
-    },
-  ];
-  return state ? all.filter((row) => row.state === state) : all;
-}
-
 export function mockNotices(): T.Notice[] {
   return [
     {
@@ -315,7 +277,7 @@ export function mockMailbox(): T.MailboxMessage[] {
 }
 
 /** A grid of squares in the shape of a QR code; it cannot be scanned. */
-function fakeQr(): string {
+export function fakeQr(): string {
   const cells: string[] = [];
   for (let y = 0; y < 25; y++)
     for (let x = 0; x < 25; x++) if ((x * 7 + y * 13 + x * y) % 3 === 0) cells.push(`M${x} ${y}h1v1h-1z`);
@@ -422,17 +384,17 @@ export function detailOf(order: T.OrderRow): T.OrderDetail {
             },
           ]
         : [],
-    held_vnd: order.paid_vnd,
-    surplus_vnd: 0,
-    refunded_vnd: 0,
-    actions:
-      order.stage === 'failed'
-        ? ['retry', 'cancel']
-        : order.stage === 'completed'
-          ? ['redeliver', 'copy_link']
-          : order.stage === 'pending'
-            ? ['cancel']
-            : [],
+    actions: [
+      ...(order.stage === 'failed' ? ['retry', 'cancel'] : []),
+      ...(order.stage === 'completed' ? ['redeliver', 'copy_link'] : []),
+      ...(order.stage === 'pending' ? ['mark_paid', 'pay_from_wallet', 'cancel'] : []),
+      ...(order.stage === 'expired' ? ['mark_paid'] : []),
+      ...(order.flags.includes('overpaid') ? ['surplus'] : []),
+      ...(paid && order.stage !== 'refunded' ? ['refund'] : []),
+    ],
+    held_vnd: order.stage === 'refunded' ? 0 : order.paid_vnd,
+    surplus_vnd: order.flags.includes('overpaid') ? order.paid_vnd - order.total_vnd : 0,
+    refunded_vnd: order.stage === 'refunded' ? order.paid_vnd : 0,
   };
 }
 

@@ -11,22 +11,13 @@ import {
   mockNotices,
   mockOrders,
   mockTasks,
-  mockTransfers,
   taskDetail,
 } from './rows';
+import { MoneyBook } from './money';
+import { MockProblem } from './problem';
 import { mockOverview, mockQueue, mockSettings, mockChecklist } from './views';
 
 export type Variant = 'full' | 'empty' | 'broken';
-
-export class MockProblem extends Error {
-  constructor(
-    readonly status: number,
-    readonly code: string,
-    detail = '',
-  ) {
-    super(detail);
-  }
-}
 
 export function problemBody(error: unknown): Answer {
   const known = error instanceof MockProblem ? error : new MockProblem(500, 'internal', String(error));
@@ -47,6 +38,7 @@ export class Shop {
   settings: T.Settings;
   notices: T.Notice[];
   queue: T.Queue;
+  book: MoneyBook;
   #seq = 0;
   #send: ((event: T.Event) => void) | undefined;
 
@@ -61,6 +53,7 @@ export class Shop {
     this.settings = mockSettings(variant);
     this.notices = full ? mockNotices() : [];
     this.queue = mockQueue(variant, this.tasks);
+    this.book = new MoneyBook(variant, () => this.orders);
   }
 
   answer(method: string, path: string, body: unknown): unknown {
@@ -100,6 +93,8 @@ export class Shop {
   }
 
   #get(first: string, second: string, filters: URLSearchParams): unknown {
+    const money = this.book.get(first, second, filters);
+    if (money !== undefined) return Array.isArray(money) ? page(money, filters) : money;
     switch (first) {
       case 'overview':
         return mockOverview(this);
@@ -111,8 +106,6 @@ export class Shop {
         return this.queue;
       case 'failures':
         return this.failures;
-      case 'transfers':
-        return page(this.variant === 'empty' ? [] : mockTransfers(filters.get('state')), filters);
       case 'courses':
         return { rows: this.variant === 'empty' ? [] : mockCourses(), next: null };
       case 'settings':
@@ -136,8 +129,16 @@ export class Shop {
     if (first === 'orders') {
       const order = this.#row(second);
       if (third === 'cancel') order.stage = 'cancelled';
+      if (third === 'refund') order.stage = 'refunded';
+      if (third === 'mark-paid' || third === 'pay-from-wallet') order.stage = 'processing';
+      if (third === 'surplus') Object.assign(order, { paid_vnd: order.total_vnd, flags: [] });
       this.#tell(['orders', `order:${second}`]);
       return this.#order(second);
+    }
+    const money = this.book.post(first, second, third, (body ?? {}) as Record<string, unknown>);
+    if (money !== undefined) {
+      this.#tell(['money', 'orders', 'customers', 'webhooks']);
+      return money;
     }
     if (first === 'simulate-transfer') return this.#pay((body as T.SimulateTransfer).order ?? '');
     if (first === 'tasks') return this.#task(Number(second));

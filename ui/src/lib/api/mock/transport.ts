@@ -1,5 +1,6 @@
 /** A core made of sample data, for screenshots, component tests and `npm run dev` with `?mock`. */
-import { MockProblem, problemBody, Shop, type Variant } from './shop';
+import { MockProblem } from './problem';
+import { problemBody, Shop, type Variant } from './shop';
 import type { Answer, Transport } from '../transport';
 
 /** `data`: `full`, `empty`, `broken`, or `locked` (asks for a token first). */

@@ -48,9 +48,9 @@ export function mockOverview(shop: Shop): T.Overview {
     ),
     money: {
       in_vnd: empty ? 0 : 18_463_000,
-      orders_vnd: empty ? 0 : 16_467_000,
+      orders_vnd: empty ? 0 : 13_829_000,
       wallets_vnd: empty ? 0 : 1_497_000,
-      unmatched_vnd: empty ? 0 : 499_000,
+      unmatched_vnd: empty ? 0 : 3_137_000,
       set_aside_vnd: 0,
       refunded_vnd: 0,
       adjusted_vnd: 0,
@@ -62,7 +62,12 @@ export function mockOverview(shop: Shop): T.Overview {
       ? []
       : [
           ...shop.failures.groups.map((group): T.Attention => ({ kind: 'failures', group })),
-          { kind: 'unmatched', count: 1, amount_vnd: 499_000, oldest_at: minutesAgo(44) },
+          {
+            kind: 'unmatched',
+            count: shop.book.unmatched().length,
+            amount_vnd: shop.book.unmatched().reduce((sum, row) => sum + row.amount_vnd, 0),
+            oldest_at: minutesAgo(4000),
+          },
           ...(broken
             ? ([
                 { kind: 'wrong_amount', count: 3 },
@@ -139,8 +144,11 @@ export function mockChecklist(variant: Variant): T.Checklist {
   });
   const rows =
     variant === 'empty'
-      ? ['bank', 'sepay_key', 'webhook', 'sepay_api', 'mail', 'secrets', 'course', 'notifications'].map((id) =>
-          row(id, id === 'secrets' ? 'pass' : id === 'notifications' ? 'warn' : 'fail', { checked_at: null }),
+      ? ['bank', 'sepay_key', 'webhook', 'sepay_api', 'mail', 'secrets', 'course', 'notifications'].map(
+          (id) =>
+            row(id, id === 'secrets' ? 'pass' : id === 'notifications' ? 'warn' : 'fail', {
+              checked_at: null,
+            }),
         )
       : [
           row('bank', 'pass', { detail: 'MBBank 0900000699' }),
