@@ -81,7 +81,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Runs one test: `bank`, `sepay_key`, `webhook`, `mail`, `secrets`, `course` or `notifications`. */
+        /** Runs one test: `bank`, `sepay_key`, `webhook`, `sepay_api`, `mail`, `secrets`, `course` or `notifications`. */
         post: operations["run_check"];
         delete?: never;
         options?: never;
@@ -620,6 +620,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/api/reconcile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How reconciliation stands, its last runs, and SePay's accounts. */
+        get: operations["reconcile"];
+        put?: never;
+        /** Reconciles now and answers the run: finished, or still `running` after 25 s, when it goes on by itself. */
+        post: operations["reconcile_now"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/api/reload": {
         parameters: {
             query?: never;
@@ -645,7 +663,7 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Sets a secret. SePay's keys keep the value before good for 24 hours. */
+        /** Sets a secret. SePay's keys and those of webhooks keep the value before good for 24 hours. */
         put: operations["set_secret"];
         post?: never;
         /** Removes a secret; it is void at once. */
@@ -700,6 +718,75 @@ export interface paths {
         put?: never;
         /** Pays an order, or sends any transfer. Demo only. */
         post: operations["simulate_transfer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/storefront/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every endpoint, by name; one page. */
+        get: operations["endpoints"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/storefront/webhooks/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Adds an endpoint, or changes it and takes it into use again. */
+        put: operations["save_endpoint"];
+        post?: never;
+        /** Tells an endpoint nothing more. */
+        delete: operations["remove_endpoint"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/storefront/webhooks/{name}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What an endpoint was told, newest first. */
+        get: operations["endpoint_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/storefront/webhooks/{name}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Queues a `webhook.test`. */
+        post: operations["test_endpoint"];
         delete?: never;
         options?: never;
         head?: never;
@@ -808,6 +895,108 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/api/transfers/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One transfer with what it may have been meant for. */
+        get: operations["transfer"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/transfers/{id}/create-order": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes an order and books an unmatched transfer on it. */
+        post: operations["create_order"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/transfers/{id}/credit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Puts an unmatched transfer into a customer's wallet. */
+        post: operations["credit_transfer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/transfers/{id}/match": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Books an unmatched transfer on an order. A delivery that follows begins after `orders.manual_match_hold_s`. */
+        post: operations["match_transfer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/transfers/{id}/set-aside": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sets an unmatched transfer aside. */
+        post: operations["set_aside"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/transfers/{id}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes back what was done with a transfer by hand: its money is unmatched again. */
+        post: operations["undo"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/api/wallet": {
         parameters: {
             query?: never;
@@ -819,6 +1008,74 @@ export interface paths {
         get: operations["wallet"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What SePay reported, newest first. */
+        get: operations["webhooks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/webhooks/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The state of the webhook door. */
+        get: operations["summary"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/webhooks/{sepay_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was sent, word for word, and what was answered. */
+        get: operations["webhook"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/webhooks/{sepay_id}/reprocess": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Decides an unmatched transaction anew against the orders, customers and accounts there are now. */
+        post: operations["reprocess"];
         delete?: never;
         options?: never;
         head?: never;
@@ -924,7 +1181,10 @@ export interface components {
              */
             reason?: string;
         };
-        /** @description One row of the checklist. `id`: `bank`, `sepay_key`, `webhook`, `mail`, `secrets`, `course`, `notifications`. */
+        /**
+         * @description One row of the checklist. `id`: `bank`, `sepay_key`, `webhook`, `sepay_api`, `mail`, `secrets`, `course`,
+         *     `notifications`.
+         */
         CheckRow: {
             id: string;
             /** @description `pass`, `warn`, `fail`. */
@@ -985,6 +1245,18 @@ export interface components {
             files?: number | null;
             /** Format: int64 */
             sold: number;
+        };
+        /** @description `POST /admin/api/transfers/{id}/credit`: a customer by id, or by e-mail, who may be new. */
+        CreditTransfer: {
+            /**
+             * Format: int64
+             * @description An existing customer.
+             */
+            customer_id?: number | null;
+            /** @description E-mail address, in place of the id. */
+            email?: string | null;
+            /** @description Name of a new customer. */
+            name?: string | null;
         };
         /** @description `GET /admin/api/customers/{id}`: everything about one customer. */
         CustomerDetail: {
@@ -1053,7 +1325,8 @@ export interface components {
          *
          *     Events only say what changed; the UI asks again for what it shows. `seq` grows by one; a gap means
          *     refetch everything. `topics`: `orders`, `order:CODE`, `queue`, `task:ID`, `failures`, `money`,
-         *     `customers`, `customer:ID`, `notices`, `settings`, `courses`. Progress rides along so that bars move without a question.
+         *     `customers`, `customer:ID`, `notices`, `settings`, `courses`, `reconcile`. Progress rides along so that bars move
+         *     without a question.
          */
         Event: {
             /**
@@ -1068,6 +1341,30 @@ export interface components {
                 [key: string]: components["schemas"]["Progress"];
             };
         };
+        /** @description One reason for or against a suggestion. */
+        Evidence: {
+            /** @description Which reason. */
+            kind: components["schemas"]["EvidenceKind"];
+            /** @description The words of the transfer it rests on, as they stand there, for highlighting. */
+            found?: string | null;
+            /** @description What they were taken for: a code, a name. */
+            meant?: string | null;
+            /**
+             * Format: int64
+             * @description The amount that agrees, whole đồng.
+             */
+            amount_vnd?: number | null;
+            /**
+             * Format: int64
+             * @description Seconds between the order and the transfer.
+             */
+            seconds?: number | null;
+        };
+        /**
+         * @description The reasons there are.
+         * @enum {string}
+         */
+        EvidenceKind: "code" | "near_code" | "amount" | "payer_name" | "time" | "same_customer" | "late" | "already_paid";
         /** @description Which failed tasks a bulk action means. All given conditions must hold; none given means every failed task. */
         FailureFilter: {
             /**
@@ -1259,6 +1556,11 @@ export interface components {
             /** @description HTML body; only when one message is read. Shown in a sandboxed frame without scripts. */
             html?: string | null;
         };
+        /** @description `POST /admin/api/transfers/{id}/match`. */
+        MatchTransfer: {
+            /** @description Code of the order. */
+            order: string;
+        };
         /** @description The sum the owner can trust: `in + adjusted = orders + wallets + unmatched + set aside`, to the đồng. */
         Money: {
             /**
@@ -1289,7 +1591,8 @@ export interface components {
             adjusted_vnd: number;
             /**
              * Format: int64
-             * @description `in + adjusted − (orders + wallets + unmatched + set aside)`; 0 unless something is broken.
+             * @description `in + adjusted − (orders + wallets + unmatched + set aside)`, and what SePay lists less what came in, over what
+             *     was reconciled; 0 unless something is broken.
              */
             difference_vnd: number;
             /** Format: int64 */
@@ -1327,7 +1630,8 @@ export interface components {
         };
         /**
          * @description A note in the in-app inbox. `kind`: `task_failed`, `worker_crashed`, `worker_hung`, `mail_stopped`,
-         *     `different_body`, `ledger_stopped`; `data` holds its words (`code`, `task_kind`, `order`, `course`, `stage`, `amount_vnd`).
+         *     `different_body`, `ledger_stopped`, `caught_up`, `reconcile_failed`, `sepay_difference`, `sepay_balance_gap`,
+         *     `soft_duplicate`, `sepay_row_unreadable`; `data` holds its words (`code`, `task_kind`, `order`, `course`, `stage`, `amount_vnd`).
          */
         Notice: {
             /** Format: int64 */
@@ -1388,6 +1692,13 @@ export interface components {
              */
             actions: string[];
         };
+        /** @description `POST /admin/api/transfers/{id}/create-order`. */
+        OrderFromTransfer: {
+            /** @description The buyer; an existing one is found by e-mail. */
+            customer: components["schemas"]["NewCustomer"];
+            /** @description At least one course, each once. */
+            items: components["schemas"]["NewItem"][];
+        };
         /** @description One course of an order. */
         OrderItem: {
             course: string;
@@ -1426,6 +1737,25 @@ export interface components {
             link_days: number;
             /** Format: int64 */
             link_max_downloads: number;
+        };
+        /** @description An event that was or is to be told. */
+        OutgoingRow: {
+            /** Format: int64 */
+            id: number;
+            /** @description The same over all attempts. */
+            webhook_id: string;
+            event: string;
+            at: string;
+            /** @description The order, when it is about one. */
+            order?: string | null;
+            /** Format: int64 */
+            attempts: number;
+            /**
+             * Format: int64
+             * @description HTTP status of the last attempt.
+             */
+            status?: number | null;
+            delivered_at?: string | null;
         };
         /** @description `GET /admin/api/overview`. */
         Overview: {
@@ -1641,6 +1971,30 @@ export interface components {
             next?: string | null;
         };
         /** @description A page of a keyset-paged list. `next` is the cursor to pass as `?after=`; `null` on the last page. */
+        Page_OutgoingRow: {
+            /** @description The rows, in the list's order. */
+            rows: {
+                /** Format: int64 */
+                id: number;
+                /** @description The same over all attempts. */
+                webhook_id: string;
+                event: string;
+                at: string;
+                /** @description The order, when it is about one. */
+                order?: string | null;
+                /** Format: int64 */
+                attempts: number;
+                /**
+                 * Format: int64
+                 * @description HTTP status of the last attempt.
+                 */
+                status?: number | null;
+                delivered_at?: string | null;
+            }[];
+            /** @description Cursor of the following page. */
+            next?: string | null;
+        };
+        /** @description A page of a keyset-paged list. `next` is the cursor to pass as `?after=`; `null` on the last page. */
         Page_TaskRow: {
             /** @description The rows, in the list's order. */
             rows: {
@@ -1689,12 +2043,84 @@ export interface components {
                 reference: string;
                 /** @description `order`, `wallet`, `unmatched`, `set_aside`, `ignored`. */
                 state: string;
-                /** @description Why it is unmatched or ignored. */
+                /**
+                 * @description Why it did not settle anything by itself: `no_code`, `unknown_code`, `ambiguous`, `weak_evidence`,
+                 *     `unknown_account`, `zero_amount`, `money_out`. Stays when the owner has placed it.
+                 */
                 reason?: string | null;
+                /** @description The evidence it was placed by: `exact`, `spaced`, `embedded`, `code_field`, or `manual` = by the owner. */
                 level?: string | null;
+                /** @description Code of the order that has the money. */
                 order?: string | null;
+                customer?: components["schemas"]["TransferCustomer"] | null;
+                /** @description The owner's words when it was set aside. */
+                note?: string | null;
                 received_at: string;
                 booked_at?: string | null;
+                /**
+                 * Format: int64
+                 * @description Whole seconds since it came in, as of the answer; `null` within an order.
+                 */
+                age_s?: number | null;
+            }[];
+            /** @description Cursor of the following page. */
+            next?: string | null;
+        };
+        /** @description A page of a keyset-paged list. `next` is the cursor to pass as `?after=`; `null` on the last page. */
+        Page_WebhookEndpoint: {
+            /** @description The rows, in the list's order. */
+            rows: {
+                name: string;
+                url: string;
+                /** @description Empty means every event. */
+                events: string[];
+                /** @description `on`, `gone` (it answered 410) or `no_secret` (`webhook.NAME` is not set). */
+                state: string;
+                created_at: string;
+                last_ok_at?: string | null;
+                /**
+                 * Format: int64
+                 * @description Events that are still tried.
+                 */
+                waiting: number;
+                /**
+                 * Format: int64
+                 * @description Events that were given up.
+                 */
+                failed: number;
+            }[];
+            /** @description Cursor of the following page. */
+            next?: string | null;
+        };
+        /** @description A page of a keyset-paged list. `next` is the cursor to pass as `?after=`; `null` on the last page. */
+        Page_WebhookRow: {
+            /** @description The rows, in the list's order. */
+            rows: {
+                /** Format: int64 */
+                sepay_id: number;
+                received_at: string;
+                /** @description `webhook`, `reconcile`, `manual`. */
+                source: string;
+                /** @description What SePay was answered: `paid`, `credited`, `partial`, `overpaid`, `late`, `unmatched`, `ignored`. */
+                outcome: string;
+                /** @description `in` or `out`. */
+                direction: string;
+                /** Format: int64 */
+                amount_vnd: number;
+                gateway: string;
+                content: string;
+                reference: string;
+                /** Format: int64 */
+                transfer_id: number;
+                /** @description The order that has the money now. */
+                order?: string | null;
+                /**
+                 * Format: int64
+                 * @description How often the same id came again.
+                 */
+                repeats: number;
+                /** @description True when it came again with another body. */
+                different_body: boolean;
             }[];
             /** @description Cursor of the following page. */
             next?: string | null;
@@ -1809,6 +2235,11 @@ export interface components {
             busy: number;
             paused: boolean;
         };
+        /** @description The id of a test that was queued. */
+        QueuedWebhook: {
+            /** @description As the endpoint gets it. */
+            webhook_id: string;
+        };
         /** @description `POST /admin/api/orders/{code}/mark-paid` and `POST /admin/api/ledger/{id}/reverse`. */
         ReasonRequest: {
             /**
@@ -1827,6 +2258,90 @@ export interface components {
             /** Format: int64 */
             rejected_24h: number;
         };
+        /** @description `GET /admin/api/reconcile`. */
+        Reconcile: {
+            /** @description `off` (no API token), `idle`, `running`, `failed`. */
+            state: string;
+            /** @description Whether there is an API token. */
+            configured: boolean;
+            /** @description Why it is off or failed, for the UI's catalogue. */
+            code?: string | null;
+            last_run?: components["schemas"]["ReconcileRun"] | null;
+            /** @description The last runs, newest first, at most 20. */
+            runs: components["schemas"]["ReconcileRun"][];
+            accounts: components["schemas"]["ReconcileAccount"][];
+            /**
+             * Format: int64
+             * @description SePay's listed money in less ours; 0 unless something is missing on one side.
+             */
+            difference_vnd: number;
+            /** @description When the next run is due; `null` = only at start, on wake and on demand. */
+            next_at?: string | null;
+        };
+        /** @description SePay's view of one account. */
+        ReconcileAccount: {
+            account: string;
+            bank: string;
+            /**
+             * Format: int64
+             * @description `null` when the bank gives none.
+             */
+            sepay_balance_vnd?: number | null;
+            /**
+             * Format: int64
+             * @description How much of the balance's change of the last seven days the listed rows do not explain; positive: money came
+             *     in that SePay does not list; negative: money went out, which many banks do not report.
+             */
+            gap_vnd?: number | null;
+            at: string;
+        };
+        /** @description One run. */
+        ReconcileRun: {
+            /** Format: int64 */
+            id: number;
+            /** @description `start`, `wake`, `timer`, `demand`, `tunnel`. */
+            cause: string;
+            /** @description `running`, `done`, `failed`; `stopped` when the app ended under it. */
+            state: string;
+            started_at: string;
+            ended_at?: string | null;
+            /**
+             * Format: int64
+             * @description Rows that SePay listed.
+             */
+            listed: number;
+            /**
+             * Format: int64
+             * @description Transfers that no webhook had reported.
+             */
+            added: number;
+            /**
+             * Format: int64
+             * @description Of those, money in.
+             */
+            added_vnd: number;
+            /**
+             * Format: int64
+             * @description Rows that could not be read.
+             */
+            unreadable: number;
+            /**
+             * Format: int64
+             * @description How long the machine slept before it, seconds.
+             */
+            slept_s: number;
+            /** @description Why it failed, for the UI's catalogue. */
+            code?: string | null;
+            detail?: string | null;
+        };
+        /** @description `POST /admin/api/reconcile`. */
+        ReconcileWish: {
+            /**
+             * @description Reads by date from then on as well: a day in Vietnam (`2026-11-20`) or an RFC 3339 time.
+             * @default null
+             */
+            from?: string | null;
+        };
         /** @description `POST /admin/api/orders/{code}/refund`. */
         RefundRequest: {
             /**
@@ -1840,6 +2355,25 @@ export interface components {
              * @default null
              */
             amount_vnd?: number | null;
+        };
+        /** @description Requests refused for one reason. */
+        RejectedRow: {
+            /** @description `unauthorized`, `stale`, `malformed`, `too_large`, `wrong_product`. */
+            reason: string;
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            count: number;
+            /** @description When the last one came. */
+            last_at: string;
+        };
+        /** @description What deciding a webhook anew came to. */
+        Reprocessed: {
+            /** @description `unmatched` when nothing changed, else as in [`WebhookRow::outcome`]. */
+            outcome: string;
+            /** @description The order that has the money now. */
+            order?: string | null;
         };
         /** @description Answer to a bulk retry. */
         RetryReport: {
@@ -1908,6 +2442,11 @@ export interface components {
              */
             timestamp_tolerance_s: number;
         };
+        /** @description `POST /admin/api/transfers/{id}/set-aside`. */
+        SetAsideTransfer: {
+            /** @description Why, 1 to 500 characters. */
+            reason: string;
+        };
         /** @description `GET /admin/api/settings`. Secrets appear only as [`SecretRow`]s. */
         Settings: {
             shop: components["schemas"]["ShopSettings"];
@@ -1971,6 +2510,36 @@ export interface components {
             /** @description `done`, `current`, `next`. */
             state: string;
             ended_at?: string | null;
+        };
+        /** @description An order that a transfer may have been meant for. */
+        SuggestedOrder: {
+            code: string;
+            stage: components["schemas"]["Stage"];
+            /** Format: int64 */
+            total_vnd: number;
+            /** Format: int64 */
+            paid_vnd: number;
+            /**
+             * Format: int64
+             * @description What a match would leave: above 0 too much, below 0 still missing.
+             */
+            difference_vnd: number;
+            /** @description Course titles. */
+            summary: string;
+            customer: components["schemas"]["TransferCustomer"];
+            created_at: string;
+        };
+        /** @description Something a transfer may have been meant for: an order, or a customer's wallet. Exactly one of both is there. */
+        Suggestion: {
+            order?: components["schemas"]["SuggestedOrder"] | null;
+            customer?: components["schemas"]["TransferCustomer"] | null;
+            /**
+             * Format: int64
+             * @description How likely, 0 to 100; only for ranking.
+             */
+            score: number;
+            /** @description Why, strongest first. */
+            evidence: components["schemas"]["Evidence"][];
         };
         /** @description `POST /admin/api/orders/{code}/surplus`. */
         SurplusRequest: {
@@ -2081,6 +2650,30 @@ export interface components {
             /** @description Money in per hour of today, 24 numbers. */
             hours_vnd: number[];
         };
+        /**
+         * @description Something that can be done with a transfer.
+         * @enum {string}
+         */
+        TransferAction: "match" | "credit" | "create_order" | "set_aside" | "undo";
+        /** @description A customer, in a list of transfers. */
+        TransferCustomer: {
+            /** Format: int64 */
+            id: number;
+            name: string;
+            email: string;
+            deposit_code: string;
+        };
+        /** @description A transfer with everything the owner needs to place it. */
+        TransferDetail: {
+            /** @description The transfer. */
+            transfer: components["schemas"]["TransferRow"];
+            /** @description What it may have been meant for, likeliest first, at most 5. Empty when it is placed. */
+            suggestions: components["schemas"]["Suggestion"][];
+            /** @description What can be done with it now. */
+            actions: components["schemas"]["TransferAction"][];
+            /** @description Until when a match can be undone before its delivery begins. `null` when there is nothing to undo, or no end. */
+            undo_until?: string | null;
+        };
         /** @description A transfer that arrived. */
         TransferRow: {
             /** Format: int64 */
@@ -2097,12 +2690,25 @@ export interface components {
             reference: string;
             /** @description `order`, `wallet`, `unmatched`, `set_aside`, `ignored`. */
             state: string;
-            /** @description Why it is unmatched or ignored. */
+            /**
+             * @description Why it did not settle anything by itself: `no_code`, `unknown_code`, `ambiguous`, `weak_evidence`,
+             *     `unknown_account`, `zero_amount`, `money_out`. Stays when the owner has placed it.
+             */
             reason?: string | null;
+            /** @description The evidence it was placed by: `exact`, `spaced`, `embedded`, `code_field`, or `manual` = by the owner. */
             level?: string | null;
+            /** @description Code of the order that has the money. */
             order?: string | null;
+            customer?: components["schemas"]["TransferCustomer"] | null;
+            /** @description The owner's words when it was set aside. */
+            note?: string | null;
             received_at: string;
             booked_at?: string | null;
+            /**
+             * Format: int64
+             * @description Whole seconds since it came in, as of the answer; `null` within an order.
+             */
+            age_s?: number | null;
         };
         /** @description `GET /admin/api/wallet`: what the shop owes its customers. Today is the day in Vietnam. */
         WalletSummary: {
@@ -2128,6 +2734,108 @@ export interface components {
              * @description Sum of adjustments; below 0 when more was taken out than added.
              */
             adjusted_today_vnd: number;
+        };
+        /** @description One transaction with what was sent and what was answered. */
+        WebhookDetail: {
+            /** @description The row of the list. */
+            row: components["schemas"]["WebhookRow"];
+            /** @description The body that counts, as it was sent. */
+            body: string;
+            /** @description The first different body under the same id; it had no effect. */
+            other_body?: string | null;
+            /** @description What was answered to the body that counts. */
+            response: components["schemas"]["WebhookResponse"];
+            /**
+             * Format: int64
+             * @description The transfer it became.
+             */
+            transfer_id: number;
+            /** @description Whether it can be decided anew: it is still unmatched. */
+            can_reprocess: boolean;
+        };
+        /** @description An endpoint that is told by webhook. */
+        WebhookEndpoint: {
+            name: string;
+            url: string;
+            /** @description Empty means every event. */
+            events: string[];
+            /** @description `on`, `gone` (it answered 410) or `no_secret` (`webhook.NAME` is not set). */
+            state: string;
+            created_at: string;
+            last_ok_at?: string | null;
+            /**
+             * Format: int64
+             * @description Events that are still tried.
+             */
+            waiting: number;
+            /**
+             * Format: int64
+             * @description Events that were given up.
+             */
+            failed: number;
+        };
+        /** @description `PUT /admin/api/storefront/webhooks/{name}`. Its signing secret is `webhook.NAME`, set like every other. */
+        WebhookEndpointChange: {
+            /** @description `https://…`; `http` on this machine and in the local network, where the settings allow it. */
+            url: string;
+            /** @description Left out or empty means every event. */
+            events?: string[];
+        };
+        /** @description An answer to a webhook. */
+        WebhookResponse: {
+            /**
+             * Format: int32
+             * @description HTTP status.
+             */
+            status: number;
+            /** @description The JSON body. */
+            body: Record<string, unknown>;
+        };
+        /** @description One transaction as SePay reported it. */
+        WebhookRow: {
+            /** Format: int64 */
+            sepay_id: number;
+            received_at: string;
+            /** @description `webhook`, `reconcile`, `manual`. */
+            source: string;
+            /** @description What SePay was answered: `paid`, `credited`, `partial`, `overpaid`, `late`, `unmatched`, `ignored`. */
+            outcome: string;
+            /** @description `in` or `out`. */
+            direction: string;
+            /** Format: int64 */
+            amount_vnd: number;
+            gateway: string;
+            content: string;
+            reference: string;
+            /** Format: int64 */
+            transfer_id: number;
+            /** @description The order that has the money now. */
+            order?: string | null;
+            /**
+             * Format: int64
+             * @description How often the same id came again.
+             */
+            repeats: number;
+            /** @description True when it came again with another body. */
+            different_body: boolean;
+        };
+        /** @description The state of the webhook door. */
+        WebhookSummary: {
+            /** @description What the owner enters at SePay. */
+            webhook_url: string;
+            /** @description When the last authentic webhook came. */
+            last_webhook_at?: string | null;
+            /**
+             * Format: int64
+             * @description The time within which 95 of 100 of the latest webhooks were answered, milliseconds. `null` before the first.
+             */
+            p95_ms?: number | null;
+            /** @description Transactions of today (Vietnam time) by outcome. */
+            today: {
+                [key: string]: number;
+            };
+            /** @description Requests refused in the last 24 hours, most frequent first. */
+            rejected_24h: components["schemas"]["RejectedRow"][];
         };
         /** @description One worker. */
         WorkerRow: {
@@ -3293,6 +4001,64 @@ export interface operations {
             };
         };
     };
+    reconcile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Reconcile"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reconcile_now: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReconcileWish"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReconcileRun"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     reload: {
         parameters: {
             query?: never;
@@ -3462,6 +4228,158 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SimulatedTransfer"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    endpoints: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_WebhookEndpoint"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    save_endpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Letters, digits, `-` and `_`, at most 64 */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookEndpointChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookEndpoint"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_endpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the endpoint */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    endpoint_events: {
+        parameters: {
+            query?: {
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Name of the endpoint */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_OutgoingRow"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    test_endpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the endpoint */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueuedWebhook"];
                 };
             };
             default: {
@@ -3653,6 +4571,8 @@ export interface operations {
             query?: {
                 /** @description Only this state: `order`, `wallet`, `unmatched`, `set_aside`, `ignored`. */
                 state?: string;
+                /** @description SePay id, amount, order code, reference, or words of the transfer. */
+                q?: string;
                 /** @description Cursor: `next` of the page before. */
                 after?: string;
                 /** @description Rows, 1 to 200; 50 when left out. */
@@ -3682,6 +4602,202 @@ export interface operations {
             };
         };
     };
+    transfer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Transfer id */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TransferDetail"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_order: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Transfer id */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrderFromTransfer"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TransferDetail"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    credit_transfer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Transfer id */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreditTransfer"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TransferDetail"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    match_transfer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Transfer id */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MatchTransfer"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TransferDetail"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_aside: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Transfer id */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetAsideTransfer"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TransferDetail"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    undo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Transfer id */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TransferDetail"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     wallet: {
         parameters: {
             query?: never;
@@ -3697,6 +4813,131 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["WalletSummary"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    webhooks: {
+        parameters: {
+            query?: {
+                /** @description Only this outcome: `paid`, `credited`, `partial`, `overpaid`, `late`, `unmatched`, `ignored`. */
+                outcome?: string;
+                /** @description Only this source: `webhook`, `reconcile`, `manual`. */
+                source?: string;
+                /** @description SePay id, amount, order code, reference, or words of the transfer. */
+                q?: string;
+                /** @description Cursor: `next` of the page before. */
+                after?: string;
+                /** @description Rows, 1 to 200; 50 when left out. */
+                limit?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_WebhookRow"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    summary: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookSummary"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description SePay's id */
+                sepay_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDetail"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reprocess: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description SePay's id */
+                sepay_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Reprocessed"];
                 };
             };
             default: {
