@@ -663,7 +663,7 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Sets a secret. SePay's keys keep the value before good for 24 hours. */
+        /** Sets a secret. SePay's keys and those of webhooks keep the value before good for 24 hours. */
         put: operations["set_secret"];
         post?: never;
         /** Removes a secret; it is void at once. */
@@ -718,6 +718,75 @@ export interface paths {
         put?: never;
         /** Pays an order, or sends any transfer. Demo only. */
         post: operations["simulate_transfer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/storefront/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every endpoint, by name; one page. */
+        get: operations["endpoints"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/storefront/webhooks/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Adds an endpoint, or changes it and takes it into use again. */
+        put: operations["save_endpoint"];
+        post?: never;
+        /** Tells an endpoint nothing more. */
+        delete: operations["remove_endpoint"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/storefront/webhooks/{name}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What an endpoint was told, newest first. */
+        get: operations["endpoint_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/storefront/webhooks/{name}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Queues a `webhook.test`. */
+        post: operations["test_endpoint"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1669,6 +1738,25 @@ export interface components {
             /** Format: int64 */
             link_max_downloads: number;
         };
+        /** @description An event that was or is to be told. */
+        OutgoingRow: {
+            /** Format: int64 */
+            id: number;
+            /** @description The same over all attempts. */
+            webhook_id: string;
+            event: string;
+            at: string;
+            /** @description The order, when it is about one. */
+            order?: string | null;
+            /** Format: int64 */
+            attempts: number;
+            /**
+             * Format: int64
+             * @description HTTP status of the last attempt.
+             */
+            status?: number | null;
+            delivered_at?: string | null;
+        };
         /** @description `GET /admin/api/overview`. */
         Overview: {
             shop: string;
@@ -1883,6 +1971,30 @@ export interface components {
             next?: string | null;
         };
         /** @description A page of a keyset-paged list. `next` is the cursor to pass as `?after=`; `null` on the last page. */
+        Page_OutgoingRow: {
+            /** @description The rows, in the list's order. */
+            rows: {
+                /** Format: int64 */
+                id: number;
+                /** @description The same over all attempts. */
+                webhook_id: string;
+                event: string;
+                at: string;
+                /** @description The order, when it is about one. */
+                order?: string | null;
+                /** Format: int64 */
+                attempts: number;
+                /**
+                 * Format: int64
+                 * @description HTTP status of the last attempt.
+                 */
+                status?: number | null;
+                delivered_at?: string | null;
+            }[];
+            /** @description Cursor of the following page. */
+            next?: string | null;
+        };
+        /** @description A page of a keyset-paged list. `next` is the cursor to pass as `?after=`; `null` on the last page. */
         Page_TaskRow: {
             /** @description The rows, in the list's order. */
             rows: {
@@ -1950,6 +2062,32 @@ export interface components {
                  * @description Whole seconds since it came in, as of the answer; `null` within an order.
                  */
                 age_s?: number | null;
+            }[];
+            /** @description Cursor of the following page. */
+            next?: string | null;
+        };
+        /** @description A page of a keyset-paged list. `next` is the cursor to pass as `?after=`; `null` on the last page. */
+        Page_WebhookEndpoint: {
+            /** @description The rows, in the list's order. */
+            rows: {
+                name: string;
+                url: string;
+                /** @description Empty means every event. */
+                events: string[];
+                /** @description `on`, `gone` (it answered 410) or `no_secret` (`webhook.NAME` is not set). */
+                state: string;
+                created_at: string;
+                last_ok_at?: string | null;
+                /**
+                 * Format: int64
+                 * @description Events that are still tried.
+                 */
+                waiting: number;
+                /**
+                 * Format: int64
+                 * @description Events that were given up.
+                 */
+                failed: number;
             }[];
             /** @description Cursor of the following page. */
             next?: string | null;
@@ -2096,6 +2234,11 @@ export interface components {
             /** Format: int64 */
             busy: number;
             paused: boolean;
+        };
+        /** @description The id of a test that was queued. */
+        QueuedWebhook: {
+            /** @description As the endpoint gets it. */
+            webhook_id: string;
         };
         /** @description `POST /admin/api/orders/{code}/mark-paid` and `POST /admin/api/ledger/{id}/reverse`. */
         ReasonRequest: {
@@ -2609,6 +2752,34 @@ export interface components {
             transfer_id: number;
             /** @description Whether it can be decided anew: it is still unmatched. */
             can_reprocess: boolean;
+        };
+        /** @description An endpoint that is told by webhook. */
+        WebhookEndpoint: {
+            name: string;
+            url: string;
+            /** @description Empty means every event. */
+            events: string[];
+            /** @description `on`, `gone` (it answered 410) or `no_secret` (`webhook.NAME` is not set). */
+            state: string;
+            created_at: string;
+            last_ok_at?: string | null;
+            /**
+             * Format: int64
+             * @description Events that are still tried.
+             */
+            waiting: number;
+            /**
+             * Format: int64
+             * @description Events that were given up.
+             */
+            failed: number;
+        };
+        /** @description `PUT /admin/api/storefront/webhooks/{name}`. Its signing secret is `webhook.NAME`, set like every other. */
+        WebhookEndpointChange: {
+            /** @description `https://…`; `http` on this machine and in the local network, where the settings allow it. */
+            url: string;
+            /** @description Left out or empty means every event. */
+            events?: string[];
         };
         /** @description An answer to a webhook. */
         WebhookResponse: {
@@ -4057,6 +4228,158 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SimulatedTransfer"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    endpoints: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_WebhookEndpoint"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    save_endpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Letters, digits, `-` and `_`, at most 64 */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookEndpointChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookEndpoint"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_endpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the endpoint */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    endpoint_events: {
+        parameters: {
+            query?: {
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Name of the endpoint */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_OutgoingRow"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    test_endpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the endpoint */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueuedWebhook"];
                 };
             };
             default: {
