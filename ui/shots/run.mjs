@@ -71,6 +71,15 @@ const SCENES = [
     data: ['full'],
     act: (page) => page.getByTestId('mode-set_aside').click(),
   },
+  {
+    name: 'unmatched-many',
+    route: '/unmatched',
+    data: ['full'],
+    act: async (page) => {
+      await page.getByTestId('mark-39').check();
+      await page.getByTestId('mark-38').check();
+    },
+  },
   { name: 'unmatched-all', route: '/unmatched?state=all', data: ['full'] },
   {
     name: 'order-surplus',

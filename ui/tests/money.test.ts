@@ -55,6 +55,7 @@ function waiting(rest: Partial<TransferRow> = {}): TransferDetail {
       },
       { customer: LAN, score: 20, evidence: [{ kind: 'same_customer', found: 'cam on' }] },
     ],
+    movements: [],
     actions: ['match', 'credit', 'create_order', 'set_aside'],
   };
 }
@@ -62,6 +63,7 @@ function waiting(rest: Partial<TransferRow> = {}): TransferDetail {
 const matched = (): TransferDetail => ({
   transfer: transfer({ state: 'order', order: 'DH12045', level: 'manual' }),
   suggestions: [],
+  movements: [],
   actions: ['undo'],
   undo_until: new Date(Date.now() + 10_000).toISOString(),
 });

@@ -5,7 +5,6 @@
  * the UI uses, and says "some JSON" where the document says "an object". Money is whole đồng (`*_vnd`), times are
  * RFC 3339 UTC strings (`*_at`).
  */
-import type * as coming from './coming';
 import type { components } from './generated';
 
 type Schemas = components['schemas'];
@@ -45,7 +44,7 @@ export type CustomerName = Schemas['CustomerName'];
 export type OrderItem = Schemas['OrderItem'];
 export type Payment = Schemas['Payment'];
 export type MailRow = Schemas['MailRow'];
-export type TransferRow = coming.TransferRow;
+export type TransferRow = Schemas['TransferRow'];
 export type ErrorText = Schemas['ErrorText'];
 export type Progress = Schemas['Progress'];
 export type TaskDetail = Schemas['TaskDetail'];
@@ -77,13 +76,16 @@ export type TaskRow = Schemas['TaskRow'];
 
 // Money, the inbox and reconciliation.
 export type LedgerRow = Schemas['LedgerRow'];
-export type Evidence = coming.Evidence;
-export type Suggestion = coming.Suggestion;
-export type TransferDetail = coming.TransferDetail;
+export type Evidence = Schemas['Evidence'];
+export type Suggestion = Schemas['Suggestion'];
+export type TransferAction = Schemas['TransferAction'];
+export type TransferDetail = Schemas['TransferDetail'];
 export type Wallet = Schemas['WalletSummary'];
 export type CustomerDetail = Schemas['CustomerDetail'];
-export type WebhookRow = coming.WebhookRow;
-export type WebhookDetail = coming.WebhookDetail;
-export type WebhookSummary = coming.WebhookSummary;
-export type Reconcile = coming.Reconcile;
-export type ReconcileRun = coming.ReconcileRun;
+export type WebhookRow = Schemas['WebhookRow'];
+export type WebhookDetail = Omit<Schemas['WebhookDetail'], 'response'> & {
+  response: { status: number; body: unknown };
+};
+export type WebhookSummary = Schemas['WebhookSummary'];
+export type Reconcile = Schemas['Reconcile'];
+export type ReconcileRun = Schemas['ReconcileRun'];

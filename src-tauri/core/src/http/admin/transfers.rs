@@ -100,6 +100,7 @@ pub(super) async fn credit_transfer(
 
 /// Makes an order and books an unmatched transfer on it.
 #[utoipa::path(post, path = "/admin/api/transfers/{id}/create-order", tag = "money", request_body = OrderFromTransfer,
+    operation_id = "create_order_from_transfer",
     params(("id" = i64, Path, description = "Transfer id")),
     responses((status = 200, body = TransferDetail), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn create_order(
