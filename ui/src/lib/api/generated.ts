@@ -922,7 +922,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Makes an order and books an unmatched transfer on it. */
-        post: operations["create_order"];
+        post: operations["create_order_from_transfer"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1630,7 +1630,7 @@ export interface components {
         };
         /**
          * @description A note in the in-app inbox. `kind`: `task_failed`, `worker_crashed`, `worker_hung`, `mail_stopped`,
-         *     `different_body`, `ledger_stopped`, `caught_up`, `reconcile_failed`, `sepay_difference`, `sepay_balance_gap`,
+         *     `different_body`, `unmatched`, `wrong_product`, `ledger_stopped`, `caught_up`, `reconcile_failed`, `sepay_difference`, `sepay_balance_gap`,
          *     `soft_duplicate`, `sepay_row_unreadable`; `data` holds its words (`code`, `task_kind`, `order`, `course`, `stage`, `amount_vnd`).
          */
         Notice: {
@@ -2669,6 +2669,8 @@ export interface components {
             transfer: components["schemas"]["TransferRow"];
             /** @description What it may have been meant for, likeliest first, at most 5. Empty when it is placed. */
             suggestions: components["schemas"]["Suggestion"][];
+            /** @description Every movement of its money, oldest first. */
+            movements: components["schemas"]["LedgerRow"][];
             /** @description What can be done with it now. */
             actions: components["schemas"]["TransferAction"][];
             /** @description Until when a match can be undone before its delivery begins. `null` when there is nothing to undo, or no end. */
@@ -4632,7 +4634,7 @@ export interface operations {
             };
         };
     };
-    create_order: {
+    create_order_from_transfer: {
         parameters: {
             query?: never;
             header?: never;
