@@ -4,6 +4,7 @@
 
 use chotdon_domain::code::{Charset, CodeFormat};
 use chotdon_domain::matching::{Candidate, extract};
+use chotdon_domain::suggest::{Unplaced, clues};
 use sepay::{Keys, ParseError, sign, verify};
 use serde_json::Value;
 
@@ -96,6 +97,30 @@ fn no_memo_of_another_shop_looks_like_an_order_of_ours() {
         let strong = found_in(&row, &CodeFormat::ORDER).into_iter().any(|found| found.level.is_strong());
         assert!(ours || !strong, "{}", text(&row, "id"));
     }
+}
+
+#[test]
+fn every_order_code_that_a_memo_holds_is_among_the_suggested_ones() {
+    let mut checked = 0;
+    for row in rows().iter().filter(|row| format_of(row) == CodeFormat::ORDER) {
+        let payload = &row["payload"];
+        let content =
+            Some(text(payload, "content")).filter(|text| !text.is_empty()).unwrap_or(text(row, "content"));
+        let unplaced = Unplaced {
+            content,
+            description: text(payload, "description"),
+            code_field: text(payload, "code"),
+            amount: 0,
+            received_at: 0,
+            own: &[],
+        };
+        let clues = clues(&unplaced);
+        if let Some(code) = row["expected_code"].as_str().filter(|code| CodeFormat::ORDER.fits(code)) {
+            assert!(clues.codes.iter().any(|clue| clue.code == code), "{}: {content}", text(row, "id"));
+            checked += 1;
+        }
+    }
+    assert!(checked > 10, "{checked} rows");
 }
 
 #[test]

@@ -25,7 +25,8 @@ const CHANGES: usize = 1024;
 /// What a commit changed: topics for whoever shows them, lanes with new work for the pool.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Touched {
-    /// `orders`, `order:CODE`, `queue`, `task:ID`, `failures`, `money`, `notices`, `settings`, `courses`, `reconcile`.
+    /// `orders`, `order:CODE`, `queue`, `task:ID`, `failures`, `money`, `notices`, `settings`, `courses`, `reconcile`,
+    /// `webhooks`.
     pub topics: BTreeSet<String>,
     /// Lanes in which a task became ready.
     pub lanes: BTreeSet<&'static str>,

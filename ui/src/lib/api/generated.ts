@@ -1325,7 +1325,7 @@ export interface components {
          *
          *     Events only say what changed; the UI asks again for what it shows. `seq` grows by one; a gap means
          *     refetch everything. `topics`: `orders`, `order:CODE`, `queue`, `task:ID`, `failures`, `money`,
-         *     `customers`, `customer:ID`, `notices`, `settings`, `courses`, `reconcile`. Progress rides along so that bars move
+         *     `customers`, `customer:ID`, `notices`, `settings`, `courses`, `reconcile`, `webhooks`. Progress rides along so that bars move
          *     without a question.
          */
         Event: {
