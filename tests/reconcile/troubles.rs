@@ -111,6 +111,10 @@ async fn a_sepay_in_trouble_is_tried_again_without_anyone() {
         let stands = until_runs(&shop, failures).await;
         assert_eq!(stands["last_run"]["code"], "sepay_unavailable", "{stands}");
         assert!(stands["next_at"].is_string());
+        let (_, health) = shop.admin("GET", "/health", None).await;
+        let part =
+            health["components"].as_array().unwrap().iter().find(|one| one["name"] == "reconcile").unwrap();
+        assert_eq!((&part["state"], &part["reason"]), (&json!("degraded"), &json!("sepay_unavailable")));
         nap(&shop);
     }
     until_done(&shop).await;

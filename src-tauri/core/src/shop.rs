@@ -198,7 +198,7 @@ impl Shop {
         shop.part("books", books::count(shop.inner.floor.clone(), stop.clone()));
         door::remember(&shop.inner.floor).await?;
         shop.part("refusals", door::keep_refusals(shop.inner.floor.clone(), stop.clone()));
-        shop.part("wake", shop.inner.floor.wake.clone().watch(stop.clone()));
+        shop.part("wake", wake(shop.inner.floor.clone(), stop.clone()));
         shop.part("reconcile", reconciler.clone().live(stop.clone()));
         let for_pages = shop.inner.floor.store.changes();
         shop.part("pages", shop.inner.floor.bell.clone().run(for_pages, stop.clone()));
@@ -362,6 +362,23 @@ async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await {
         tracing::error!(%error, "a listener ended");
+    }
+}
+
+/// Watches for sleep; after one no connection from before is used. The reconciler hears of it by itself.
+async fn wake(floor: Floor, stop: CancellationToken) {
+    let mut woke = floor.wake.hear();
+    let watching = floor.wake.clone().watch(stop);
+    tokio::pin!(watching);
+    loop {
+        tokio::select! {
+            () = &mut watching => return,
+            _ = woke.changed() => {
+                if let Err(error) = floor.http.forget_connections() {
+                    tracing::error!(%error, "connections from before the sleep are kept");
+                }
+            }
+        }
     }
 }
 

@@ -93,6 +93,14 @@ impl Running for Shop {
                 }
             })
             .collect();
+        let standing = self.inner.reconciler.standing();
+        if let Some(reconcile) =
+            components.iter_mut().find(|one| one.name == "reconcile" && one.state == "ok")
+            && standing.state == "failed"
+        {
+            reconcile.state = "degraded".to_owned();
+            reconcile.reason = standing.code.map(str::to_owned);
+        }
         let halted = self.inner.floor.store.halted();
         components.push(Component {
             name: "database".to_owned(),

@@ -1,5 +1,6 @@
 //! Requests to one source: its own host only, redirects followed by hand, answers sorted into error classes.
 
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -22,7 +23,7 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
 /// The HTTP client of all sources. Cheap to clone; one per program.
 #[derive(Debug, Clone)]
 pub struct HttpSource {
-    client: Client,
+    client: Arc<RwLock<Client>>,
 }
 
 impl HttpSource {
@@ -31,18 +32,32 @@ impl HttpSource {
     /// # Errors
     /// `internal` when the machine's TLS cannot be set up.
     pub fn new() -> Result<Self, StageError> {
-        let client = Client::builder()
+        Ok(Self { client: Arc::new(RwLock::new(Self::client()?)) })
+    }
+
+    /// Leaves every connection alone that was made so far: after a sleep their other ends may be gone without a word.
+    /// What is being fetched over one goes on as it can.
+    ///
+    /// # Errors
+    /// As [`HttpSource::new`]; the connections are kept then.
+    pub fn forget_connections(&self) -> Result<(), StageError> {
+        *self.client.write().unwrap_or_else(PoisonError::into_inner) = Self::client()?;
+        Ok(())
+    }
+
+    fn client() -> Result<Client, StageError> {
+        Client::builder()
             .user_agent(concat!("ChotDon/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(READ_TIMEOUT)
             .redirect(redirect::Policy::none())
             .build()
-            .map_err(|e| StageError::permanent("internal", format!("no HTTP client: {e}")))?;
-        Ok(Self { client })
+            .map_err(|e| StageError::permanent("internal", format!("no HTTP client: {e}")))
     }
 
     pub(super) fn session(&self, cx: &StageContext, home: Url, secret: Option<SecretString>) -> Session {
-        Session { cx: cx.clone(), client: self.client.clone(), home, secret }
+        let client = self.client.read().unwrap_or_else(PoisonError::into_inner).clone();
+        Session { cx: cx.clone(), client, home, secret }
     }
 }
 
