@@ -853,7 +853,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Makes an order and books an unmatched transfer on it. */
-        post: operations["create_order"];
+        post: operations["create_order_from_transfer"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2526,6 +2526,8 @@ export interface components {
             transfer: components["schemas"]["TransferRow"];
             /** @description What it may have been meant for, likeliest first, at most 5. Empty when it is placed. */
             suggestions: components["schemas"]["Suggestion"][];
+            /** @description Every movement of its money, oldest first. */
+            movements: components["schemas"]["LedgerRow"][];
             /** @description What can be done with it now. */
             actions: components["schemas"]["TransferAction"][];
             /** @description Until when a match can be undone before its delivery begins. `null` when there is nothing to undo, or no end. */
@@ -4309,7 +4311,7 @@ export interface operations {
             };
         };
     };
-    create_order: {
+    create_order_from_transfer: {
         parameters: {
             query?: never;
             header?: never;
