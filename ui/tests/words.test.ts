@@ -24,6 +24,16 @@ describe('the two languages', () => {
     }
   });
 
+  it('say each thing in one place', () => {
+    for (const locale of ['vi', 'en']) {
+      const keys = ['', '.money', '.states', '.errors'].flatMap((part) => {
+        const text = readFileSync(join('src/lib/i18n', `${locale}${part}.json`), 'utf8');
+        return [...text.matchAll(/^ {2}"([^"]+)":/gm)].map((found) => found[1]);
+      });
+      expect(keys.filter((key, i) => keys.indexOf(key) !== i)).toEqual([]);
+    }
+  });
+
   it('have the same gaps in each message', () => {
     for (const [key, text] of Object.entries(messages.vi)) {
       const english = messages.en[key as keyof typeof messages.en];

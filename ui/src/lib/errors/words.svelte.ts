@@ -71,6 +71,14 @@ export const CODES = [
   'not_reversible',
   'already_reversed',
   'no_endpoint',
+  'nothing_to_undo',
+  'nothing_to_move',
+  'webhook_refused',
+  'webhook_unreachable',
+  'webhook_timeout',
+  'webhook_gone',
+  'webhook_address_refused',
+  'webhook_secret_missing',
   // Said by the UI itself: no answer came.
   'unreachable',
 ] as const;
