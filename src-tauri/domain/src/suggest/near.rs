@@ -216,7 +216,8 @@ fn order_digits(
             end -= 1;
         }
         let word = &letters.chars[begin..end];
-        if !word.iter().any(char::is_ascii_digit) {
+        let all_letters = intact && whole && digits.is_empty() && word.len() == CodeFormat::ORDER.max;
+        if !word.iter().any(char::is_ascii_digit) && !all_letters {
             return;
         }
         alike |= word.iter().any(|c| !c.is_ascii_digit());

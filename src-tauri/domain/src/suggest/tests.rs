@@ -50,6 +50,7 @@ fn what_people_type_for_a_code_leads_to_it() {
         ("dh 12o456 cam on", "DH120456", Likeness::LooksAlike),
         ("DH12O456", "DH120456", Likeness::LooksAlike),
         ("DHl20456", "DH120456", Likeness::LooksAlike),
+        ("DHOSIIOS", "DH051105", Likeness::LooksAlike),
         ("dh 12o45 cam on", "DH120456", Likeness::OneSlip),
         ("dh 12o45 cam on", "DH120045", Likeness::OneSlip),
         ("DH12045", "DH120456", Likeness::OneSlip),
