@@ -54,7 +54,8 @@ impl Told {
 /// What a mail about money says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MailCase {
-    /// The task's own name for the mail: `topup:7`, `refund:12`.
+    /// The task's own name for the mail, which stays over its attempts: `topup:7.31`. It ends in the task's id, since a
+    /// transfer that was credited to the wrong customer is told to the right one by a task of its own.
     pub key: String,
     /// `topup` or `refund`.
     pub what: String,
@@ -169,7 +170,7 @@ impl Store {
     /// When the database cannot be read.
     pub async fn mail_case(&self, task: i64) -> Result<Option<MailCase>> {
         let row = sqlx::query(
-            "SELECT substr(t.dedupe_key, 6) AS key, t.payload ->> 'what' AS what, c.email, c.name, \
+            "SELECT substr(t.dedupe_key, 6) || '.' || t.id AS key, t.payload ->> 'what' AS what, c.email, c.name, \
                     t.payload ->> 'amount_vnd' AS amount_vnd, c.wallet_vnd, o.id AS order_id, o.code, o.summary, t.created_at, \
                     (SELECT message_id FROM mail WHERE task_id = t.id) AS message_id \
                FROM task AS t JOIN customer AS c ON c.id = t.payload ->> 'customer' \

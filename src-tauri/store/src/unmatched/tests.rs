@@ -300,6 +300,23 @@ async fn a_wallet_is_credited_and_the_credit_taken_back_while_it_is_there() {
 }
 
 #[tokio::test]
+async fn who_gets_the_credit_after_a_mistake_is_told_by_a_mail_of_their_own() {
+    let bench = Bench::open().await;
+    let id = bench.stray(1, 80_000, "nap tien").await;
+    let to = |email: &str| Credit::Email { email: email.into(), name: String::new() };
+    let told = "SELECT id FROM task WHERE kind = 'mail_customer' AND dedupe_key = 'mail:topup:1'";
+    bench.store.credit_transfer(id, to("wrong@example.com"), hand(NOW)).await.unwrap();
+    let first = bench.number(told).await;
+    let wrong = bench.store.mail_case(first).await.unwrap().unwrap();
+    bench.run("UPDATE task SET state = 'done' WHERE kind = 'mail_customer'").await;
+    bench.store.undo_transfer(id, hand(NOW + HOLD + 1)).await.unwrap();
+    bench.store.credit_transfer(id, to("right@example.com"), hand(NOW + HOLD + 2)).await.unwrap();
+    let right = bench.store.mail_case(bench.number(told).await).await.unwrap().unwrap();
+    assert_eq!((wrong.email.as_str(), right.email.as_str()), ("wrong@example.com", "right@example.com"));
+    assert_ne!(wrong.key, right.key, "the second mail has a Message-ID of its own");
+}
+
+#[tokio::test]
 async fn an_order_is_made_of_a_transfer_or_nothing_is() {
     let bench = Bench::open().await;
     let id = bench.stray(1, 500_000, "khoa hoc a").await;

@@ -31,7 +31,7 @@ pub fn delivery_message_id(order_code: &str, generation: i64, from: &str) -> Str
     format!("{}.delivery.{generation}@{}", order_code.to_ascii_lowercase(), domain(from))
 }
 
-/// The `Message-ID` of a mail about one movement of money. `key` names the movement: `topup:7`.
+/// The `Message-ID` of a mail about one movement of money. `key` names the movement and its task: `topup:7.31`.
 #[must_use]
 pub fn money_message_id(key: &str, from: &str) -> String {
     format!("{}@{}", key.replace(':', "."), domain(from))
@@ -147,7 +147,7 @@ mod tests {
     fn the_id_grows_only_with_the_generation() {
         assert_eq!(delivery_message_id("DH123456", 1, "An <an@shop.vn>"), "dh123456.delivery.1@shop.vn");
         assert_eq!(delivery_message_id("DH123456", 2, "an@shop.vn"), "dh123456.delivery.2@shop.vn");
-        assert_eq!(money_message_id("topup:7", "an@shop.vn"), "topup.7@shop.vn");
+        assert_eq!(money_message_id("topup:7.31", "an@shop.vn"), "topup.7.31@shop.vn");
         assert_eq!(delivery_message_id("DH123456", 1, ""), "dh123456.delivery.1@chotdon.invalid");
     }
 }

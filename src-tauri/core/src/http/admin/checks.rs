@@ -164,7 +164,7 @@ pub(super) async fn checklist_now(
 
 /// Whether money can come in now.
 pub(super) async fn receiving(desk: &Desk) -> Receiving {
-    let listener = desk.shop.components().into_iter().find(|component| component.name == "public");
+    let listener = desk.shop.components().into_iter().find(|component| component.name == "public_listener");
     let listening = listener.as_ref().is_none_or(|component| component.state == "ok");
     let state = if !listening || !desk.shop.ledger_ok() {
         "stopped"
