@@ -80,7 +80,7 @@ async fn sequences(store: &Store, rng: &mut StdRng, batch: usize, now: i64) -> V
 async fn compare(store: &Store, before: &BucketRecord, sequences: &[Sequence]) {
     let window = Window { below: None, limit: 200 };
     let orders = store.orders(&OrderFilter::default(), window).await.unwrap().rows;
-    let customers = store.customers(None, window).await.unwrap().rows;
+    let customers = store.customers(None, false, window).await.unwrap().rows;
     for one in sequences {
         let order = orders.iter().find(|order| order.code == one.code).unwrap();
         let wallet = customers.iter().find(|customer| customer.id == one.customer).unwrap().wallet_vnd;

@@ -66,14 +66,23 @@ pub(super) async fn customer(reader: &sqlx::SqlitePool, id: i64) -> Result<Optio
 impl Store {
     /// A page of customers, newest first. With `text`: those whose name, e-mail, telephone number or deposit code it
     /// begins, without marks too (the newest 2,000 of them), and the buyer of the order with that code.
+    /// With `owed`: only those whose wallet holds money.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn customers(&self, text: Option<&str>, window: Window) -> Result<Slice<CustomerRecord>> {
+    pub async fn customers(
+        &self,
+        text: Option<&str>,
+        owed: bool,
+        window: Window,
+    ) -> Result<Slice<CustomerRecord>> {
         let mut query = QueryBuilder::new(COLUMNS);
         match text.filter(|text| !text.trim().is_empty()).map(search::read) {
             None => {
                 query.push("SELECT id FROM customer WHERE id < ").push_bind(window.top());
+                if owed {
+                    query.push(" AND wallet_vnd > 0");
+                }
             }
             Some(search) => {
                 query.push("SELECT id FROM (SELECT customer_id AS id FROM orders WHERE code = ");
@@ -86,7 +95,12 @@ impl Store {
                         .push_bind(FOUND)
                         .push(")");
                 }
-                query.push(") WHERE id < ").push_bind(window.top());
+                query.push(") AS f WHERE id < ").push_bind(window.top());
+                if owed {
+                    query.push(
+                        " AND EXISTS (SELECT 1 FROM customer AS o WHERE o.id = f.id AND o.wallet_vnd > 0)",
+                    );
+                }
             }
         }
         query.push(" ORDER BY id DESC LIMIT ").push_bind(window.fetch());

@@ -138,7 +138,8 @@ async fn no_search_text_is_an_error_of_the_database() {
         ["\"", "*", "AND", "NEAR(", "a OR", "text:lan", "(((", "-", "^lan", "'; DROP", "\0", "{a b}: c", "😀"]
     {
         store.orders(&text(words), Window::default()).await.unwrap();
-        store.customers(Some(words), Window::default()).await.unwrap();
+        store.customers(Some(words), false, Window::default()).await.unwrap();
+        store.customers(Some(words), true, Window::default()).await.unwrap();
     }
 }
 
@@ -327,10 +328,16 @@ async fn customers_are_found_by_mail_code_and_by_their_orders() {
     let forms = ["duc@ex", "NAP2222222", "nap222", "đức thắng", "Nguyen DUC", "DH000001", "0912345"];
     let phones = ["0912 345 678", "+84 912 345 678", "84912345678", "0912.345.678"];
     for words in forms.into_iter().chain(phones) {
-        let found = store.customers(Some(words), Window::default()).await.unwrap().rows;
+        let found = store.customers(Some(words), false, Window::default()).await.unwrap().rows;
         assert_eq!(found.iter().map(|customer| customer.id).collect::<Vec<_>>(), [1], "{words}");
     }
-    let first = &store.customers(None, Window::default()).await.unwrap().rows[1];
+    assert!(store.customers(None, true, Window::default()).await.unwrap().rows.is_empty());
+    run(&store, "UPDATE customer SET wallet_vnd = 5 WHERE id = 1").await;
+    for words in [None, Some("duc")] {
+        let owed = store.customers(words, true, Window::default()).await.unwrap().rows;
+        assert_eq!(owed.iter().map(|customer| customer.id).collect::<Vec<_>>(), [1], "{words:?}");
+    }
+    let first = &store.customers(None, false, Window::default()).await.unwrap().rows[1];
     assert_eq!((first.orders, first.last_order_at), (3, Some(400)));
 }
 
@@ -345,7 +352,14 @@ async fn a_customer_is_found_without_marks_before_the_first_order_and_after_a_ch
     )
     .await;
     let found = async |words: &str| -> Vec<i64> {
-        store.customers(Some(words), Window::default()).await.unwrap().rows.iter().map(|one| one.id).collect()
+        store
+            .customers(Some(words), false, Window::default())
+            .await
+            .unwrap()
+            .rows
+            .iter()
+            .map(|one| one.id)
+            .collect()
     };
     for words in ["dang quynh", "ĐẶNG", "huong thuy", "0901234567", "090 123 4567", "+84901234567"] {
         assert_eq!(found(words).await, [1], "{words}");

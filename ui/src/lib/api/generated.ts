@@ -3091,6 +3091,8 @@ export interface operations {
             query?: {
                 /** @description Name without marks too, e-mail, phone in any form, deposit code or order code. */
                 q?: string;
+                /** @description `1`: only customers whose wallet holds money. */
+                owed?: string;
                 /** @description Cursor: `next` of the page before. */
                 after?: string;
                 /** @description Rows, 1 to 200; 50 when left out. */

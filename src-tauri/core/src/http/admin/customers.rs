@@ -7,7 +7,7 @@ use utoipa::IntoParams;
 
 use super::Desk;
 use super::orders::{LONGEST_REASON, text};
-use super::page::{id, page, window};
+use super::page::{id, page, window, word};
 use super::state::OWNER;
 use crate::http::problem::{Answer, Asked, Given};
 use crate::present;
@@ -23,6 +23,8 @@ const MOST: i64 = 1_000_000_000_000;
 pub(super) struct CustomersQuery {
     /// Name without marks too, e-mail, phone in any form, deposit code or order code.
     q: Option<String>,
+    /// `1`: only customers whose wallet holds money.
+    owed: Option<String>,
     /// Cursor: `next` of the page before.
     after: Option<String>,
     /// Rows, 1 to 200; 50 when left out.
@@ -37,7 +39,12 @@ pub(super) async fn customers(
     Asked(asked): Asked<CustomersQuery>,
 ) -> Answer<Json<Page<CustomerRow>>> {
     let window = window(asked.after.as_deref(), asked.limit.as_deref())?;
-    let slice = desk.store.customers(asked.q.as_deref(), window).await?;
+    let owed = word("owed", asked.owed.as_deref(), ["0", "1"], |word| match word {
+        "0" => Some(false),
+        "1" => Some(true),
+        _ => None,
+    })?;
+    let slice = desk.store.customers(asked.q.as_deref(), owed.unwrap_or(false), window).await?;
     Ok(Json(page(&slice, present::customer_row)))
 }
 

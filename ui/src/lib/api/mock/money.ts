@@ -123,8 +123,11 @@ export class MoneyBook {
 
   #people(filters: URLSearchParams): T.CustomerRow[] {
     const q = (filters.get('q') ?? '').toLowerCase();
-    return this.customers.filter((row) =>
-      `${row.name} ${row.email} ${row.deposit_code}`.toLowerCase().includes(q),
+    const owed = filters.get('owed') === '1';
+    return this.customers.filter(
+      (row) =>
+        (!owed || row.wallet_vnd > 0) &&
+        `${row.name} ${row.email} ${row.deposit_code}`.toLowerCase().includes(q),
     );
   }
 
