@@ -13,12 +13,23 @@ pub enum TaskKind {
     MailCustomer,
     /// Tells a storefront what happened to an order.
     SendWebhook,
+    /// Takes back, outside, the access that an order's buyer was given.
+    RevokeAccess,
+    /// Delivers a course to the owner's own address, as a test.
+    TestDelivery,
 }
 
 impl TaskKind {
     /// Every kind.
-    pub const ALL: [Self; 5] =
-        [Self::PrepareCourse, Self::DeliverOrder, Self::NotifyOwner, Self::MailCustomer, Self::SendWebhook];
+    pub const ALL: [Self; 7] = [
+        Self::PrepareCourse,
+        Self::DeliverOrder,
+        Self::NotifyOwner,
+        Self::MailCustomer,
+        Self::SendWebhook,
+        Self::RevokeAccess,
+        Self::TestDelivery,
+    ];
 
     /// As stored.
     #[must_use]
@@ -29,6 +40,8 @@ impl TaskKind {
             Self::NotifyOwner => "notify_owner",
             Self::MailCustomer => "mail_customer",
             Self::SendWebhook => "send_webhook",
+            Self::RevokeAccess => "revoke_access",
+            Self::TestDelivery => "test_delivery",
         }
     }
 
@@ -43,7 +56,7 @@ impl TaskKind {
     pub const fn lane(self) -> Lane {
         match self {
             Self::PrepareCourse => Lane::Course,
-            Self::DeliverOrder | Self::MailCustomer => Lane::Order,
+            Self::DeliverOrder | Self::MailCustomer | Self::RevokeAccess | Self::TestDelivery => Lane::Order,
             Self::NotifyOwner => Lane::Owner,
             Self::SendWebhook => Lane::Webhook,
         }
@@ -58,6 +71,8 @@ impl TaskKind {
             Self::NotifyOwner => &["show"],
             Self::MailCustomer => &["compose", "mail"],
             Self::SendWebhook => &["send"],
+            Self::RevokeAccess => &["revoke"],
+            Self::TestDelivery => &["share", "mail"],
         }
     }
 

@@ -29,6 +29,7 @@ impl Stages for ShopStages {
                 TaskKind::NotifyOwner => notify_owner::run(&self.0, task, cx).await,
                 TaskKind::MailCustomer => mail_customer::run(&self.0, task).await,
                 TaskKind::SendWebhook => crate::outgoing::run(&self.0, task, cx).await,
+                TaskKind::RevokeAccess | TaskKind::TestDelivery => Err(incomplete("course")),
             }
         })
     }

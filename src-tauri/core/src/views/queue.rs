@@ -10,7 +10,7 @@ use super::{QueueCounts, TaskState};
 #[allow(missing_docs)]
 pub struct TaskRow {
     pub id: i64,
-    /// `prepare_course`, `deliver_order`, `notify_owner`, `mail_customer`, `send_webhook`.
+    /// `prepare_course`, `deliver_order`, `notify_owner`, `mail_customer`, `send_webhook`, `revoke_access`, `test_delivery`.
     pub kind: String,
     pub lane: String,
     pub state: TaskState,

@@ -2000,7 +2000,7 @@ export interface components {
             rows: {
                 /** Format: int64 */
                 id: number;
-                /** @description `prepare_course`, `deliver_order`, `notify_owner`, `mail_customer`, `send_webhook`. */
+                /** @description `prepare_course`, `deliver_order`, `notify_owner`, `mail_customer`, `send_webhook`, `revoke_access`, `test_delivery`. */
                 kind: string;
                 lane: string;
                 state: components["schemas"]["TaskState"];
@@ -2569,7 +2569,7 @@ export interface components {
         TaskRow: {
             /** Format: int64 */
             id: number;
-            /** @description `prepare_course`, `deliver_order`, `notify_owner`, `mail_customer`, `send_webhook`. */
+            /** @description `prepare_course`, `deliver_order`, `notify_owner`, `mail_customer`, `send_webhook`, `revoke_access`, `test_delivery`. */
             kind: string;
             lane: string;
             state: components["schemas"]["TaskState"];
