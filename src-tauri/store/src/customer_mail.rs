@@ -29,6 +29,11 @@ pub enum Told {
         /// Whole đồng.
         amount: i64,
     },
+    /// The order is paid for, and its delivery takes longer than usual.
+    OnItsWay {
+        /// Order id.
+        order: i64,
+    },
 }
 
 impl Told {
@@ -36,6 +41,7 @@ impl Told {
         match self {
             Self::TopUp { transfer, .. } => format!("mail:topup:{transfer}"),
             Self::Refund { row, .. } => format!("mail:refund:{row}"),
+            Self::OnItsWay { order } => format!("mail:on_its_way:{order}"),
         }
     }
 
@@ -47,6 +53,9 @@ impl Told {
             Self::Refund { row, order, amount } => {
                 json!({ "what": "refund", "customer": customer, "row": row, "order": order, "amount_vnd": amount })
             }
+            Self::OnItsWay { order } => {
+                json!({ "what": "on_its_way", "customer": customer, "order": order, "amount_vnd": 0 })
+            }
         }
     }
 }
@@ -57,7 +66,7 @@ pub struct MailCase {
     /// The task's own name for the mail, which stays over its attempts: `topup:7.31`. It ends in the task's id, since a
     /// transfer that was credited to the wrong customer is told to the right one by a task of its own.
     pub key: String,
-    /// `topup` or `refund`.
+    /// `topup`, `refund` or `on_its_way`.
     pub what: String,
     /// Address.
     pub email: String,
