@@ -1,4 +1,4 @@
-//! The inbox and the record of human actions.
+//! Notices and the record of human actions.
 
 use axum::Json;
 use axum::extract::{Path, State};
