@@ -234,7 +234,9 @@ impl Gate {
     ) -> bool {
         let closed = self.record.state != ServiceState::Open && self.standing(now) != Standing::Trying;
         let same = closed && self.record.code.as_deref() == Some(code);
-        if same && (self.record.until.is_none() || until.is_some_and(|until| Some(until) <= self.record.until)) {
+        if same
+            && (self.record.until.is_none() || until.is_some_and(|until| Some(until) <= self.record.until))
+        {
             return false;
         }
         let record = &mut self.record;
@@ -330,7 +332,9 @@ mod tests {
     #[test]
     fn a_pace_and_a_daily_cap_are_kept_over_a_crash() {
         let mut gate = gate();
-        let Decision::Go { reserve: Some((next, from, count)) } = gate.ask(1_000_000, PACED) else { panic!() };
+        let Decision::Go { reserve: Some((next, from, count)) } = gate.ask(1_000_000, PACED) else {
+            panic!()
+        };
         assert_eq!((next, from, count), (1_030_000, 1_000_000, 6));
         gate.leave();
         assert_eq!(gate.ask(1_004_999, PACED), Decision::NotBefore(1_005_000));

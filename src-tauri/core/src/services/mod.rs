@@ -359,9 +359,9 @@ impl Services {
         let mut gates = self.gates();
         match gates.get_mut(service) {
             Some(gate) => act(gate),
-            None => {
-                act(gates.entry(service.to_owned()).or_insert_with(|| Gate::new(ServiceRecord::open(service))))
-            }
+            None => act(gates
+                .entry(service.to_owned())
+                .or_insert_with(|| Gate::new(ServiceRecord::open(service)))),
         }
     }
 }

@@ -42,7 +42,9 @@ fn cause(code: &str, vi: bool) -> &'static str {
         ("mail_auth", true) => "Máy chủ e-mail từ chối đăng nhập. Kiểm tra mật khẩu SMTP trong Cài đặt.",
         ("mail_auth", false) => "The mail server refuses our login. Check the SMTP password in Settings.",
         ("drive_reconnect", true) => "Google không còn chấp nhận kết nối. Mở Cài đặt và kết nối lại Google.",
-        ("drive_reconnect", false) => "Google no longer accepts the connection. Open Settings and reconnect Google.",
+        ("drive_reconnect", false) => {
+            "Google no longer accepts the connection. Open Settings and reconnect Google."
+        }
         ("sharing_quota", true) => "Google giới hạn số lượt chia sẻ. Khách đã được báo.",
         ("sharing_quota", false) => "Google limits how much is shared. Buyers have been told.",
         ("drive_full", true) => "Google Drive đã hết dung lượng. Hãy giải phóng dung lượng.",

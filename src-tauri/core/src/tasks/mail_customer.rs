@@ -8,7 +8,11 @@ use crate::delivery::mail::{Message, MoneyMoved, Parts, money_message_id};
 use crate::shop::Floor;
 use crate::workers::{StageContext, StageError, StageOutcome};
 
-pub(super) async fn run(floor: &Floor, task: &Claimed, cx: &StageContext) -> Result<StageOutcome, StageError> {
+pub(super) async fn run(
+    floor: &Floor,
+    task: &Claimed,
+    cx: &StageContext,
+) -> Result<StageOutcome, StageError> {
     let case = floor.store.mail_case(task.id).await.map_err(unreadable)?;
     let case = case.ok_or_else(|| incomplete("customer"))?;
     match task.stage.as_str() {

@@ -197,7 +197,13 @@ fn crashed(panic: &(dyn Any + Send)) -> StageError {
         .map(|text| (*text).to_owned())
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "no words".to_owned());
-    StageError { class: ErrorClass::Crashed, code: "worker_crashed", detail: words, retry_after: None, waits: None }
+    StageError {
+        class: ErrorClass::Crashed,
+        code: "worker_crashed",
+        detail: words,
+        retry_after: None,
+        waits: None,
+    }
 }
 
 /// A failing worker is never silent.
