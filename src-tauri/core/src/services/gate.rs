@@ -162,7 +162,8 @@ impl Gate {
 
     /// Begins a new day when the last one is over.
     fn roll(&mut self, now: i64) {
-        if now - self.record.day_from >= DAY_MS || now < self.record.day_from {
+        let over = now - self.record.day_from >= DAY_MS || now < self.record.day_from;
+        if over || self.record.day_count == 0 {
             self.record.day_from = now;
             self.record.day_count = 0;
             self.kept = (self.kept.0, 0);
