@@ -29,6 +29,15 @@ pub enum Told {
         /// Whole đồng.
         amount: i64,
     },
+    /// What an order was paid too much went to their wallet.
+    Surplus {
+        /// The ledger row.
+        row: i64,
+        /// Order id.
+        order: i64,
+        /// Whole đồng.
+        amount: i64,
+    },
     /// The order is paid for, and its delivery takes longer than usual.
     OnItsWay {
         /// Order id.
@@ -41,6 +50,7 @@ impl Told {
         match self {
             Self::TopUp { transfer, .. } => format!("mail:topup:{transfer}"),
             Self::Refund { row, .. } => format!("mail:refund:{row}"),
+            Self::Surplus { row, .. } => format!("mail:surplus:{row}"),
             Self::OnItsWay { order } => format!("mail:on_its_way:{order}"),
         }
     }
@@ -52,6 +62,9 @@ impl Told {
             }
             Self::Refund { row, order, amount } => {
                 json!({ "what": "refund", "customer": customer, "row": row, "order": order, "amount_vnd": amount })
+            }
+            Self::Surplus { row, order, amount } => {
+                json!({ "what": "surplus", "customer": customer, "row": row, "order": order, "amount_vnd": amount })
             }
             Self::OnItsWay { order } => {
                 json!({ "what": "on_its_way", "customer": customer, "order": order, "amount_vnd": 0 })
@@ -66,7 +79,7 @@ pub struct MailCase {
     /// The task's own name for the mail, which stays over its attempts: `topup:7.31`. It ends in the task's id, since a
     /// transfer that was credited to the wrong customer is told to the right one by a task of its own.
     pub key: String,
-    /// `topup`, `refund` or `on_its_way`.
+    /// `topup`, `refund`, `surplus` or `on_its_way`.
     pub what: String,
     /// Address.
     pub email: String,
@@ -76,7 +89,7 @@ pub struct MailCase {
     pub amount_vnd: i64,
     /// In their wallet now, whole đồng.
     pub wallet_vnd: i64,
-    /// The order, for a refund.
+    /// The order, for a refund or a surplus.
     pub order_id: Option<i64>,
     /// Its code.
     pub order: Option<String>,

@@ -379,12 +379,12 @@ mod tests {
     #[test]
     fn calls_that_were_under_way_do_not_count_as_further_strikes() {
         let mut gate = gate();
-        assert!(gate.close(ServiceState::Parked, "sharing_quota", "", Some(3_600_000), 0));
-        assert!(!gate.close(ServiceState::Parked, "sharing_quota", "", Some(3_600_000), 5));
+        assert!(gate.close(ServiceState::Parked, "drive_sharing_quota", "", Some(3_600_000), 0));
+        assert!(!gate.close(ServiceState::Parked, "drive_sharing_quota", "", Some(3_600_000), 5));
         assert!(!gate.answered(6), "so does an answer");
         assert_eq!(gate.record.strikes, 1);
         assert!(gate.may_try(3_600_000));
-        assert!(gate.close(ServiceState::Parked, "sharing_quota", "", Some(90_000_000), 3_600_000));
+        assert!(gate.close(ServiceState::Parked, "drive_sharing_quota", "", Some(90_000_000), 3_600_000));
         assert_eq!((gate.record.strikes, gate.record.since), (2, Some(0)), "since the first time");
     }
 

@@ -25,7 +25,7 @@ pub(super) fn limits(config: &Config, name: &str) -> Limits {
     let (at_once, every_ms, per_day) = match kind {
         "drive" | "drive_upload" => (services.drive, 0, 0),
         "drive_sharing" => {
-            (services.drive, i64::from(services.share_every_s) * 1000, services.shares_per_day)
+            (services.drive, i64::from(services.share_every_s) * 1000, config.drive.shares_per_day)
         }
         "smtp" => (services.smtp, 0, services.mails_per_day),
         "lms" => (services.lms, 0, 0),

@@ -45,8 +45,8 @@ fn cause(code: &str, vi: bool) -> &'static str {
         ("drive_reconnect", false) => {
             "Google no longer accepts the connection. Open Settings and reconnect Google."
         }
-        ("sharing_quota", true) => "Google giới hạn số lượt chia sẻ. Khách đã được báo.",
-        ("sharing_quota", false) => "Google limits how much is shared. Buyers have been told.",
+        ("drive_sharing_quota", true) => "Google giới hạn số lượt chia sẻ. Khách đã được báo.",
+        ("drive_sharing_quota", false) => "Google limits how much is shared. Buyers have been told.",
         ("drive_full", true) => "Google Drive đã hết dung lượng. Hãy giải phóng dung lượng.",
         ("drive_full", false) => "Google Drive is full. Free some space.",
         ("daily_cap", true) => "Đã đạt giới hạn trong ngày của cài đặt.",

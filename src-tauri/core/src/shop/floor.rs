@@ -11,6 +11,7 @@ use sepay::Keys;
 use chotdon_store::Store;
 
 use super::door::Intake;
+use super::drive::DriveDoor;
 use super::{Options, StartError};
 use crate::config::{Config, MailTransport};
 use crate::delivery::HttpSource;
@@ -46,6 +47,8 @@ pub(crate) struct Floor {
     pub(crate) services: Services,
     /// The bank of a demo shop.
     pub(crate) demo_bank: Option<DemoBank>,
+    /// The shop's Google account.
+    pub(crate) drive_door: Arc<DriveDoor>,
     config: Arc<RwLock<Arc<Config>>>,
     public_addr: SocketAddr,
     shown: Arc<Mutex<VecDeque<i64>>>,
@@ -82,6 +85,7 @@ impl Floor {
             bell: Arc::default(),
             caller: Caller::new().map_err(|error| StartError::Internal(error.to_string()))?,
             demo_bank: None,
+            drive_door: Arc::default(),
             config,
             public_addr,
             shown: Arc::default(),

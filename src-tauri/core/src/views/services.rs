@@ -23,7 +23,7 @@ pub struct ServiceRow {
     pub since: Option<String>,
     /// When it goes on by itself; `null` while it is open or waits for the owner.
     pub until: Option<String>,
-    /// Why it is left alone, for the words: `sharing_quota`, `mail_auth`, `google_reconnect`, `daily_cap`, …
+    /// Why it is left alone, for the words: `drive_sharing_quota`, `mail_auth`, `drive_reconnect`, `daily_cap`, …
     pub code: Option<String>,
     /// Technical detail.
     pub detail: Option<String>,

@@ -14,7 +14,6 @@ export const CODES = [
   'target_unwritable',
   'link_broken',
   'mail_auth',
-  'sharing_quota',
   'daily_cap',
   'service_waiting',
   'mail_refused',
