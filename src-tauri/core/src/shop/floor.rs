@@ -12,6 +12,7 @@ use chotdon_store::Store;
 
 use super::door::Intake;
 use super::drive::DriveDoor;
+use super::turns::Turns;
 use super::{Options, StartError};
 use crate::config::{Config, MailTransport};
 use crate::delivery::HttpSource;
@@ -43,6 +44,8 @@ pub(crate) struct Floor {
     pub(crate) bell: Arc<Bell>,
     /// Calls storefronts.
     pub(crate) caller: Caller,
+    /// One at a time for one access.
+    pub(crate) turns: Turns,
     /// Lets stages use outside services.
     pub(crate) services: Services,
     /// The bank of a demo shop.
@@ -73,6 +76,7 @@ impl Floor {
         Ok(Self {
             store,
             services,
+            turns: Turns::default(),
             clock: ports.clock.clone(),
             notifier: ports.notifier.clone(),
             credentials,
