@@ -21,7 +21,7 @@ use crate::delivery::mail::{SmtpSettings, Templates, TlsMode, Transport};
 use crate::demo::DemoBank;
 use crate::http::hosted::Bell;
 use crate::outgoing::Caller;
-use crate::ports::{Clock, Notifier, Ports, SecretError};
+use crate::ports::{Clock, Notifier, Ports, Probe, SecretError};
 use crate::secrets::{Credentials, SecretName};
 use crate::services::Services;
 use crate::wake::Wake;
@@ -44,6 +44,8 @@ pub(crate) struct Floor {
     pub(crate) bell: Arc<Bell>,
     /// Calls storefronts.
     pub(crate) caller: Caller,
+    /// Called at named points, by tests.
+    pub(crate) probe: Probe,
     /// One at a time for one access.
     pub(crate) turns: Turns,
     /// Lets stages use outside services.
@@ -76,6 +78,7 @@ impl Floor {
         Ok(Self {
             store,
             services,
+            probe: ports.probe.clone(),
             turns: Turns::default(),
             clock: ports.clock.clone(),
             notifier: ports.notifier.clone(),

@@ -58,7 +58,12 @@ async fn give_one(floor: &Floor, cx: &StageContext, grant: Grant) -> Result<(), 
     if !here.grant.fresh {
         let seen = floor.services.through("drive", cx, here.look()).await?;
         if let Some(permission) = seen {
-            return here.keep(permission, wait).await;
+            if !here.ends_too_soon(&permission) {
+                return here.keep(permission, wait).await;
+            }
+            // Given for an order whose access ends before this one's does.
+            let gone = async { drive_answer(here.drive.unshare(&here.grant.resource, &permission.id).await) };
+            floor.services.through("drive", cx, gone).await?;
         }
     }
     let permit = floor.services.enter("drive", cx).await?;
@@ -68,13 +73,25 @@ async fn give_one(floor: &Floor, cx: &StageContext, grant: Grant) -> Result<(), 
         let done = tokio::spawn(async move {
             let _turn = turn;
             let given = here.share().await?;
+            if let Some(probe) = &here.floor.probe {
+                probe("access.shared").await;
+            }
             here.keep(given, wait).await
         });
-        done.await.unwrap_or_else(|error| Err(StageError::transient("internal", error.to_string())))
+        tokio::select! {
+            done = done => {
+                done.unwrap_or_else(|error| Err(StageError::transient("internal", error.to_string())))
+            }
+            () = cx.cancel.cancelled() => Err(taken()),
+        }
     };
     let shared = floor.services.through("drive_sharing", cx, sharing).await;
     drop(permit);
     shared
+}
+
+fn drive_answer<T>(answer: Result<T, Error>) -> Result<T, StageError> {
+    answer.map_err(drive_error)
 }
 
 /// One access at one moment.
@@ -88,6 +105,12 @@ impl Here {
     /// The buyer's permission, when it is there.
     async fn look(&self) -> Result<Option<Permission>, StageError> {
         find(&self.drive, &self.grant).await.map_err(drive_error)
+    }
+
+    /// Whether Drive ends this permission before the grant's time.
+    fn ends_too_soon(&self, permission: &Permission) -> bool {
+        let wanted = self.grant.expires_at.unwrap_or(i64::MAX);
+        permission.role == "reader" && permission.expires_at.is_some_and(|ends| ends < wanted)
     }
 
     /// Creates the permission in the form that the account and the address allow, and looks whether it is there.
