@@ -43,7 +43,7 @@ async fn a_paused_service_holds_what_needs_it_over_a_restart_and_ends_by_itself(
     let row = service(&shop, "smtp").await;
     assert_eq!((&row["state"], &row["reason"]), (&"paused".into(), &"bảo trì".into()));
     let (_, audit) = shop.admin("GET", "/admin/api/audit", None).await;
-    assert_eq!(audit["rows"][0]["action"], "service.pause");
+    assert!(audit["rows"].as_array().unwrap().iter().any(|row| row["action"] == "service.pause"), "{audit}");
 
     let shop = TestShop::on(shop.stop().await, Setup::default()).await;
     assert_eq!(service(&shop, "smtp").await["state"], "paused");
