@@ -237,6 +237,21 @@ settings! {
         /// How long running stages may finish when the app quits.
         drain_s: u32 = 30, "seconds", Check::Range(0, 3_600);
     }
+    /// The owner's own programs that fetch courses.
+    downloader: DownloaderConfig {
+        /// How long a program may run when its course says nothing else.
+        timeout_s: u32 = 21_600, "seconds", Check::Range(1, 604_800);
+        /// How long a program may take to end by itself when it is stopped; then it is killed.
+        grace_s: u16 = 10, "seconds", Check::Range(0, 600);
+        /// How many files a program may leave.
+        max_files: u16 = 10_000, "files", Check::Range(1, 10_000);
+        /// How much a program may leave, everything together.
+        max_gb: u32 = 200, "GiB", Check::Range(1, 100_000);
+        /// How much a program may print.
+        max_output_mb: u16 = 16, "MiB", Check::Range(1, 4_096);
+        /// How many processes a program may have at once.
+        max_processes: u16 = 64, "processes", Check::Range(1, 4_096);
+    }
     /// Protection of the public listener against floods.
     limits: LimitsConfig {
         /// Rate limits on. Signed SePay requests are never refused below 1,000 a second.

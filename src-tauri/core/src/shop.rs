@@ -374,7 +374,7 @@ async fn wake(floor: Floor, stop: CancellationToken) {
         tokio::select! {
             () = &mut watching => return,
             _ = woke.changed() => {
-                if let Err(error) = floor.http.forget_connections() {
+                if let Err(error) = floor.ways.http.forget_connections() {
                     tracing::error!(%error, "connections from before the sleep are kept");
                 }
             }

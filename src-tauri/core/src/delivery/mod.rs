@@ -6,6 +6,7 @@
 
 pub mod download;
 mod files;
+mod leftovers;
 pub mod links;
 pub mod mail;
 mod manifest;
@@ -14,5 +15,5 @@ mod target;
 
 pub use files::discard_staging;
 pub use manifest::{Manifest, ManifestFile, check_path};
-pub use source::{HttpSource, SourceSpec, fetch};
+pub use source::{CourseAsked, Downloader, HttpSource, SourceSpec, Ways, executable, fetch};
 pub use target::{Location, TargetSpec, available, upload, verify};

@@ -15,7 +15,7 @@ use chotdon_store::{Raise, STOPPED, Store};
 use super::door::Intake;
 use super::{Options, StartError};
 use crate::config::{Config, MailTransport};
-use crate::delivery::HttpSource;
+use crate::delivery::{Downloader, HttpSource, Ways};
 use crate::delivery::links::LinkKey;
 use crate::delivery::mail::{SmtpSettings, Templates, TlsMode, Transport};
 use crate::http::hosted::Bell;
@@ -33,7 +33,7 @@ pub(crate) struct Floor {
     pub(crate) notifier: Arc<dyn Notifier>,
     pub(crate) credentials: Credentials,
     pub(crate) data_dir: PathBuf,
-    pub(crate) http: Arc<HttpSource>,
+    pub(crate) ways: Ways,
     pub(crate) link_key: Arc<LinkKey>,
     pub(crate) templates: Arc<Templates>,
     pub(crate) intake: Arc<Intake>,
@@ -66,7 +66,7 @@ impl Floor {
             notifier: ports.notifier.clone(),
             credentials,
             data_dir: options.data_dir.clone(),
-            http: Arc::new(http),
+            ways: Ways { http: Arc::new(http), downloader: Downloader::new(config.downloader.clone()) },
             link_key: Arc::new(link_key),
             templates: Arc::new(Templates::new(options.data_dir.join("templates"))),
             intake: Arc::default(),
@@ -91,6 +91,7 @@ impl Floor {
 
     pub(super) fn set_config(&self, config: Config) {
         self.store.tuning().set(i64::from(config.queue.retry_max), config.orders.tolerance_vnd);
+        self.ways.downloader.set(config.downloader.clone());
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
     }
 

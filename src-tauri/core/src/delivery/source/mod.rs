@@ -7,7 +7,10 @@ mod download;
 mod folder;
 mod http;
 mod listing;
+mod program;
+mod ways;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
@@ -15,6 +18,8 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 pub use http::HttpSource;
+pub use program::{Downloader, executable};
+pub use ways::{CourseAsked, Ways};
 
 use super::files::{Slot, check_space};
 use super::manifest::{Manifest, ManifestFile};
@@ -38,6 +43,23 @@ pub enum SourceSpec {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         secret: Option<String>,
     },
+    /// A program of the owner's that leaves the files in a directory; `docs/downloader.md` is its contract.
+    Program {
+        /// Absolute path of the program.
+        command: PathBuf,
+        /// Its arguments. Everybody on the machine can read them: no secret belongs here.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        args: Vec<String>,
+        /// Variables of its environment besides `PATH`, `HOME`, `TMPDIR` and the locale.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        env: BTreeMap<String, String>,
+        /// Name of the secret that it is given on its standard input, `downloader.<name>` or `source.<name>`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        secret: Option<String>,
+        /// Seconds it may run; `downloader.timeout_s` when not given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        timeout_s: Option<u32>,
+    },
 }
 
 impl SourceSpec {
@@ -53,12 +75,11 @@ impl SourceSpec {
             Self::Folder { .. } => Ok(()),
             Self::Http { url, secret } => {
                 parse_url(url)?;
-                match secret {
-                    Some(name) if name.strip_prefix("source.").is_none_or(str::is_empty) => {
-                        Err("the source's secret is not named source.<name>".to_owned())
-                    }
-                    _ => Ok(()),
-                }
+                of_family(secret.as_deref(), &["source."])
+            }
+            Self::Program { command, args, env, secret, timeout_s } => {
+                program::validate(command, args, env, *timeout_s)?;
+                of_family(secret.as_deref(), &["downloader.", "source."])
             }
         }
     }
@@ -67,9 +88,21 @@ impl SourceSpec {
     #[must_use]
     pub fn secret_name(&self) -> Option<&str> {
         match self {
-            Self::Http { secret, .. } => secret.as_deref(),
+            Self::Http { secret, .. } | Self::Program { secret, .. } => secret.as_deref(),
             Self::Folder { .. } => None,
         }
+    }
+}
+
+/// Refuses the name of a secret that is in none of the families.
+fn of_family(secret: Option<&str>, families: &[&str]) -> Result<(), String> {
+    let belongs = |name: &str| families.iter().any(|f| name.strip_prefix(f).is_some_and(|rest| !rest.is_empty()));
+    match secret {
+        Some(name) if !belongs(name) => {
+            let families: Vec<String> = families.iter().map(|f| format!("{f}<name>")).collect();
+            Err(format!("the source's secret is not named {}", families.join(" or ")))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -114,6 +147,9 @@ pub async fn fetch(
             let session = http.session(cx, url, secret);
             let entries = listing::read(&session).await?;
             download::fetch(&session, &entries, staging).await?
+        }
+        SourceSpec::Program { .. } => {
+            return Err(StageError::permanent("internal", "programs are run by Ways::fetch"));
         }
     };
     manifest.files.sort_by(|a, b| a.path.cmp(&b.path));
