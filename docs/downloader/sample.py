@@ -30,17 +30,19 @@ def get(url, secret, start=0):
     return urllib.request.urlopen(request, timeout=60)
 
 
-def fetch(url, secret, path, keep, progress):
+def fetch(url, secret, path, size, keep, progress):
     part = os.path.join(keep, urllib.parse.quote(path, safe=""))
     start = os.path.getsize(part) if os.path.exists(part) else 0
-    with get(url, secret, start) as answer:
-        if start and answer.status != 206:
-            start = 0
-        with open(part, "ab" if start else "wb") as file:
-            progress(start)
-            while piece := answer.read(CHUNK):
-                file.write(piece)
-                progress(len(piece))
+    start = start if start <= size else 0
+    if start < size or size == 0:
+        with get(url, secret, start) as answer:
+            if start and answer.status != 206:
+                start = 0
+            with open(part, "ab" if start else "wb") as file:
+                progress(start)
+                while piece := answer.read(CHUNK):
+                    file.write(piece)
+                    progress(len(piece))
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     os.replace(part, path)
 
@@ -60,7 +62,7 @@ def main():
     for file in files:
         say(item=file["path"], file=file)
         url = f"{library}/{urllib.parse.quote(course)}/{urllib.parse.quote(file['path'])}"
-        fetch(url, secret, file["path"], os.environ["CHOTDON_KEEP"], progress)
+        fetch(url, secret, file["path"], file["size"], os.environ["CHOTDON_KEEP"], progress)
 
 
 try:

@@ -404,7 +404,8 @@ fn announced(left: &[Left], files: &HashMap<String, Announced>) -> Result<(), St
 }
 
 fn refused(why: &Unsafe) -> StageError {
-    let detail = why.to_string();
+    // A hostile program may name a file after what it was given.
+    let detail = crate::logging::masked(&why.to_string());
     match why {
         Unsafe::Trick(..) | Unsafe::Unreadable(..) => StageError::permanent("downloader_unsafe", detail),
         Unsafe::TooMuch(_) => StageError::permanent("downloader_too_much", detail),
