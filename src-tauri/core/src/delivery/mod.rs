@@ -5,6 +5,7 @@
 //! again after a crash at any point.
 
 pub mod download;
+mod drive_error;
 mod files;
 mod leftovers;
 pub mod links;
@@ -13,7 +14,9 @@ mod manifest;
 mod source;
 mod target;
 
+pub(crate) use drive_error::drive_error;
 pub use files::discard_staging;
 pub use manifest::{Manifest, ManifestFile, check_path};
 pub use source::{CourseAsked, Downloader, HttpSource, SourceSpec, Ways, executable, fetch};
-pub use target::{Location, TargetSpec, available, upload, verify};
+pub(crate) use target::drive;
+pub use target::{DriveFile, Location, TargetSpec, available, upload, verify};
