@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chotdon_core::config::DownloaderConfig;
-use chotdon_core::delivery::{CourseAsked, Downloader, HttpSource, Manifest, SourceSpec, Ways};
+use chotdon_core::delivery::{CourseAsked, Downloader, HttpSource, Manifest, Remotes, SourceSpec, Ways};
 use chotdon_core::ports::Clock;
+use chotdon_core::secrets::{Credentials, MemorySecrets};
 use chotdon_core::workers::{Meter, StageContext, StageError};
 use futures::future::BoxFuture;
 use secrecy::SecretString;
@@ -100,6 +101,12 @@ impl Bench {
         let ways = Ways {
             http: Arc::new(HttpSource::new().unwrap()),
             downloader: Downloader::new(self.bounds.clone()),
+            remotes: Remotes::new(
+                self.path("rclone"),
+                "rclone",
+                Arc::new(self.clock.clone()),
+                Credentials::new(Arc::new(MemorySecrets::default())),
+            ),
         };
         let asked = CourseAsked { slug: "rust-101", version: 3 };
         ways.fetch(&self.cx, spec, asked, &self.staging(), secret).await

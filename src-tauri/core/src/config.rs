@@ -275,6 +275,13 @@ settings! {
         /// How many processes a program may have at once.
         max_processes: u16 = 64, "processes", Check::Range(1, 4_096);
     }
+    /// rclone, for sources and targets other than folders, servers and Google Drive.
+    rclone: RcloneConfig {
+        /// The program: a path, or a name that is looked for in the usual places. Version 1.75.0 or newer.
+        path: String = "rclone".to_owned(), "path", Check::Any;
+        /// How much of what buyers download from remotes is kept on this machine's disk.
+        cache_mb: u32 = 20_480, "MiB", Check::Range(1, 16_777_216);
+    }
     /// Protection of the public listener against floods.
     limits: LimitsConfig {
         /// Rate limits on. Signed SePay requests are never refused below 1,000 a second.

@@ -318,6 +318,7 @@ impl Shop {
         for (_, part) in parts {
             let _ = tokio::time::timeout(Duration::from_secs(5), part).await;
         }
+        self.inner.floor.ways.remotes.quit().await;
         self.inner.floor.store.close().await;
         tracing::info!("the shop is closed");
     }

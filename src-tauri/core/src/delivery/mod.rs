@@ -11,12 +11,14 @@ mod leftovers;
 pub mod links;
 pub mod mail;
 mod manifest;
+mod rclone;
 mod source;
 mod target;
 
 pub(crate) use drive_error::drive_error;
 pub use files::discard_staging;
 pub use manifest::{Manifest, ManifestFile, check_path};
+pub use rclone::{RemoteSpec, Remotes};
 pub use source::{CourseAsked, Downloader, HttpSource, SourceSpec, Ways, executable, fetch};
-pub(crate) use target::drive;
+pub(crate) use target::{drive, rclone as on_remote};
 pub use target::{DriveFile, Location, TargetSpec, available, upload, verify};

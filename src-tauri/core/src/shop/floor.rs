@@ -16,7 +16,7 @@ use super::door::Intake;
 use super::drive::DriveDoor;
 use super::{Options, StartError};
 use crate::config::{Config, MailTransport};
-use crate::delivery::{Downloader, HttpSource, Ways};
+use crate::delivery::{Downloader, HttpSource, Remotes, Ways};
 use crate::delivery::links::LinkKey;
 use crate::delivery::mail::{SmtpSettings, Templates, TlsMode, Transport};
 use crate::demo::DemoBank;
@@ -66,13 +66,19 @@ impl Floor {
     ) -> Result<Self, StartError> {
         let http = HttpSource::new().map_err(|error| StartError::Internal(error.to_string()))?;
         store.tuning().set(i64::from(config.queue.retry_max), config.orders.tolerance_vnd);
+        let remotes = Remotes::new(
+            options.data_dir.join("rclone"),
+            &config.rclone.path,
+            ports.clock.clone(),
+            credentials.clone(),
+        );
         Ok(Self {
             store,
             clock: ports.clock.clone(),
             notifier: ports.notifier.clone(),
             credentials,
             data_dir: options.data_dir.clone(),
-            ways: Ways { http: Arc::new(http), downloader: Downloader::new(config.downloader.clone()) },
+            ways: Ways { http: Arc::new(http), downloader: Downloader::new(config.downloader.clone()), remotes },
             link_key: Arc::new(link_key),
             templates: Arc::new(Templates::new(options.data_dir.join("templates"))),
             intake: Arc::default(),
@@ -105,6 +111,7 @@ impl Floor {
     pub(super) fn set_config(&self, config: Config) {
         self.store.tuning().set(i64::from(config.queue.retry_max), config.orders.tolerance_vnd);
         self.ways.downloader.set(config.downloader.clone());
+        self.ways.remotes.set_program(&config.rclone.path);
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
     }
 

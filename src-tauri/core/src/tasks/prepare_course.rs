@@ -37,7 +37,7 @@ pub(super) async fn run(
         _ => {
             let manifest = manifest(floor, task).await?;
             let location = location(floor, task).await?;
-            place::verify(floor, cx, &location, &manifest).await?;
+            place::verify(floor, cx, &location, &staging, &manifest).await?;
             delivery::discard_staging(&staging).await?;
             prepared(course, version, &manifest, &location)
         }

@@ -11,7 +11,7 @@ mod types;
 pub use call::{Ends, Rclone, sums};
 pub use config::{ConfigError, Section, is_name, sections};
 pub use error::{Class, Error};
-pub use types::{Checked, Features, Item, Job, JobState, Place, Stats, Version};
+pub use types::{Checked, Features, Hashes, Item, Job, JobState, Place, Stats, Version};
 
 /// The first version without the known holes in authentication of 2026.
 pub const OLDEST: Version = Version { major: 1, minor: 75, patch: 0 };

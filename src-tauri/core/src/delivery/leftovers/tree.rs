@@ -55,7 +55,7 @@ mod unix {
         }
 
         /// What lies directly in the folder `prefix`, which is empty or ends in a slash.
-        pub(in super::super) fn list(&self, prefix: &str) -> Result<Vec<(OsString, Kind)>, Unsafe> {
+        pub(in super::super::super) fn list(&self, prefix: &str) -> Result<Vec<(OsString, Kind)>, Unsafe> {
             let folder = self.folder(prefix).map_err(|e| unreadable(prefix, e))?;
             let mut entries = Vec::new();
             for entry in Dir::read_from(&folder).map_err(|e| unreadable(prefix, e))? {
@@ -229,7 +229,7 @@ mod other {
         }
 
         /// What lies directly in the folder `prefix`, which is empty or ends in a slash.
-        pub(in super::super) fn list(&self, prefix: &str) -> Result<Vec<(OsString, Kind)>, Unsafe> {
+        pub(in super::super::super) fn list(&self, prefix: &str) -> Result<Vec<(OsString, Kind)>, Unsafe> {
             let mut entries = Vec::new();
             for entry in fs::read_dir(self.root.join(prefix)).map_err(|e| unreadable(prefix, e))? {
                 let entry = entry.map_err(|e| unreadable(prefix, e))?;

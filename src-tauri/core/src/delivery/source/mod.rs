@@ -23,6 +23,7 @@ pub use ways::{CourseAsked, Ways};
 
 use super::files::{Slot, check_space};
 use super::manifest::{Manifest, ManifestFile};
+use super::rclone::{RemoteSpec, check_remote};
 use crate::workers::{StageContext, StageError};
 
 /// A course's source, as configured: `{"kind":"folder","path":"/courses/rust"}`.
@@ -40,6 +41,17 @@ pub enum SourceSpec {
         /// Of the manifest or listing, `http` or `https`.
         url: String,
         /// Name of the secret sent as bearer token to that host only, `source.<name>`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        secret: Option<String>,
+    },
+    /// A directory of any remote that rclone knows. Links in it are passed over.
+    Rclone {
+        /// Name of the remote; the secret `source.<remote>` has its configuration unless `secret` says otherwise.
+        remote: String,
+        /// Below the remote's root; empty for all of it.
+        #[serde(default)]
+        path: String,
+        /// Name of the secret with the remote's configuration: a section of `rclone.conf`, or its options as JSON.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         secret: Option<String>,
     },
@@ -77,6 +89,9 @@ impl SourceSpec {
                 parse_url(url)?;
                 of_family(secret.as_deref(), &["source."])
             }
+            Self::Rclone { remote, path, secret } => {
+                check_remote(RemoteSpec { remote, path, secret: secret.as_deref() })
+            }
             Self::Program { command, args, env, secret, timeout_s } => {
                 program::validate(command, args, env, *timeout_s)?;
                 of_family(secret.as_deref(), &["downloader.", "source."])
@@ -89,7 +104,8 @@ impl SourceSpec {
     pub fn secret_name(&self) -> Option<&str> {
         match self {
             Self::Http { secret, .. } | Self::Program { secret, .. } => secret.as_deref(),
-            Self::Folder { .. } => None,
+            // rclone's own part reads a remote's configuration.
+            Self::Folder { .. } | Self::Rclone { .. } => None,
         }
     }
 }
@@ -148,7 +164,7 @@ pub async fn fetch(
             let entries = listing::read(&session).await?;
             download::fetch(&session, &entries, staging).await?
         }
-        SourceSpec::Program { .. } => {
+        SourceSpec::Program { .. } | SourceSpec::Rclone { .. } => {
             return Err(StageError::permanent("internal", "programs are run by Ways::fetch"));
         }
     };
@@ -166,7 +182,7 @@ struct Tally {
 }
 
 /// Checks that the disk takes what is still missing of files with these sizes.
-async fn check_room(
+pub(super) async fn check_room(
     staging: &Path,
     sizes: impl Iterator<Item = (&str, Option<u64>)>,
 ) -> Result<(), StageError> {

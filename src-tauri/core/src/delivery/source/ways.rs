@@ -6,6 +6,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 use super::super::manifest::Manifest;
+use super::super::rclone::{RemoteSpec, Remotes};
 use super::{Downloader, HttpSource, SourceSpec, fetch};
 use crate::workers::{StageContext, StageError};
 
@@ -25,13 +26,15 @@ pub struct Ways {
     pub http: Arc<HttpSource>,
     /// For the owner's programs.
     pub downloader: Downloader,
+    /// For everything that rclone knows.
+    pub remotes: Remotes,
 }
 
 impl Ways {
     /// Copies everything the source has into `staging`, as [`fetch`] does, by whichever way the source needs.
     ///
     /// # Errors
-    /// Those of [`fetch`], and those of [`Downloader::fetch`].
+    /// Those of [`fetch`], of a downloader, and of rclone.
     pub async fn fetch(
         &self,
         cx: &StageContext,
@@ -45,6 +48,10 @@ impl Ways {
         match spec {
             SourceSpec::Folder { .. } | SourceSpec::Http { .. } => {
                 fetch(cx, spec, staging, &self.http, secret).await
+            }
+            SourceSpec::Rclone { remote, path, secret } => {
+                let remote = RemoteSpec { remote, path, secret: secret.as_deref() };
+                self.remotes.fetch(cx, remote, staging).await
             }
             SourceSpec::Program { command, args, env, timeout_s, .. } => {
                 let order = super::program::Order { command, args, env, timeout_s: *timeout_s };
