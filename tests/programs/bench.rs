@@ -93,7 +93,11 @@ impl Bench {
         }
     }
 
-    pub(crate) async fn fetch(&self, spec: &SourceSpec, secret: Option<&str>) -> Result<Manifest, StageError> {
+    pub(crate) async fn fetch(
+        &self,
+        spec: &SourceSpec,
+        secret: Option<&str>,
+    ) -> Result<Manifest, StageError> {
         let secret = secret.map(SecretString::from);
         if let Some(secret) = &secret {
             chotdon_core::logging::hide(secret);

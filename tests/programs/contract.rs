@@ -33,7 +33,18 @@ async fn a_program_gets_an_empty_place_and_leaves_a_course_there() {
 
     let env = bench.taken("env.txt");
     let names: Vec<&str> = env.lines().filter_map(|line| line.split('=').next()).collect();
-    let known = ["CHOTDON_DIR", "CHOTDON_KEEP", "CHOTDON_RUN", "HOME", "LANG", "LC_ALL", "LIBRARY", "PATH", "PWD", "TMPDIR"];
+    let known = [
+        "CHOTDON_DIR",
+        "CHOTDON_KEEP",
+        "CHOTDON_RUN",
+        "HOME",
+        "LANG",
+        "LC_ALL",
+        "LIBRARY",
+        "PATH",
+        "PWD",
+        "TMPDIR",
+    ];
     assert!(names.iter().all(|name| known.contains(name)), "{env}");
     assert!(env.contains("LIBRARY=a & b\n") && !env.contains("s3cret"), "{env}");
     assert!(!bench.staging().join("program/files").exists(), "cleared away");
@@ -44,7 +55,10 @@ async fn a_program_gets_an_empty_place_and_leaves_a_course_there() {
 async fn progress_lines_are_seen() {
     let bench = Bench::new();
     let pipe = bench.pipe("pipe");
-    let text = format!("echo '{{\"done\":5,\"total\":10,\"item\":\"Chương 1\"}}'; read -r _ < {}; exit 1", pipe.display());
+    let text = format!(
+        "echo '{{\"done\":5,\"total\":10,\"item\":\"Chương 1\"}}'; read -r _ < {}; exit 1",
+        pipe.display()
+    );
     let spec = bench.script(&text);
     let watching = async {
         // Opening the pipe waits for the program, which opens it after its line.
@@ -53,7 +67,10 @@ async fn progress_lines_are_seen() {
     };
     let (result, ()) = tokio::join!(bench.fetch(&spec, None), watching);
     assert_eq!(kind(&result.unwrap_err()), (ErrorClass::Permanent, "downloader_failed"));
-    assert_eq!((bench.meter.done.load(Ordering::Relaxed), bench.meter.total.load(Ordering::Relaxed)), (5, 10));
+    assert_eq!(
+        (bench.meter.done.load(Ordering::Relaxed), bench.meter.total.load(Ordering::Relaxed)),
+        (5, 10)
+    );
     assert_eq!(bench.meter.item.lock().unwrap().as_deref(), Some("Chương 1"));
 }
 
@@ -63,7 +80,11 @@ async fn exit_codes_decide_whether_trying_again_helps() {
     for (script, expected, words) in [
         ("exit 75", (transient, "downloader_temporary"), ""),
         ("echo busy >&2; exit 75", (transient, "downloader_temporary"), "busy"),
-        ("echo 'no such course' >&2; exit 3", (permanent, "downloader_failed"), "exit code 3: no such course"),
+        (
+            "echo 'no such course' >&2; exit 3",
+            (permanent, "downloader_failed"),
+            "exit code 3: no such course",
+        ),
         ("echo '{\"error\":\"closed\"}'; echo noise >&2; exit 1", (permanent, "downloader_failed"), "closed"),
         ("kill -9 $$", (transient, "downloader_temporary"), "signal 9"),
         ("exit 0", (permanent, "downloader_empty"), "nothing was left"),
@@ -110,7 +131,11 @@ async fn what_was_announced_is_what_has_to_be_there() {
             Ok(_) => assert!(fits, "{announced}"),
             Err(error) => {
                 assert!(!fits, "{announced}: {error}");
-                assert_eq!(kind(&error), (ErrorClass::Transient, "checksum_mismatch"), "{announced}: {error}");
+                assert_eq!(
+                    kind(&error),
+                    (ErrorClass::Transient, "checksum_mismatch"),
+                    "{announced}: {error}"
+                );
             }
         }
     }
@@ -136,13 +161,18 @@ async fn the_sample_fetches_a_course_and_goes_on_where_it_stopped() {
     let sum = hex::encode(Sha256::digest(&video));
     let list = json!([{"path": "Chương 1/Bài 1.mp4", "size": video.len(), "sha256": sum}]);
     std::fs::write(www.join("rust-101.json"), list.to_string()).unwrap();
-    let nginx = Nginx::start(&www, "if ($http_authorization != 'Bearer key-of-the-library') { return 403; }").unwrap();
+    let nginx = Nginx::start(&www, "if ($http_authorization != 'Bearer key-of-the-library') { return 403; }")
+        .unwrap();
     bench.env.insert("LIBRARY".to_owned(), nginx.url(""));
-    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/downloader/sample.py").canonicalize().unwrap();
+    let sample =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/downloader/sample.py").canonicalize().unwrap();
     let spec = bench.program(&sample, &[]);
 
     let error = bench.fetch(&spec, Some("wrong-key")).await.unwrap_err();
-    assert_eq!((kind(&error), error.detail.contains("403")), ((ErrorClass::Permanent, "downloader_failed"), true));
+    assert_eq!(
+        (kind(&error), error.detail.contains("403")),
+        ((ErrorClass::Permanent, "downloader_failed"), true)
+    );
     let keep = bench.staging().join("program/keep");
     std::fs::write(keep.join("Ch%C6%B0%C6%A1ng%201%2FB%C3%A0i%201.mp4"), &video[..1_000_000]).unwrap();
     let manifest = bench.fetch(&spec, Some("key-of-the-library")).await.unwrap();

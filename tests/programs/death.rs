@@ -26,8 +26,12 @@ fn launch(dir: &std::path::Path, script: &str) -> Launch {
 async fn plays_the_app() {
     let Ok(pipe) = std::env::var(PLAYS) else { return };
     let bench = Bench::new();
-    let script = format!("exec 9> {pipe}; setsid sleep 1000 & sleep 1000 & echo up; trap '' TERM; while :; do sleep 1000; done");
-    let mut child = Child::start(&launch(&bench.path(""), &script), std::sync::Arc::new(bench.clock.clone())).await.unwrap();
+    let script = format!(
+        "exec 9> {pipe}; setsid sleep 1000 & sleep 1000 & echo up; trap '' TERM; while :; do sleep 1000; done"
+    );
+    let mut child = Child::start(&launch(&bench.path(""), &script), std::sync::Arc::new(bench.clock.clone()))
+        .await
+        .unwrap();
     let mut word = [0; 3];
     tokio::io::AsyncReadExt::read_exact(child.stdout.as_mut().unwrap(), &mut word).await.unwrap();
     println!("\nprogram is up");
@@ -57,7 +61,8 @@ async fn a_killed_app_takes_its_programs_with_it() {
 async fn a_child_that_is_dropped_is_killed() {
     let bench = Bench::new();
     let pipe = bench.pipe("pipe");
-    let script = format!("exec 9> {}; sleep 1000 & trap '' TERM; while :; do sleep 1000; done", pipe.display());
+    let script =
+        format!("exec 9> {}; sleep 1000 & trap '' TERM; while :; do sleep 1000; done", pipe.display());
     let launch = launch(&bench.path(""), &script);
     let child = Child::start(&launch, std::sync::Arc::new(bench.clock.clone())).await.unwrap();
     // Opening the pipe waits for the program's end of it.

@@ -16,7 +16,11 @@ const TRICKS: &[(&str, &str, &str)] = &[
     ("a hard link", "printf x > a; ln a b", "downloader_unsafe"),
     ("a hard link to what is ours", "ln \"$OUTSIDE/canary\" a", "downloader_unsafe"),
     ("a pipe", "mkfifo a", "downloader_unsafe"),
-    ("a socket", "python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"a\")'", "downloader_unsafe"),
+    (
+        "a socket",
+        "python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"a\")'",
+        "downloader_unsafe",
+    ),
     ("a name that climbs on Windows", r"printf x > 'a\..\evil'", "downloader_unsafe"),
     ("a name of dots", "mkdir '... '; printf x > '... /a'", "downloader_empty"),
     ("a name with a line break", "printf x > 'a\nb'", "downloader_unsafe"),
@@ -24,23 +28,59 @@ const TRICKS: &[(&str, &str, &str)] = &[
     ("a name that is no text", "printf x > \"$(printf 'a\\377')\"", "downloader_unsafe"),
     ("a name of a device", "printf x > nul.txt", "downloader_unsafe"),
     ("two names of one file, by case", "printf x > a; printf y > A", "downloader_unsafe"),
-    ("two names of one file, by accent", "printf x > \"$(printf 'e\\314\\201')\"; printf y > \"$(printf '\\303\\251')\"", "downloader_unsafe"),
-    ("nested without end", "printf x > a; i=0; while [ $i -lt 3000 ]; do mkdir d; cd d; i=$((i+1)); done", "downloader_unsafe"),
+    (
+        "two names of one file, by accent",
+        "printf x > \"$(printf 'e\\314\\201')\"; printf y > \"$(printf '\\303\\251')\"",
+        "downloader_unsafe",
+    ),
+    (
+        "nested without end",
+        "printf x > a; i=0; while [ $i -lt 3000 ]; do mkdir d; cd d; i=$((i+1)); done",
+        "downloader_unsafe",
+    ),
     ("a closed folder", "mkdir d; printf x > d/.a; chmod 0 d", "downloader_"),
     ("another directory in its place", "cd ..; rm -r files; ln -s \"$OUTSIDE\" files", "downloader_empty"),
-    ("files without end", "exec python3 -c 'import itertools\nfor n in itertools.count(): open(str(n), \"w\")'", "downloader_too_much"),
-    ("folders without end", "exec python3 -c 'import itertools, os\nfor n in itertools.count(): os.mkdir(str(n))'", "downloader_too_much"),
-    ("a million files before the count", "python3 -c 'for n in range(20000): open(str(n), \"w\")'", "downloader_too_much"),
+    (
+        "files without end",
+        "exec python3 -c 'import itertools\nfor n in itertools.count(): open(str(n), \"w\")'",
+        "downloader_too_much",
+    ),
+    (
+        "folders without end",
+        "exec python3 -c 'import itertools, os\nfor n in itertools.count(): os.mkdir(str(n))'",
+        "downloader_too_much",
+    ),
+    (
+        "a million files before the count",
+        "python3 -c 'for n in range(20000): open(str(n), \"w\")'",
+        "downloader_too_much",
+    ),
     ("a file without end", "exec dd if=/dev/zero of=a bs=1048576", "downloader_too_much"),
     ("a file that only looks large", "exec truncate -s 1T a", "downloader_"),
-    ("many files that are large together", "for n in 1 2 3; do truncate -s 600M $n; done", "downloader_too_much"),
+    (
+        "many files that are large together",
+        "for n in 1 2 3; do truncate -s 600M $n; done",
+        "downloader_too_much",
+    ),
     ("output without end", "exec yes '{\"done\":1}'", "downloader_too_much"),
     ("one line without end", "exec tr '\\0' x < /dev/zero", "downloader_too_much"),
     ("messages without end", "exec yes >&2", "downloader_too_much"),
     ("files announced without end", "exec yes '{\"file\":{\"path\":\"a\"}}'", "downloader_too_much"),
-    ("processes without end", "i=0; while [ $i -lt 300 ]; do sleep 1000 & i=$((i+1)); done; wait", "downloader_too_much"),
-    ("a failure with its secret in it", "read -r asked; echo \"$asked\" >&2; echo \"{\\\"error\\\":\\\"$(printf %s \"$asked\" | tr -d '\"')\\\"}\"; exit 1", "downloader_failed"),
-    ("its secret as a name", "read -r asked; asked=${asked##*secret\\\":\\\"}; ln -s x \"${asked%%\\\"*}\"", "downloader_unsafe"),
+    (
+        "processes without end",
+        "i=0; while [ $i -lt 300 ]; do sleep 1000 & i=$((i+1)); done; wait",
+        "downloader_too_much",
+    ),
+    (
+        "a failure with its secret in it",
+        "read -r asked; echo \"$asked\" >&2; echo \"{\\\"error\\\":\\\"$(printf %s \"$asked\" | tr -d '\"')\\\"}\"; exit 1",
+        "downloader_failed",
+    ),
+    (
+        "its secret as a name",
+        "read -r asked; asked=${asked##*secret\\\":\\\"}; ln -s x \"${asked%%\\\"*}\"",
+        "downloader_unsafe",
+    ),
 ];
 
 const SECRET: &str = "canary-of-the-downloader-0123456789";
@@ -54,6 +94,7 @@ async fn harm(script: &str, code: &str) -> Vec<String> {
     let mut bench = Bench::new();
     bench.bounds.max_gb = 1;
     bench.bounds.max_output_mb = 4;
+    bench.bounds.max_files = 1_000;
     let outside = bench.path("outside");
     fs::create_dir(&outside).unwrap();
     let canary = outside.join("canary");

@@ -20,5 +20,6 @@ pub use files::discard_staging;
 pub use manifest::{Manifest, ManifestFile, check_path};
 pub use rclone::{RemoteSpec, Remotes};
 pub use source::{CourseAsked, Downloader, HttpSource, SourceSpec, Ways, executable, fetch};
-pub(crate) use target::{drive, rclone as on_remote};
+pub(crate) use target::drive;
+pub use target::rclone as on_remote;
 pub use target::{DriveFile, Location, TargetSpec, available, upload, verify};

@@ -119,7 +119,8 @@ impl Child {
     pub async fn end(mut self, grace: Duration) {
         if !self.has_ended() && !grace.is_zero() {
             self.group.ask_to_end();
-            let until = self.clock.now_ms().saturating_add(i64::try_from(grace.as_millis()).unwrap_or(i64::MAX));
+            let until =
+                self.clock.now_ms().saturating_add(i64::try_from(grace.as_millis()).unwrap_or(i64::MAX));
             loop {
                 let left = until.saturating_sub(self.clock.now_ms());
                 let Ok(left) = u64::try_from(left) else { break };

@@ -116,7 +116,8 @@ pub async fn run(
             let _ = stdin.write_all(&input).await;
         }
     });
-    let until = cx.clock().now_ms().saturating_add(i64::try_from(bounds.timeout.as_millis()).unwrap_or(i64::MAX));
+    let until =
+        cx.clock().now_ms().saturating_add(i64::try_from(bounds.timeout.as_millis()).unwrap_or(i64::MAX));
     let mut beat = tokio::time::interval(BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut out, mut err) = (true, true);

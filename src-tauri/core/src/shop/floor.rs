@@ -16,9 +16,9 @@ use super::door::Intake;
 use super::drive::DriveDoor;
 use super::{Options, StartError};
 use crate::config::{Config, MailTransport};
-use crate::delivery::{Downloader, HttpSource, Remotes, Ways};
 use crate::delivery::links::LinkKey;
 use crate::delivery::mail::{SmtpSettings, Templates, TlsMode, Transport};
+use crate::delivery::{Downloader, HttpSource, Remotes, Ways};
 use crate::demo::DemoBank;
 use crate::http::hosted::Bell;
 use crate::outgoing::Caller;
@@ -78,7 +78,11 @@ impl Floor {
             notifier: ports.notifier.clone(),
             credentials,
             data_dir: options.data_dir.clone(),
-            ways: Ways { http: Arc::new(http), downloader: Downloader::new(config.downloader.clone()), remotes },
+            ways: Ways {
+                http: Arc::new(http),
+                downloader: Downloader::new(config.downloader.clone()),
+                remotes,
+            },
             link_key: Arc::new(link_key),
             templates: Arc::new(Templates::new(options.data_dir.join("templates"))),
             intake: Arc::default(),

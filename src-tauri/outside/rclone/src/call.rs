@@ -109,8 +109,11 @@ impl Rclone {
     /// # Errors
     /// [`Error`].
     pub async fn create_remote(&self, section: &Section) -> Result<(), Error> {
-        let parameters: Map<String, Value> =
-            section.options.iter().map(|(name, value)| (name.clone(), json!(value.expose_secret()))).collect();
+        let parameters: Map<String, Value> = section
+            .options
+            .iter()
+            .map(|(name, value)| (name.clone(), json!(value.expose_secret())))
+            .collect();
         let input = json!({
             "name": section.name, "type": section.kind, "parameters": parameters,
             "opt": { "nonInteractive": true, "noObscure": true, "noOutput": true },
@@ -170,7 +173,8 @@ impl Rclone {
     /// # Errors
     /// [`Error`].
     pub async fn copy(&self, from: &Place, to: &Place, group: &str) -> Result<Job, Error> {
-        self.start("sync/copy", json!({ "srcFs": from.fs(), "dstFs": to.fs(), "_filter": filter() }), group).await
+        self.start("sync/copy", json!({ "srcFs": from.fs(), "dstFs": to.fs(), "_filter": filter() }), group)
+            .await
     }
 
     /// Moves a directory: by one rename where the remote can, else file by file.
@@ -194,7 +198,12 @@ impl Rclone {
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn copy_file(&self, from: (&Place, &str), to: (&Place, &str), group: &str) -> Result<Job, Error> {
+    pub async fn copy_file(
+        &self,
+        from: (&Place, &str),
+        to: (&Place, &str),
+        group: &str,
+    ) -> Result<Job, Error> {
         let input = json!({
             "srcFs": from.0.fs(), "srcRemote": from.1, "dstFs": to.0.fs(), "dstRemote": to.1,
         });
@@ -206,7 +215,8 @@ impl Rclone {
     /// # Errors
     /// [`Error`].
     pub async fn check(&self, from: &Place, to: &Place, download: bool, group: &str) -> Result<Job, Error> {
-        let input = json!({ "srcFs": from.fs(), "dstFs": to.fs(), "download": download, "_filter": filter() });
+        let input =
+            json!({ "srcFs": from.fs(), "dstFs": to.fs(), "download": download, "_filter": filter() });
         self.start("operations/check", input, group).await
     }
 
@@ -214,7 +224,13 @@ impl Rclone {
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn hashsum(&self, place: &Place, hash: &str, download: bool, group: &str) -> Result<Job, Error> {
+    pub async fn hashsum(
+        &self,
+        place: &Place,
+        hash: &str,
+        download: bool,
+        group: &str,
+    ) -> Result<Job, Error> {
         let input = json!({ "fs": place.fs(), "hashType": hash, "download": download, "_filter": filter() });
         self.start("operations/hashsum", input, group).await
     }
@@ -303,7 +319,9 @@ pub fn sums(output: Value) -> Result<std::collections::HashMap<String, String>, 
     let unknown = || Error::Unknown("operations/hashsum");
     let answer: Answer = serde_json::from_value(output).map_err(|_| unknown())?;
     let split = |line: String| {
-        line.split_once("  ").map(|(sum, path)| (path.to_owned(), sum.to_ascii_lowercase())).ok_or_else(unknown)
+        line.split_once("  ")
+            .map(|(sum, path)| (path.to_owned(), sum.to_ascii_lowercase()))
+            .ok_or_else(unknown)
     };
     answer.hashsum.into_iter().map(split).collect()
 }

@@ -127,8 +127,14 @@ mod tests {
 
     #[test]
     fn json_and_sections_are_the_same_remote() {
-        let json = sections("nas", r#"{"type":"webdav","url":"https://nas/dav","pass":"obscured","vendor":"other"}"#);
-        let ini = sections("nas", "# mine\n[nas]\ntype = webdav\nurl = https://nas/dav\npass = obscured\nvendor=other\n");
+        let json = sections(
+            "nas",
+            r#"{"type":"webdav","url":"https://nas/dav","pass":"obscured","vendor":"other"}"#,
+        );
+        let ini = sections(
+            "nas",
+            "# mine\n[nas]\ntype = webdav\nurl = https://nas/dav\npass = obscured\nvendor=other\n",
+        );
         let bare = sections("nas", "type = webdav\nurl = https://nas/dav\npass = obscured\nvendor=other");
         for found in [json, ini, bare] {
             let found = found.unwrap();

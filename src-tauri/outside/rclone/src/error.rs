@@ -75,9 +75,16 @@ impl Error {
         let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
         if says(&["job not found"]) {
             Class::JobUnknown
-        } else if says(&["didn't find section", "didn't find backend", "unknown backend", "config file section"]) {
+        } else if says(&[
+            "didn't find section",
+            "didn't find backend",
+            "unknown backend",
+            "config file section",
+        ]) {
             Class::Remote
-        } else if status == 404 || says(&["directory not found", "object not found", "no such file or directory"]) {
+        } else if status == 404
+            || says(&["directory not found", "object not found", "no such file or directory"])
+        {
             Class::NotFound
         } else if says(&[
             "401 unauthorized",
@@ -94,7 +101,13 @@ impl Error {
             "maybe it has expired",
         ]) {
             Class::Denied
-        } else if says(&["no space left", "insufficient storage", "quota exceeded", "quotaexceeded", "storage full"]) {
+        } else if says(&[
+            "no space left",
+            "insufficient storage",
+            "quota exceeded",
+            "quotaexceeded",
+            "storage full",
+        ]) {
             Class::Full
         } else {
             Class::Other

@@ -23,12 +23,15 @@ mod unix {
     use std::os::unix::ffi::OsStringExt;
     use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 
-    use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, RawMode, openat, renameat, statat, unlinkat};
+    use rustix::fs::{
+        AtFlags, CWD, Dir, FileType, Mode, OFlags, RawMode, openat, renameat, statat, unlinkat,
+    };
     use rustix::io::Errno;
 
     use super::{File, Kind, OsString, Path, Unsafe, fs, io, unreadable};
 
-    const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::RDONLY);
+    const FOLDER: OFlags =
+        OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::RDONLY);
 
     /// Names of a folder that are looked at together.
     const NAMES: usize = 4_096;

@@ -167,7 +167,8 @@ impl Inner {
         let failed = |what: &str, error: std::io::Error| {
             StageError::transient("rclone_failed", format!("{what}: {error}"))
         };
-        let (dir, elsewhere) = self.socket_dir().map_err(|e| failed("no directory for rclone's socket", e))?;
+        let (dir, elsewhere) =
+            self.socket_dir().map_err(|e| failed("no directory for rclone's socket", e))?;
         let socket = dir.join("rc.sock");
         // A killed rclone leaves its socket, and the next one would not start.
         if let Err(error) = std::fs::remove_file(&socket)
@@ -196,8 +197,9 @@ impl Inner {
             dir: dir.clone(),
             limits: Limits::default(),
         };
-        let mut child =
-            Child::start(&launch, self.clock.clone()).await.map_err(|e| failed("rclone is not started", e))?;
+        let mut child = Child::start(&launch, self.clock.clone())
+            .await
+            .map_err(|e| failed("rclone is not started", e))?;
         child.stdin.take();
         let words = Words::of(&mut child);
         let talk = Rclone::new(&ends(&socket), USER, password).map_err(|e| stage_error(&e, End::Source))?;

@@ -64,7 +64,10 @@ async fn list(
     };
     cx.alive();
     if items.len() > MAX_FILES {
-        return Err(StageError::permanent("source_invalid", format!("the remote has more than {MAX_FILES} files")));
+        return Err(StageError::permanent(
+            "source_invalid",
+            format!("the remote has more than {MAX_FILES} files"),
+        ));
     }
     check_paths(items.iter().map(|item| item.path.as_str()))?;
     items.sort_by(|a, b| a.path.cmp(&b.path));
@@ -81,9 +84,12 @@ async fn forget_changed(cx: &StageContext, staging: &Path, items: &[Item]) -> Re
     let (cx, staging, items) = (cx.clone(), staging.to_owned(), items.to_vec());
     blocking(move || {
         let record = staging.join("remote.json");
-        let before: Vec<Item> =
-            std::fs::read(&record).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
-        let text = serde_json::to_vec(&items).map_err(|e| StageError::permanent("internal", e.to_string()))?;
+        let before: Vec<Item> = std::fs::read(&record)
+            .ok()
+            .and_then(|text| serde_json::from_slice(&text).ok())
+            .unwrap_or_default();
+        let text =
+            serde_json::to_vec(&items).map_err(|e| StageError::permanent("internal", e.to_string()))?;
         let files = staging.join("files");
         crate::private_file::create_folder(&files).map_err(|e| write_error(&e, &files))?;
         drop_strangers(&cx, &files, |path| {
@@ -133,7 +139,8 @@ async fn copy(
 ) -> Result<(), StageError> {
     let total = items.iter().map(|item| size(item).unwrap_or(0)).sum();
     let there = |item: &&Item| {
-        std::fs::symlink_metadata(staged(staging, &item.path)).is_ok_and(|meta| Some(meta.len()) == size(item))
+        std::fs::symlink_metadata(staged(staging, &item.path))
+            .is_ok_and(|meta| Some(meta.len()) == size(item))
     };
     let before: u64 = items.iter().filter(there).filter_map(size).sum();
     cx.progress(before, total);
@@ -165,7 +172,8 @@ async fn take(cx: &StageContext, staging: &Path, items: &[Item]) -> Result<Manif
         })?;
         let slot = Slot::new(staging, &item.path);
         let meter = cx.clone();
-        let taken = slot.adopt(cx, file, |_, _| Ok(()), move |read| meter.progress(done + read, total)).await?;
+        let taken =
+            slot.adopt(cx, file, |_, _| Ok(()), move |read| meter.progress(done + read, total)).await?;
         if size(item).is_some_and(|size| size != taken.size) {
             slot.forget().await?;
             let detail = format!("{:?} has {} bytes, {} were listed", item.path, taken.size, item.size);

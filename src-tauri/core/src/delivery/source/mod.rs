@@ -112,7 +112,8 @@ impl SourceSpec {
 
 /// Refuses the name of a secret that is in none of the families.
 fn of_family(secret: Option<&str>, families: &[&str]) -> Result<(), String> {
-    let belongs = |name: &str| families.iter().any(|f| name.strip_prefix(f).is_some_and(|rest| !rest.is_empty()));
+    let belongs =
+        |name: &str| families.iter().any(|f| name.strip_prefix(f).is_some_and(|rest| !rest.is_empty()));
     match secret {
         Some(name) if !belongs(name) => {
             let families: Vec<String> = families.iter().map(|f| format!("{f}<name>")).collect();

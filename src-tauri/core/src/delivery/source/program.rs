@@ -180,11 +180,10 @@ impl Downloader {
         });
         let mut said = Said::default();
         let (meter, most_files) = (cx.clone(), usize::from(config.max_files));
-        let ended =
-            programs::run(cx, &launch, &bounds, format!("{request}\n").into_bytes(), |line| {
-                said.hear(&meter, line, most_files);
-            })
-            .await;
+        let ended = programs::run(cx, &launch, &bounds, format!("{request}\n").into_bytes(), |line| {
+            said.hear(&meter, line, most_files);
+        })
+        .await;
         judge(ended, &said)?;
         if said.too_many {
             let detail = format!("it announced more than {most_files} files");
@@ -238,7 +237,9 @@ fn judge(ended: Result<Ended, Stopped>, said: &Said) -> Result<(), StageError> {
         Exit::Code(code) if NOT_EXECUTED.contains(&code) => {
             Err(StageError::permanent("downloader_missing", format!("it cannot be executed: {words}")))
         }
-        Exit::Code(code) => Err(StageError::permanent("downloader_failed", format!("exit code {code}: {words}"))),
+        Exit::Code(code) => {
+            Err(StageError::permanent("downloader_failed", format!("exit code {code}: {words}")))
+        }
         #[cfg(unix)]
         Exit::Signal(signal) if signal == rustix::process::Signal::XFSZ.as_raw() => {
             Err(StageError::permanent("downloader_too_much", "a file became too large"))
@@ -269,7 +270,8 @@ fn stopped(why: Stopped) -> StageError {
 /// # Errors
 /// Permanent `downloader_missing` when not.
 pub async fn executable(command: &Path) -> Result<(), StageError> {
-    let missing = |why: String| StageError::permanent("downloader_missing", format!("{}: {why}", command.display()));
+    let missing =
+        |why: String| StageError::permanent("downloader_missing", format!("{}: {why}", command.display()));
     let meta = tokio::fs::metadata(command).await.map_err(|e| missing(e.to_string()))?;
     if !meta.is_file() {
         return Err(missing("it is not a file".to_owned()));
@@ -327,10 +329,14 @@ impl Room {
         said: Said,
         staging: &Path,
     ) -> Result<Manifest, StageError> {
-        let (tree, most_files, most_bytes) =
-            (Arc::clone(&self.tree), usize::from(config.max_files).min(MAX_FILES), u64::from(config.max_gb) << 30);
+        let (tree, most_files, most_bytes) = (
+            Arc::clone(&self.tree),
+            usize::from(config.max_files).min(MAX_FILES),
+            u64::from(config.max_gb) << 30,
+        );
         cx.alive();
-        let left = blocking(move || inspect(&tree, most_files, most_bytes).map_err(|why| refused(&why))).await?;
+        let left =
+            blocking(move || inspect(&tree, most_files, most_bytes).map_err(|why| refused(&why))).await?;
         announced(&left, &said.files)?;
         discard_staging(&staging.join("files")).await?;
         let (total, mut done) = (left.iter().map(|one| one.size).sum::<u64>(), 0);
@@ -398,7 +404,10 @@ fn announced(left: &[Left], files: &HashMap<String, Announced>) -> Result<(), St
     }
     if files.len() != left.len() {
         let missing = files.keys().find(|path| !left.iter().any(|one| one.path == **path));
-        return differ(format!("{:?} was announced and not left", missing.map(String::as_str).unwrap_or_default()));
+        return differ(format!(
+            "{:?} was announced and not left",
+            missing.map(String::as_str).unwrap_or_default()
+        ));
     }
     Ok(())
 }

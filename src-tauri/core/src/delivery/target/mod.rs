@@ -5,7 +5,7 @@
 
 pub(crate) mod drive;
 mod folder;
-pub(crate) mod rclone;
+pub mod rclone;
 
 use std::path::{Path, PathBuf};
 

@@ -31,7 +31,10 @@ pub async fn upload(
     manifest: &Manifest,
 ) -> Result<Location, StageError> {
     if slug.contains('/') || check_path(slug).is_err() || slug.starts_with('.') {
-        return Err(StageError::permanent("source_invalid", format!("the slug {slug:?} cannot name a folder")));
+        return Err(StageError::permanent(
+            "source_invalid",
+            format!("the slug {slug:?} cannot name a folder"),
+        ));
     }
     check_paths(manifest.files.iter().map(|f| f.path.as_str()))?;
     let (talk, _) = remotes.open(spec, End::Target).await?;
@@ -41,11 +44,8 @@ pub async fn upload(
         Place::remote(spec.remote, &path),
         Place::remote(spec.remote, &format!("{course}/.v{version}.incoming")),
     );
-    let location = Location::Rclone {
-        remote: spec.remote.to_owned(),
-        path,
-        secret: spec.secret.map(str::to_owned),
-    };
+    let location =
+        Location::Rclone { remote: spec.remote.to_owned(), path, secret: spec.secret.map(str::to_owned) };
     ready_to_send(cx, staging, manifest).await?;
     let sending = Sending { cx, talk: &talk, from: Place::Local(local(staging)?) };
     let there = sizes(&talk, &place).await?;
@@ -65,7 +65,10 @@ pub async fn upload(
     }
     sending.run(talk.move_into(&incoming, &place, &group()).await).await?;
     if !complete(&sizes(&talk, &place).await?, manifest) {
-        return Err(StageError::transient("checksum_mismatch", "the remote lost files while it renamed them"));
+        return Err(StageError::transient(
+            "checksum_mismatch",
+            "the remote lost files while it renamed them",
+        ));
     }
     Ok(location)
 }
@@ -166,7 +169,9 @@ pub async fn verify(
         let sending = Sending { cx, talk: &talk, from: Place::Local(local(staging)?) };
         return match sending.same(&place).await? {
             true => Ok(()),
-            false => Err(StageError::permanent("checksum_mismatch", "the remote does not hold what was sent")),
+            false => {
+                Err(StageError::permanent("checksum_mismatch", "the remote does not hold what was sent"))
+            }
         };
     }
     let group = group();
@@ -182,7 +187,8 @@ pub async fn verify(
         match sums.get(&file.path) {
             Some(sum) if *sum == file.sha256 => {}
             Some(sum) => {
-                let detail = format!("{} has sha256 {sum} on the remote instead of {}", file.path, file.sha256);
+                let detail =
+                    format!("{} has sha256 {sum} on the remote instead of {}", file.path, file.sha256);
                 return Err(StageError::permanent("checksum_mismatch", detail));
             }
             None => {
@@ -212,6 +218,8 @@ pub async fn available(
     };
     match manifest.files.iter().find(|file| !fits(file)) {
         None => Ok(()),
-        Some(file) => Err(StageError::permanent("link_broken", format!("{} is gone from the remote", file.path))),
+        Some(file) => {
+            Err(StageError::permanent("link_broken", format!("{} is gone from the remote", file.path)))
+        }
     }
 }

@@ -57,7 +57,8 @@ fn group_of(dir: &std::path::Path) -> Option<i32> {
 pub(super) fn sweep(mark: &str) {
     let entry = format!("{MARK}={mark}");
     for _ in 0..SWEEPS {
-        let marked: Vec<Pid> = processes().filter(|(_, dir)| is_marked(dir, &entry)).map(|(id, _)| id).collect();
+        let marked: Vec<Pid> =
+            processes().filter(|(_, dir)| is_marked(dir, &entry)).map(|(id, _)| id).collect();
         if marked.is_empty() {
             return;
         }
