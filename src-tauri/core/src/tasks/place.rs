@@ -30,6 +30,7 @@ pub(super) async fn upload(
         TargetSpec::Rclone { remote, path, secret } => {
             let remote = RemoteSpec { remote, path, secret: secret.as_deref() };
             let slug = &case.slug;
+            let _permit = floor.services.enter("rclone", cx).await?;
             on_remote::upload(cx, &floor.ways.remotes, remote, slug, version, staging, manifest).await
         }
     }

@@ -77,7 +77,7 @@ impl Error {
             Class::JobUnknown
         } else if says(&[
             "didn't find section",
-            "didn't find backend",
+            "find backend for type",
             "unknown backend",
             "config file section",
         ]) {

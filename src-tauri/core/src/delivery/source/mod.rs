@@ -99,6 +99,19 @@ impl SourceSpec {
         }
     }
 
+    /// The outside service that a fetch keeps busy, as `core/services` names it; `None` for what is on this machine.
+    #[must_use]
+    pub fn service(&self) -> Option<String> {
+        match self {
+            Self::Folder { .. } | Self::Program { .. } => None,
+            Self::Rclone { .. } => Some("rclone".to_owned()),
+            Self::Http { url, .. } => {
+                let url = Url::parse(url).ok()?;
+                url.host_str().map(|host| format!("source:{host}"))
+            }
+        }
+    }
+
     /// Name of the secret that [`fetch`] wants the value of.
     #[must_use]
     pub fn secret_name(&self) -> Option<&str> {
