@@ -43,6 +43,8 @@ pub(crate) struct Floor {
     pub(crate) bell: Arc<Bell>,
     /// Calls storefronts.
     pub(crate) caller: Caller,
+    /// Calls learning platforms.
+    pub(crate) lms: lms::Caller,
     /// The bank of a demo shop.
     pub(crate) demo_bank: Option<DemoBank>,
     config: Arc<RwLock<Arc<Config>>>,
@@ -75,6 +77,7 @@ impl Floor {
             intake: Arc::default(),
             wake: Arc::new(Wake::new(ports.clock.clone())),
             bell: Arc::default(),
+            lms: lms::Caller::new().map_err(|error| StartError::Internal(error.to_string()))?,
             caller: Caller::new().map_err(|error| StartError::Internal(error.to_string()))?,
             demo_bank: None,
             config: Arc::new(RwLock::new(Arc::new(config))),

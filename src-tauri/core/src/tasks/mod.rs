@@ -1,10 +1,12 @@
 //! What each stage of each kind of task does. One file per kind.
 
 mod deliver_order;
+mod enrol;
 mod mail_customer;
 mod notify_owner;
 mod place;
 mod prepare_course;
+pub(crate) mod unenrol;
 
 use futures::future::BoxFuture;
 

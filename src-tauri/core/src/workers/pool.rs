@@ -49,6 +49,8 @@ pub struct StageOutcome {
 pub enum Next {
     /// Goes on with the following stage, or is done.
     Advance,
+    /// Goes on with this stage, further on, and leaves out those between.
+    Jump(&'static str),
     /// Waits until the task with this dedupe key is done.
     WaitFor(String),
     /// Runs the stage again at this time (ms) without having failed.

@@ -105,6 +105,7 @@ fn well_done(task: &Claimed, outcome: StageOutcome) -> (StageResult, Aftermath) 
             Some(next) => StageResult::Checkpoint { next: next.to_owned(), output: outcome.output },
             None => StageResult::Done { output: outcome.output },
         },
+        Next::Jump(next) => StageResult::Checkpoint { next: next.to_owned(), output: outcome.output },
         Next::WaitFor(on) => StageResult::Waits { on },
         Next::Later(run_at) => StageResult::Postponed { run_at },
     };

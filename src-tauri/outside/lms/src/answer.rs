@@ -76,6 +76,7 @@ impl Answer {
         let mut context = context.clone();
         context.insert("status".to_owned(), json!(self.status));
         context.insert("json".to_owned(), self.json.clone());
+        context.insert("text".to_owned(), json!(self.text));
         template::seen(&serde_json::Value::Object(context))
     }
 

@@ -35,16 +35,16 @@ enum Spot {
     Open,
     /// A header or a body.
     Sent,
-    /// A test of an answer: `status` and `json` besides.
+    /// A test of an answer: `status`, `json` and `text` besides.
     Answer,
 }
 
 impl Recipe {
-    /// Holds the recipe against itself.
+    /// Holds the recipe against itself; for one that was read with `serde` alone.
     ///
     /// # Errors
     /// [`BadRecipe`]: the first thing that is wrong.
-    pub(crate) fn check(&self) -> Result<(), BadRecipe> {
+    pub fn check(&self) -> Result<(), BadRecipe> {
         let wrong = |what: String| Err(BadRecipe(what));
         if !is_name(&self.name) {
             return wrong(format!("name: `{}` may have lower-case letters, digits and `_`", self.name));
@@ -226,7 +226,7 @@ impl<'a> Names<'a> {
                 Err(format!("got.{first} is a secret and may stand in headers and bodies only"))
             }
             "got" if self.captures.contains(first) => Ok(()),
-            "status" | "json" if spot == Spot::Answer => Ok(()),
+            "status" | "json" | "text" if spot == Spot::Answer => Ok(()),
             "secrets" => Err(format!("`{name}`: the recipe has no such secret; add it under [secrets]")),
             "fields" => Err(format!("`{name}`: the recipe has no such field; add it under [fields]")),
             "got" => Err(format!("`{name}`: no step captures it; write got.NAME")),

@@ -86,6 +86,14 @@ impl Facts {
         Ok(url)
     }
 
+    /// The host that is called, with its port where that is not the scheme's own.
+    ///
+    /// # Errors
+    /// [`Kind::Recipe`] when there is no address, or none that may be called.
+    pub fn host(&self, recipe: &Recipe) -> Result<String, Failure> {
+        Ok(crate::run::host(&self.base(recipe)?))
+    }
+
     /// What templates see, secrets left out.
     pub(crate) fn context(&self, recipe: &Recipe) -> Result<Map<String, serde_json::Value>, Failure> {
         let (first, last) = split_name(&self.buyer);

@@ -9,8 +9,8 @@ use serde_json::Value;
 ///
 /// Both see `base_url`, `buyer.{email, name, first_name, last_name, username}`, `course.{ref, title, slug}`,
 /// `order.code`, `now.{unix, iso}`, `until.{unix, iso}` (none when access does not end), `fields.NAME`, and `got.NAME`
-/// for what steps captured. `secrets.NAME` may stand in headers and bodies only. Tests of answers see `status`
-/// and `json` besides.
+/// for what steps captured. `secrets.NAME` may stand in headers and bodies only. Tests of answers see
+/// `status`, `json` and `text` besides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {

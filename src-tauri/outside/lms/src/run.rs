@@ -29,8 +29,8 @@ impl Caller {
     /// A client that connects within 15 s, gives up after 40 s, and follows no redirect by itself.
     ///
     /// # Errors
-    /// When the machine's TLS cannot be set up.
-    pub fn new() -> Result<Self, reqwest::Error> {
+    /// [`Kind::Unreachable`] when the machine's TLS cannot be set up.
+    pub fn new() -> Result<Self, Failure> {
         Client::builder()
             .user_agent(concat!("ChotDon/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
@@ -38,6 +38,7 @@ impl Caller {
             .redirect(redirect::Policy::none())
             .build()
             .map(Self)
+            .map_err(|error| Failure::new(Kind::Unreachable, format!("no HTTP client: {error}")))
     }
 }
 
