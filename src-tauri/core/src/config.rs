@@ -222,6 +222,26 @@ settings! {
         /// File with certificates (PEM) to trust besides the public ones.
         ca_file: Option<String> = None, "path", Check::Any, shown "none";
     }
+    /// Google Drive, where courses are delivered to. Its secrets: `google.client_secret`, `google.refresh_token`, and
+    /// `google.service_account` in place of both for a shared drive.
+    drive: DriveConfig {
+        /// The API.
+        api_base: String = gdrive::Ends::GOOGLE.0.to_owned(), "URL", Check::Url;
+        /// Where files are uploaded to.
+        upload_base: String = gdrive::Ends::GOOGLE.1.to_owned(), "URL", Check::Url;
+        /// Where tokens come from; the owner's consent is asked for at Google's own page, or below this address.
+        auth_base: String = gdrive::Ends::GOOGLE.2.to_owned(), "URL", Check::Url;
+        /// Your own OAuth client of the kind "Desktop app".
+        client_id: String = String::new(), "text", Check::Any;
+        /// Asks for access to the whole Drive instead of only what the app made: for folders that exist already.
+        full_access: bool = false, "yes or no", Check::Any;
+        /// Id of the folder that the courses' folders are made in. Without full access it has to be one that the app made.
+        parent_folder_id: Option<String> = None, "text", Check::Any, shown "the account's root";
+        /// Id of the shared drive to work in.
+        shared_drive_id: Option<String> = None, "text", Check::Any, shown "none";
+        /// Most buyers that are given access within 24 hours; Google's own limit is not published.
+        shares_per_day: u32 = 500, "permissions", Check::Range(1, 1_000_000);
+    }
     /// The worker pool.
     workers: WorkersConfig {
         /// How many tasks run at once.

@@ -2,6 +2,7 @@
 
 mod books;
 mod door;
+mod drive;
 mod floor;
 mod running;
 
@@ -385,6 +386,7 @@ async fn wake(floor: Floor, stop: CancellationToken) {
                 if let Err(error) = floor.http.forget_connections() {
                     tracing::error!(%error, "connections from before the sleep are kept");
                 }
+                floor.drive_door.forget_connections();
             }
         }
     }

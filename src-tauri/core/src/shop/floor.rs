@@ -13,6 +13,7 @@ use chotdon_domain::task::Lane;
 use chotdon_store::{Raise, STOPPED, Store};
 
 use super::door::Intake;
+use super::drive::DriveDoor;
 use super::{Options, StartError};
 use crate::config::{Config, MailTransport};
 use crate::delivery::HttpSource;
@@ -47,6 +48,8 @@ pub(crate) struct Floor {
     pub(crate) lms: lms::Caller,
     /// The bank of a demo shop.
     pub(crate) demo_bank: Option<DemoBank>,
+    /// The shop's Google account.
+    pub(crate) drive_door: Arc<DriveDoor>,
     config: Arc<RwLock<Arc<Config>>>,
     public_addr: SocketAddr,
     shown: Arc<Mutex<VecDeque<i64>>>,
@@ -80,6 +83,7 @@ impl Floor {
             lms: lms::Caller::new().map_err(|error| StartError::Internal(error.to_string()))?,
             caller: Caller::new().map_err(|error| StartError::Internal(error.to_string()))?,
             demo_bank: None,
+            drive_door: Arc::default(),
             config: Arc::new(RwLock::new(Arc::new(config))),
             public_addr,
             shown: Arc::default(),
