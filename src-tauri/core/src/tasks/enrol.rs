@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{damaged, unreadable};
 use crate::enrolment::EnrolmentSpec;
 use crate::shop::Floor;
-use crate::workers::{Next, StageContext, StageError, StageOutcome};
+use crate::workers::{Next, StageContext, StageError, StageOutcome, Until};
 
 /// How long to wait for a place that is being given up, ms.
 const BEING_REVOKED_MS: i64 = 5_000;
@@ -53,10 +53,11 @@ async fn enrol(
     let buyer = Buyer { email: case.email.clone(), name: case.name.clone() };
     let mut facts =
         spec.facts(buyer, (&item.title, &item.slug), &case.code, now, spec.until(now), secrets);
+    let host = facts.host(recipe).map_err(|failure| stage_error("lms", &failure))?;
     let intent = EnrolmentIntent {
         item: item.item,
         recipe: recipe.name.clone(),
-        host: facts.host(recipe).map_err(|failure| stage_error(&failure))?,
+        host: host.clone(),
         course_ref: facts.course.reference.clone(),
         email: case.email.clone(),
         spec: text.to_owned(),
@@ -67,17 +68,24 @@ async fn enrol(
     let Intended::Written { id, until_at } = intended else { return Ok(None) };
     facts.until_s = until_at.map(|at| at.div_euclid(1_000));
     let watch = |step: &str| cx.item(&format!("{}: {step}", recipe.title));
+    let service = service(&host);
+    let wrong = |failure: Failure| stage_error(&service, &failure);
     let done = async {
-        let mut run = Run::new(&floor.lms, recipe, &facts, &watch).map_err(|failure| stage_error(&failure))?;
-        if !run.probe().await.map_err(|failure| stage_error(&failure))? {
+        let mut run = Run::new(&floor.lms, recipe, &facts, &watch).map_err(wrong)?;
+        if !run.probe().await.map_err(wrong)? {
             floor.store.calling_enrolment(lease, id).await.map_err(unreadable)?;
-            run.enrol().await.map_err(|failure| stage_error(&failure))?;
+            run.enrol().await.map_err(wrong)?;
         }
-        let learn_url = run.learn_url().map_err(|failure| stage_error(&failure))?;
+        let learn_url = run.learn_url().map_err(wrong)?;
         let account = serde_json::Value::Object(run.kept()).to_string();
         Ok(Some(Enrolled { id, account, learn_url }))
     };
-    stoppable(cx, done).await
+    floor.services.through(&service, cx, stoppable(cx, done)).await
+}
+
+/// The service that a platform is for the queue.
+pub(super) fn service(host: &str) -> String {
+    format!("lms:{host}")
 }
 
 /// Waits for `work` unless the stage is to stop.
@@ -101,12 +109,13 @@ pub(super) fn no_secrets(error: crate::ports::SecretError) -> StageError {
     StageError::transient("secret_store_unavailable", error.to_string())
 }
 
-/// The platform's word in the queue's terms.
-pub(super) fn stage_error(failure: &Failure) -> StageError {
+/// The platform's word in the queue's terms. A login that is refused is no order's fault: the platform is left alone
+/// until a secret or a setting changes, or the owner says so.
+pub(super) fn stage_error(service: &str, failure: &Failure) -> StageError {
     let (code, detail) = (failure.kind.code(), failure.detail.clone());
     match failure.kind {
         kind if kind.passes() => StageError::transient(code, detail).after(failure.retry_after),
-        Kind::Unauthorized => StageError::permanent(code, detail),
+        Kind::Unauthorized => StageError::parks(service, code, detail, Until::Change),
         _ => StageError::permanent(code, detail),
     }
 }

@@ -3,12 +3,12 @@
 //! A place that another order of the same buyer holds stays, and so does one that we never gave.
 
 use chotdon_store::{Claimed, EnrolmentRecord};
-use lms::{Buyer, Run};
+use lms::{Buyer, Failure, Run};
 
-use super::enrol::{no_secrets, read, stage_error, stoppable};
+use super::enrol::{no_secrets, read, service, stage_error, stoppable};
 use super::{damaged, unreadable};
 use crate::shop::Floor;
-use crate::workers::{StageContext, StageError};
+use crate::workers::{ErrorClass, StageContext, StageError};
 
 /// Gives up every place of `order` at learning platforms, each verified there and written down as soon as it is. May be
 /// called again after any failure: what is done is not done again.
@@ -25,21 +25,36 @@ pub(crate) async fn run(
     let lease = (task.id, task.epoch);
     let places =
         floor.store.begin_unenrolment(lease, order, floor.clock.now_ms()).await.map_err(unreadable)?;
-    let mut failed = None;
+    let mut failed: Option<StageError> = None;
     for place in &places {
         // One platform's trouble keeps nobody in another's course.
-        match stoppable(cx, leave(floor, place, cx)).await {
+        let service = service(&place.host);
+        let left = stoppable(cx, leave(floor, place, &service, cx));
+        match floor.services.through(&service, cx, left).await {
             Ok(()) => {
                 floor.store.unenrolled(lease, place.id, floor.clock.now_ms()).await.map_err(unreadable)?;
             }
             Err(error) if error.code == "cancelled" => return Err(error),
-            Err(error) => failed = Some(error),
+            Err(error) => failed = Some(worth_more(failed, error)),
         }
     }
     failed.map_or(Ok(()), Err)
 }
 
-async fn leave(floor: &Floor, place: &EnrolmentRecord, cx: &StageContext) -> Result<(), StageError> {
+/// What trying again can cure goes first: what a person has to do is said when nothing else is left.
+fn worth_more(known: Option<StageError>, new: StageError) -> StageError {
+    match known {
+        Some(known) if new.class == ErrorClass::Permanent => known,
+        _ => new,
+    }
+}
+
+async fn leave(
+    floor: &Floor,
+    place: &EnrolmentRecord,
+    service: &str,
+    cx: &StageContext,
+) -> Result<(), StageError> {
     let spec = read(&place.spec)?;
     let recipe = spec.recipe().map_err(|why| StageError::permanent("lms_recipe_invalid", why))?;
     let now = floor.clock.now_ms();
@@ -48,7 +63,8 @@ async fn leave(floor: &Floor, place: &EnrolmentRecord, cx: &StageContext) -> Res
     let facts = spec.facts(buyer, (&place.title, &place.slug), &place.code, now, None, secrets);
     let kept = serde_json::from_str(&place.account).map_err(|error| damaged("account", &error))?;
     let watch = |step: &str| cx.item(&format!("{}: {step}", recipe.title));
-    let mut run = Run::new(&floor.lms, recipe, &facts, &watch).map_err(|failure| stage_error(&failure))?;
+    let wrong = |failure: Failure| stage_error(service, &failure);
+    let mut run = Run::new(&floor.lms, recipe, &facts, &watch).map_err(wrong)?;
     run.remember(&kept);
-    run.unenrol().await.map_err(|failure| stage_error(&failure))
+    run.unenrol().await.map_err(wrong)
 }
