@@ -173,8 +173,9 @@ impl Store {
             .await
     }
 
-    /// The places of an order that are to be given up at their platforms, marked so by the task `(id, epoch)`. Those
-    /// that another order of the buyer holds too, and those that we never gave, are given up here and now.
+    /// Those of the order's places that are to be given up and are to be told to their platforms, by the task
+    /// `(id, epoch)`. Those that another order of the buyer holds too, and those that we never gave, are given up here
+    /// and now.
     ///
     /// # Errors
     /// [`Error::Conflict`] when the task's lease is lost.
@@ -188,31 +189,30 @@ impl Store {
             .run(move |tx| {
                 Box::pin(async move {
                     still_leased(tx, task).await?;
-                    let told: Vec<(i64, String, String, bool)> = sqlx::query_as(concat!(
+                    let told: Vec<(String, String, bool)> = sqlx::query_as(concat!(
                         "UPDATE enrolment AS e SET task_id = $2, revoked_at = $3, state = 'revoked' \
-                         WHERE order_item_id IN (SELECT id FROM order_item WHERE order_id = $1) \
-                           AND state IN ('intent', 'enrolled', 'revoking') \
+                         WHERE order_item_id IN (SELECT id FROM order_item WHERE order_id = $1) AND state = 'revoking' \
                            AND (EXISTS (SELECT 1 FROM enrolment AS o WHERE ",
                         same_place!(),
-                        " AND o.state IN ('intent', 'enrolled') AND o.order_item_id NOT IN (SELECT id FROM order_item WHERE order_id = $1)) \
+                        " AND o.state IN ('intent', 'enrolled')) \
                              OR (e.given = 0 AND NOT EXISTS (SELECT 1 FROM enrolment AS o WHERE ",
                         same_place!(),
                         " AND o.given = 1))) \
-                         RETURNING id, host, (SELECT title FROM course AS k JOIN order_item AS i ON i.course_id = k.id WHERE i.id = order_item_id), given",
+                         RETURNING host, (SELECT k.title FROM order_item AS i JOIN course AS k ON k.id = i.course_id \
+                           WHERE i.id = order_item_id), enrolled_at IS NOT NULL",
                     ))
                     .bind(order)
                     .bind(task.0)
                     .bind(now)
                     .fetch_all(&mut tx.conn)
                     .await?;
-                    for (_, host, title, given) in &told {
-                        let data = json!({ "course": title, "platform": host, "why": if *given { "held" } else { "not_ours" } });
+                    for (host, title, _) in told.iter().filter(|(_, _, enrolled)| *enrolled) {
+                        let data = json!({ "course": title, "platform": host });
                         tell(tx, order, "enrolment_left", &data, now).await?;
                     }
                     sqlx::query(
-                        "UPDATE enrolment SET task_id = $2, state = 'revoking' \
-                         WHERE order_item_id IN (SELECT id FROM order_item WHERE order_id = $1) \
-                           AND state IN ('intent', 'enrolled', 'revoking')",
+                        "UPDATE enrolment SET task_id = $2 \
+                         WHERE order_item_id IN (SELECT id FROM order_item WHERE order_id = $1) AND state = 'revoking'",
                     )
                     .bind(order)
                     .bind(task.0)
@@ -289,6 +289,21 @@ pub(crate) async fn enrolled(tx: &mut Tx, order: i64, places: &[Enrolled], now: 
         tell(tx, order, "enrolled", &json!({ "course": title, "platform": host }), now).await?;
     }
     Ok(sqlx::query_scalar("SELECT code FROM orders WHERE id = $1").bind(order).fetch_one(&mut tx.conn).await?)
+}
+
+/// In the commit that decides it: the order's places are to be given up; with `email`, only those of that address (any
+/// letter case). Answers how many; a `revoke_access` task has to follow when there are any.
+pub(crate) async fn revoke_for(tx: &mut Tx, order: i64, email: Option<&str>) -> Result<usize> {
+    let marked = sqlx::query(
+        "UPDATE enrolment SET state = 'revoking' \
+         WHERE order_item_id IN (SELECT id FROM order_item WHERE order_id = $1) AND state IN ('intent', 'enrolled') \
+           AND ($2 IS NULL OR email_key = $2)",
+    )
+    .bind(order)
+    .bind(email.map(|email| email.trim().to_lowercase()))
+    .execute(&mut tx.conn)
+    .await?;
+    Ok(usize::try_from(marked.rows_affected()).unwrap_or(usize::MAX))
 }
 
 /// Refuses a worker whose task somebody else has by now.
