@@ -21,4 +21,4 @@ CREATE TABLE enrolment (
   revoked_at    INTEGER
 ) STRICT;
 CREATE UNIQUE INDEX enrolment_item ON enrolment (order_item_id, host, course_ref, email_key);
-CREATE INDEX enrolment_place ON enrolment (host, course_ref, email_key);
+CREATE INDEX enrolment_place ON enrolment (host, email_key, course_ref);

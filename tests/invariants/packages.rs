@@ -24,7 +24,16 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("xtask", &[]),
     (
         "chotdon-tests",
-        &["chotdon-server", "chotdon-core", "chotdon-store", "chotdon-domain", "gdrive", "lms", "sepay", "vietqr"],
+        &[
+            "chotdon-server",
+            "chotdon-core",
+            "chotdon-store",
+            "chotdon-domain",
+            "gdrive",
+            "lms",
+            "sepay",
+            "vietqr",
+        ],
     ),
 ];
 

@@ -48,7 +48,16 @@ impl Kolibri {
     async fn start() -> Self {
         let home = tempfile::tempdir().unwrap();
         let made = command(home.path())
-            .args(["manage", "provisiondevice", "--facility", "An", "--preset", "formal", "--superusername", "chu"])
+            .args([
+                "manage",
+                "provisiondevice",
+                "--facility",
+                "An",
+                "--preset",
+                "formal",
+                "--superusername",
+                "chu",
+            ])
             .args(["--superuserpassword", PASSWORD, "--language_id", "en", "--noinput"])
             .output()
             .await
@@ -77,23 +86,31 @@ impl Kolibri {
         tokio::time::timeout(Duration::from_secs(120), up).await.expect("Kolibri starts");
         // Nobody reads on; the pipe must not fill up.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        let mut kolibri = Self { url, class: String::new(), facility: String::new(), _child: child, _home: home };
-        kolibri.facility = kolibri.get("/api/public/v1/facility/").await[0]["id"].as_str().unwrap().to_owned();
+        let mut kolibri =
+            Self { url, class: String::new(), facility: String::new(), _child: child, _home: home };
+        kolibri.facility =
+            kolibri.get("/api/public/v1/facility/").await[0]["id"].as_str().unwrap().to_owned();
         let class = json!({ "name": "Rust", "parent": kolibri.facility });
-        kolibri.class = kolibri.post("/api/auth/classroom/", &class).await.1["id"].as_str().unwrap().to_owned();
+        kolibri.class =
+            kolibri.post("/api/auth/classroom/", &class).await.1["id"].as_str().unwrap().to_owned();
         kolibri
     }
 
     /// As the administrator, by a client of the test's own.
     async fn login(&self) -> (String, String) {
         let login = json!({ "username": "chu", "password": PASSWORD, "facility": self.facility });
-        let answer = Client::new().post(format!("{}/api/auth/session/", self.url)).json(&login).send().await.unwrap();
+        let answer =
+            Client::new().post(format!("{}/api/auth/session/", self.url)).json(&login).send().await.unwrap();
         let cookie = |name: &str| {
             let lines = answer.headers().get_all("set-cookie").iter().filter_map(|line| line.to_str().ok());
-            let value = lines.filter_map(|line| line.strip_prefix(&format!("{name}="))).last().unwrap_or_default();
+            let value =
+                lines.filter_map(|line| line.strip_prefix(&format!("{name}="))).last().unwrap_or_default();
             value.split(';').next().unwrap_or_default().to_owned()
         };
-        (format!("kolibri={}; kolibri_csrftoken={}", cookie("kolibri"), cookie("kolibri_csrftoken")), cookie("kolibri_csrftoken"))
+        (
+            format!("kolibri={}; kolibri_csrftoken={}", cookie("kolibri"), cookie("kolibri_csrftoken")),
+            cookie("kolibri_csrftoken"),
+        )
     }
 
     async fn get(&self, path: &str) -> Value {
@@ -106,7 +123,10 @@ impl Kolibri {
 
     async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
         let (cookie, csrf) = self.login().await;
-        let asked = Client::new().post(format!("{}{path}", self.url)).header("cookie", cookie).header("x-csrftoken", csrf);
+        let asked = Client::new()
+            .post(format!("{}{path}", self.url))
+            .header("cookie", cookie)
+            .header("x-csrftoken", csrf);
         let answer = asked.json(body).send().await.unwrap();
         (answer.status().as_u16(), answer.json().await.unwrap_or_default())
     }
@@ -161,9 +181,8 @@ async fn a_platform_of_other_people_takes_what_a_recipe_says() {
     assert_eq!(failure.kind, Kind::Unauthorized, "{failure}");
     let mut elsewhere = facts.clone();
     elsewhere.course.reference = "0".repeat(32);
-    let mut run = Run::new(&caller, recipe, &elsewhere, &|_| ()).unwrap();
-    assert!(!run.probe().await.unwrap());
-    assert_eq!(run.enrol().await.unwrap_err().kind, Kind::CourseUnknown);
+    let failure = Run::new(&caller, recipe, &elsewhere, &|_| ()).unwrap().probe().await.unwrap_err();
+    assert_eq!(failure.kind, Kind::CourseUnknown, "{failure}");
 
     an_order_makes_a_student(&kolibri).await;
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chotdon_core::ports::{Probe, SecretStore};
-use chotdon_tests::lms::{KEY, School, Trouble};
+use chotdon_tests::lms::{COURSES, KEY, School, Trouble};
 use chotdon_tests::{Ground, Setup, TestShop};
 use serde_json::{Value, json};
 
@@ -78,7 +78,11 @@ async fn an_order_without_a_platform_skips_the_stage() {
 
 #[tokio::test]
 async fn a_call_whose_answer_is_lost_is_not_made_twice() {
-    for (name, deed) in [("moodle", "enrol_manual_enrol_users"), ("teachable", "POST /v1/enroll"), ("canvas", "POST /api/v1/courses/42/enrollments")] {
+    for (name, deed) in [
+        ("moodle", "enrol_manual_enrol_users"),
+        ("teachable", "POST /v1/enroll"),
+        ("canvas", "POST /api/v1/courses/42/enrollments"),
+    ] {
         let (shop, school) = (shop().await, School::start(name).await);
         sell(&shop, "hoc", &school).await;
         school.loses_the_answer(deed);
@@ -131,7 +135,9 @@ async fn a_refused_key_holds_every_order_and_none_fails_until_it_is_right() {
         .until(|| async {
             let (_, services) = shop.admin("GET", "/admin/api/services", None).await;
             let rows = services["services"].as_array().unwrap().clone();
-            rows.into_iter().find(|row| row["name"].as_str().is_some_and(|name| name.starts_with("lms:")) && row["state"] != "open")
+            rows.into_iter().find(|row| {
+                row["name"].as_str().is_some_and(|name| name.starts_with("lms:")) && row["state"] != "open"
+            })
         })
         .await;
     assert!(parked.to_string().contains("lms_unauthorized"), "{parked}");
@@ -162,7 +168,13 @@ async fn a_bundle_of_two_platforms_is_one_order_and_one_mail() {
 async fn the_key_is_nowhere_but_in_the_secret_store() {
     let (shop, school) = (shop().await, School::start("open_edx").await);
     sell(&shop, "hoc", &school).await;
-    school.trouble(Trouble { at: "bulk_enroll", status: 500, header: None, body: format!("{KEY} canary-jwt-eyJhbGciOi"), done: false });
+    school.trouble(Trouble {
+        at: "bulk_enroll",
+        status: 500,
+        header: None,
+        body: format!("{KEY} canary-jwt-eyJhbGciOi"),
+        done: false,
+    });
     let code = buy(&shop, &["hoc"]).await;
     let order = shop.settled(&code, "completed").await.to_string();
     assert!(order.contains("lms_server_error"), "the trouble was met: {order}");
@@ -208,10 +220,69 @@ async fn the_owner_tries_a_recipe_without_enrolling_anybody() {
     shop.secrets.set("lms.other", "wrong-key-0123456789".into()).await.unwrap();
     let wrong = json!({ "enrolment": school.enrolment("lms.other"), "email": "lan@example.com" });
     let (_, refused) = shop.admin("POST", "/admin/api/recipes/test", Some(wrong)).await;
-    assert_eq!((refused["state"].as_str(), refused["code"].as_str()), (Some("failed"), Some("lms_unauthorized")), "{refused}");
+    assert_eq!(
+        (refused["state"].as_str(), refused["code"].as_str()),
+        (Some("failed"), Some("lms_unauthorized")),
+        "{refused}"
+    );
     let mut odd = school.enrolment("lms.school");
     odd["name"] = json!("udemy");
-    let (status, problem) = shop.admin("POST", "/admin/api/recipes/test", Some(json!({ "enrolment": odd, "email": "a@b.vn" }))).await;
+    let (status, problem) = shop
+        .admin("POST", "/admin/api/recipes/test", Some(json!({ "enrolment": odd, "email": "a@b.vn" })))
+        .await;
     assert_eq!(status, 400);
     assert!(problem["detail"].as_str().unwrap().contains("udemy"), "{problem}");
+}
+
+#[tokio::test]
+async fn a_refund_takes_the_student_out_again_on_every_platform() {
+    for (name, _) in COURSES {
+        let (shop, school) = (shop().await, School::start(name).await);
+        sell(&shop, "hoc", &school).await;
+        let code = buy(&shop, &["hoc"]).await;
+        shop.settled(&code, "completed").await;
+        assert_eq!(school.rolls().students(), ["lan@example.com"], "{name}");
+        // The first word of it is lost on the way.
+        school.loses_the_answer("nenrol");
+        refund(&shop, &code).await;
+        shop.until(|| async { school.rolls().students().is_empty().then_some(()) }).await;
+        shop.until(|| async { kinds(&shop.look(&code).await).contains(&"unenrolled").then_some(()) }).await;
+        assert_eq!(shop.look(&code).await["order"]["stage"], "refunded", "{name}");
+        assert_eq!(school.rolls().violations, Vec::<String>::new(), "{name}");
+        shop.sound().await;
+    }
+}
+
+async fn refund(shop: &TestShop, code: &str) {
+    let how = json!({ "reason": "khách đổi ý" });
+    let (status, answer) = shop.admin("POST", &format!("/admin/api/orders/{code}/refund"), Some(how)).await;
+    assert_eq!(status, 200, "{answer}");
+}
+
+#[tokio::test]
+async fn a_refund_leaves_a_place_that_another_order_holds() {
+    let (shop, school) = (shop().await, School::start("moodle").await);
+    sell(&shop, "hoc", &school).await;
+    let (first, second) = (buy(&shop, &["hoc"]).await, buy(&shop, &["hoc"]).await);
+    shop.settled(&first, "completed").await;
+    shop.settled(&second, "completed").await;
+    refund(&shop, &first).await;
+    shop.until(|| async { kinds(&shop.look(&first).await).contains(&"enrolment_left").then_some(()) }).await;
+    assert_eq!(school.rolls().students(), ["lan@example.com"]);
+    refund(&shop, &second).await;
+    shop.until(|| async { kinds(&shop.look(&second).await).contains(&"unenrolled").then_some(()) }).await;
+    assert!(school.rolls().students().is_empty(), "the control: with the last one it goes");
+}
+
+#[tokio::test]
+async fn a_refund_leaves_a_place_that_was_there_before() {
+    let (shop, school) = (shop().await, School::start("canvas").await);
+    let id = school.rolls().open_account("lan@example.com");
+    school.rolls().seat(id, "42");
+    sell(&shop, "hoc", &school).await;
+    let code = buy(&shop, &["hoc"]).await;
+    shop.settled(&code, "completed").await;
+    refund(&shop, &code).await;
+    shop.until(|| async { kinds(&shop.look(&code).await).contains(&"enrolment_left").then_some(()) }).await;
+    assert_eq!(school.rolls().students(), ["lan@example.com"]);
 }

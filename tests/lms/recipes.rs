@@ -61,7 +61,15 @@ async fn an_account_that_is_there_is_used_and_a_place_that_is_there_is_left_alon
         let school = School::start(name).await;
         let id = school.rolls().open_account("lan@example.com");
         // A search that is not exact finds somebody else first.
-        school.rolls().accounts.insert(0, chotdon_tests::lms::Account { id: 1, login: "x-lan@example.com".into(), email: "x-lan@example.com".into(), ..Default::default() });
+        school.rolls().accounts.insert(
+            0,
+            chotdon_tests::lms::Account {
+                id: 1,
+                login: "x-lan@example.com".into(),
+                email: "x-lan@example.com".into(),
+                ..Default::default()
+            },
+        );
         enrols(&school, &facts(&school, "Lan", KEY)).await.unwrap();
         assert_eq!(school.rolls().accounts.len(), 2, "{name}");
         assert_eq!(school.rolls().places.iter().map(|place| place.user).collect::<Vec<_>>(), [id], "{name}");
@@ -70,7 +78,13 @@ async fn an_account_that_is_there_is_used_and_a_place_that_is_there_is_left_alon
         let id = seated.rolls().open_account("lan@example.com");
         seated.rolls().seat(id, course);
         enrols(&seated, &facts(&seated, "Lan", KEY)).await.unwrap();
-        assert!(seated.rolls().calls.iter().all(|call| !call.contains("nrol") || call.starts_with("GET") || call.contains("get_users_courses")), "{name}: {:?}", seated.rolls().calls);
+        assert!(
+            seated.rolls().calls.iter().all(|call| !call.contains("nrol")
+                || call.starts_with("GET")
+                || call.contains("get_users_courses")),
+            "{name}: {:?}",
+            seated.rolls().calls
+        );
     }
 }
 
@@ -81,7 +95,11 @@ async fn a_name_with_quotes_and_ampersands_stays_a_name() {
         let school = School::start(name).await;
         enrols(&school, &facts(&school, odd, KEY)).await.unwrap();
         let account = school.rolls().accounts[0].clone();
-        let stored = if account.last.is_empty() { account.first } else { format!("{} {}", account.last, account.first) };
+        let stored = if account.last.is_empty() {
+            account.first
+        } else {
+            format!("{} {}", account.last, account.first)
+        };
         assert_eq!(stored, odd, "{name}");
         assert_eq!(school.rolls().violations, Vec::<String>::new(), "{name}");
     }
@@ -113,14 +131,32 @@ async fn a_course_that_is_not_there_is_said_to_be_so() {
 async fn troubles_that_pass_are_told_from_those_that_do_not() {
     let school = School::start("canvas").await;
     let facts = facts(&school, "Lan", KEY);
-    for (status, kind) in [(500, Kind::ServerError), (503, Kind::Busy), (429, Kind::Busy), (401, Kind::Unauthorized), (400, Kind::Rejected)] {
+    for (status, kind) in [
+        (500, Kind::ServerError),
+        (503, Kind::Busy),
+        (429, Kind::Busy),
+        (401, Kind::Unauthorized),
+        (400, Kind::Rejected),
+    ] {
         school.refuses("", status);
         let failure = enrols(&school, &facts).await.unwrap_err();
         assert_eq!(failure.kind, kind, "{status}");
     }
-    school.trouble(Trouble { at: "", status: 403, header: None, body: "403 Forbidden (Rate Limit Exceeded)".into(), done: false });
+    school.trouble(Trouble {
+        at: "",
+        status: 403,
+        header: None,
+        body: "403 Forbidden (Rate Limit Exceeded)".into(),
+        done: false,
+    });
     assert_eq!(enrols(&school, &facts).await.unwrap_err().kind, Kind::Busy);
-    school.trouble(Trouble { at: "", status: 429, header: Some(("retry-after", "90".into())), body: String::new(), done: false });
+    school.trouble(Trouble {
+        at: "",
+        status: 429,
+        header: Some(("retry-after", "90".into())),
+        body: String::new(),
+        done: false,
+    });
     assert_eq!(enrols(&school, &facts).await.unwrap_err().retry_after, Some(Duration::from_secs(90)));
     school.trouble(Trouble { at: "", status: 200, header: None, body: "x".repeat(2 << 20), done: false });
     assert_eq!(enrols(&school, &facts).await.unwrap_err().kind, Kind::Unclear);
@@ -130,7 +166,13 @@ async fn troubles_that_pass_are_told_from_those_that_do_not() {
 async fn a_redirect_to_another_host_is_not_followed() {
     let (school, other) = (School::start("teachable").await, School::start("teachable").await);
     let facts = facts(&school, "Lan", KEY);
-    let to = |to: String| Trouble { at: "GET /v1/users?", status: 302, header: Some(("location", to)), body: String::new(), done: false };
+    let to = |to: String| Trouble {
+        at: "GET /v1/users?",
+        status: 302,
+        header: Some(("location", to)),
+        body: String::new(),
+        done: false,
+    };
     school.trouble(to(format!("{}/v1/users?email=x", other.url)));
     let failure = enrols(&school, &facts).await.unwrap_err();
     assert_eq!(failure.kind, Kind::ForeignHost, "{failure}");
@@ -143,7 +185,13 @@ async fn a_redirect_to_another_host_is_not_followed() {
 #[tokio::test]
 async fn every_step_going_well_is_not_enough() {
     let school = School::start("moodle").await;
-    let nothing = Trouble { at: "enrol_manual_enrol_users", status: 200, header: None, body: "null".into(), done: false };
+    let nothing = Trouble {
+        at: "enrol_manual_enrol_users",
+        status: 200,
+        header: None,
+        body: "null".into(),
+        done: false,
+    };
     school.trouble(nothing);
     let failure = enrols(&school, &facts(&school, "Lan", KEY)).await.unwrap_err();
     assert_eq!(failure.kind, Kind::NotVerified, "{failure}");
@@ -151,7 +199,9 @@ async fn every_step_going_well_is_not_enough() {
 
 #[tokio::test]
 async fn an_end_of_access_is_told_in_the_platforms_own_words() {
-    for (name, said) in [("moodle", "1800000000"), ("thinkific", "2027-01-15T08:00:00Z"), ("canvas", "2027-01-15T08:00:00Z")] {
+    for (name, said) in
+        [("moodle", "1800000000"), ("thinkific", "2027-01-15T08:00:00Z"), ("canvas", "2027-01-15T08:00:00Z")]
+    {
         let school = School::start(name).await;
         let facts = Facts { until_s: Some(1_800_000_000), ..facts(&school, "Lan", KEY) };
         enrols(&school, &facts).await.unwrap();

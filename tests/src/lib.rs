@@ -1,8 +1,8 @@
 //! What the tests of a whole shop share.
 
 mod chance;
-pub mod lms;
 mod listener;
+pub mod lms;
 #[cfg(target_os = "linux")]
 pub mod machine;
 #[cfg(unix)]

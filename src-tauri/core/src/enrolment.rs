@@ -80,7 +80,9 @@ impl EnrolmentSpec {
                 format!("name: there is no recipe `{name}`; there are {}", known.join(", "))
             }),
             (EnrolmentKind::Custom, None, Some(recipe)) => Ok(recipe),
-            (EnrolmentKind::Recipe, ..) => Err("kind `recipe` needs a name, and no recipe of its own".to_owned()),
+            (EnrolmentKind::Recipe, ..) => {
+                Err("kind `recipe` needs a name, and no recipe of its own".to_owned())
+            }
             (EnrolmentKind::Custom, ..) => Err("kind `custom` needs a recipe, and no name".to_owned()),
         }
     }
@@ -108,7 +110,9 @@ impl EnrolmentSpec {
                 return Err(format!("{key}: {} needs one: {what}; write its name, lms.<name>", recipe.title));
             };
             if reference.strip_prefix("lms.").is_none() || SecretName::parse(reference).is_err() {
-                return Err("secret: it is a name like lms.school; the value is set with `secret set`".to_owned());
+                return Err(
+                    "secret: it is a name like lms.school; the value is set with `secret set`".to_owned()
+                );
             }
         }
         if self.days == Some(0) {
@@ -226,7 +230,10 @@ mod tests {
             } else {
                 let error = read.unwrap_err();
                 assert!(error.contains(says), "{key} {value}: {error}");
-                assert!(!error.contains("0123456789"), "a secret in the wrong place is not repeated: {error}");
+                assert!(
+                    !error.contains("0123456789"),
+                    "a secret in the wrong place is not repeated: {error}"
+                );
             }
         }
     }

@@ -209,19 +209,21 @@ impl Store {
             memo_prefix,
         })
         .collect();
-        let courses = sqlx::query_as("SELECT slug, title, price_vnd, source, target, enrolment FROM course ORDER BY id")
-            .fetch_all(&self.reader)
-            .await?
-            .into_iter()
-            .map(|(slug, title, price_vnd, source, target, enrolment)| CourseRow {
-                slug,
-                title,
-                price_vnd,
-                source,
-                target,
-                enrolment,
-            })
-            .collect();
+        let courses = sqlx::query_as(
+            "SELECT slug, title, price_vnd, source, target, enrolment FROM course ORDER BY id",
+        )
+        .fetch_all(&self.reader)
+        .await?
+        .into_iter()
+        .map(|(slug, title, price_vnd, source, target, enrolment)| CourseRow {
+            slug,
+            title,
+            price_vnd,
+            source,
+            target,
+            enrolment,
+        })
+        .collect();
         let customers = sqlx::query_as("SELECT email, name, phone FROM customer ORDER BY id")
             .fetch_all(&self.reader)
             .await?

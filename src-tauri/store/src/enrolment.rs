@@ -38,8 +38,9 @@ pub enum Intended {
         /// When access is to end, ms.
         until_at: Option<i64>,
     },
-    /// The same place is being given up right now.
-    BeingRevoked,
+    /// Another task does something with the same address at the same platform right now: the account would be made
+    /// twice, or the place be given up while it is asked for.
+    Busy,
 }
 
 /// A place that a buyer has.
@@ -112,17 +113,16 @@ impl Store {
                     let email_key = intent.email.trim().to_lowercase();
                     let busy: bool = sqlx::query_scalar(
                         "SELECT EXISTS (SELECT 1 FROM enrolment AS e JOIN task AS t ON t.id = e.task_id \
-                           WHERE e.host = $1 AND e.course_ref = $2 AND e.email_key = $3 AND e.state = 'revoking' \
-                             AND t.state = 'running' AND t.id <> $4)",
+                           WHERE e.host = $1 AND e.email_key = $2 AND e.state IN ('intent', 'revoking') \
+                             AND t.state = 'running' AND t.id <> $3)",
                     )
                     .bind(&intent.host)
-                    .bind(&intent.course_ref)
                     .bind(&email_key)
                     .bind(task.0)
                     .fetch_one(&mut tx.conn)
                     .await?;
                     if busy {
-                        return Ok(Intended::BeingRevoked);
+                        return Ok(Intended::Busy);
                     }
                     let (id, until_at) = sqlx::query_as(
                         "INSERT INTO enrolment (order_item_id, task_id, recipe, host, course_ref, email, email_key, spec, \
@@ -288,22 +288,40 @@ pub(crate) async fn enrolled(tx: &mut Tx, order: i64, places: &[Enrolled], now: 
         .await?;
         tell(tx, order, "enrolled", &json!({ "course": title, "platform": host }), now).await?;
     }
-    Ok(sqlx::query_scalar("SELECT code FROM orders WHERE id = $1").bind(order).fetch_one(&mut tx.conn).await?)
+    Ok(sqlx::query_scalar("SELECT code FROM orders WHERE id = $1")
+        .bind(order)
+        .fetch_one(&mut tx.conn)
+        .await?)
 }
 
-/// In the commit that decides it: the order's places are to be given up; with `email`, only those of that address (any
-/// letter case). Answers how many; a `revoke_access` task has to follow when there are any.
-pub(crate) async fn revoke_for(tx: &mut Tx, order: i64, email: Option<&str>) -> Result<usize> {
-    let marked = sqlx::query(
+/// In the commit that decides it: the order's places are given up from now on; with `email`, only those of that
+/// address (any letter case). A `revoke_access` task of their own does it outside, whatever becomes of other access;
+/// it names no order, so that the order stays as it is. Answers how many there are.
+pub(crate) async fn revoke_for(tx: &mut Tx, order: i64, email: Option<&str>, now: i64) -> Result<usize> {
+    let marked: Vec<i64> = sqlx::query_scalar(
         "UPDATE enrolment SET state = 'revoking' \
          WHERE order_item_id IN (SELECT id FROM order_item WHERE order_id = $1) AND state IN ('intent', 'enrolled') \
-           AND ($2 IS NULL OR email_key = $2)",
+           AND ($2 IS NULL OR email_key = $2) RETURNING id",
     )
     .bind(order)
     .bind(email.map(|email| email.trim().to_lowercase()))
+    .fetch_all(&mut tx.conn)
+    .await?;
+    let Some(last) = marked.iter().max() else { return Ok(0) };
+    sqlx::query(
+        "INSERT INTO task (kind, lane, prio, state, stage, run_at, max_attempt, dedupe_key, payload, created_at) \
+           VALUES ('revoke_access', 'order', 1, 'ready', 'revoke', $3, $4, 'unenrol:' || $1 || ':' || $2, \
+                   json_object('unenrol', $1), $3) \
+         ON CONFLICT (dedupe_key) WHERE dedupe_key IS NOT NULL AND state NOT IN ('done','failed','cancelled') DO NOTHING",
+    )
+    .bind(order)
+    .bind(last)
+    .bind(now)
+    .bind(tx.tuning.max_attempt())
     .execute(&mut tx.conn)
     .await?;
-    Ok(usize::try_from(marked.rows_affected()).unwrap_or(usize::MAX))
+    tx.ready(["order"].into_iter());
+    Ok(marked.len())
 }
 
 /// Refuses a worker whose task somebody else has by now.

@@ -10,6 +10,7 @@ use chotdon_domain::order::{Flags, MoneyRefusal, OrderMoney, Stage};
 
 use crate::customer_mail::{self, Told};
 use crate::enqueue::ensure_prepared;
+use crate::enrolment;
 use crate::ledger::{Account, Movement};
 use crate::orders::{audit, tell};
 use crate::posting::post;
@@ -355,7 +356,8 @@ pub(crate) async fn take_access_back(tx: &mut Tx, order: i64, all: bool, now: i6
     .bind(all)
     .fetch_all(&mut tx.conn)
     .await?;
-    if given.is_empty() {
+    let places = enrolment::revoke_for(tx, order, None, now).await?;
+    if given.is_empty() && places == 0 {
         return Ok(());
     }
     let links: Value = json!({ "links": given.len() });

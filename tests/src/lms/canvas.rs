@@ -28,14 +28,21 @@ fn unknown() -> Response {
     answer(404, json!({ "errors": [{ "message": "The specified resource does not exist." }] }))
 }
 
-async fn users(State(rolls): State<Shared>, Query(query): Query<HashMap<String, String>>, headers: HeaderMap) -> Response {
+async fn users(
+    State(rolls): State<Shared>,
+    Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+) -> Response {
     let mut rolls = lock(&rolls);
     if let Some(refused) = refused(&mut rolls, &headers, Method::GET, "users") {
         return refused;
     }
     let term = query.get("search_term").map(|term| term.to_lowercase()).unwrap_or_default();
     if term.chars().count() < 3 {
-        return answer(400, json!({ "errors": [{ "message": "search_term of 3 or more characters is required" }] }));
+        return answer(
+            400,
+            json!({ "errors": [{ "message": "search_term of 3 or more characters is required" }] }),
+        );
     }
     let found = rolls.accounts.iter().filter(|user| user.login.to_lowercase().contains(&term));
     let found: Vec<Value> =
@@ -55,7 +62,13 @@ async fn create(State(rolls): State<Shared>, headers: HeaderMap, body: Bytes) ->
         return answer(400, json!({ "errors": { "pseudonym": { "unique_id": [{ "type": "taken" }] } } }));
     }
     let id = rolls.next_id();
-    rolls.accounts.push(Account { id, login: login.clone(), email: login, first: get("user[name]"), last: String::new() });
+    rolls.accounts.push(Account {
+        id,
+        login: login.clone(),
+        email: login,
+        first: get("user[name]"),
+        last: String::new(),
+    });
     answer(200, json!({ "id": id }))
 }
 
@@ -83,7 +96,12 @@ async fn enrolments(
     answer(200, json!(found))
 }
 
-async fn enrol(State(rolls): State<Shared>, Path(course): Path<String>, headers: HeaderMap, body: Bytes) -> Response {
+async fn enrol(
+    State(rolls): State<Shared>,
+    Path(course): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let mut rolls = lock(&rolls);
     if let Some(refused) = refused(&mut rolls, &headers, Method::POST, "enrollments") {
         return refused;
@@ -93,7 +111,9 @@ async fn enrol(State(rolls): State<Shared>, Path(course): Path<String>, headers:
     }
     let form = form(&mut rolls, &headers, &body);
     let user = form.get("enrollment[user_id]").and_then(|id| id.parse::<i64>().ok()).unwrap_or_default();
-    if form.get("enrollment[type]").map(String::as_str) != Some("StudentEnrollment") || rolls.by_id(user).is_none() {
+    if form.get("enrollment[type]").map(String::as_str) != Some("StudentEnrollment")
+        || rolls.by_id(user).is_none()
+    {
         return answer(400, json!({ "message": "No type or user_id" }));
     }
     let id = rolls.seat(user, &course);

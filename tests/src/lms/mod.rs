@@ -129,7 +129,9 @@ impl Rolls {
     pub fn students(&self) -> Vec<String> {
         let active = self.places.iter().filter(|place| place.active);
         let mut students: Vec<String> = active
-            .map(|place| self.by_id(place.user).map_or(place.invited.clone(), |account| account.email.clone()))
+            .map(|place| {
+                self.by_id(place.user).map_or(place.invited.clone(), |account| account.email.clone())
+            })
             .collect();
         students.sort();
         students
@@ -156,7 +158,8 @@ impl School {
     /// # Panics
     /// When there is none of that name.
     pub async fn start(name: &str) -> Self {
-        let (recipe, course) = COURSES.into_iter().find(|(known, _)| *known == name).expect("a known platform");
+        let (recipe, course) =
+            COURSES.into_iter().find(|(known, _)| *known == name).expect("a known platform");
         let rolls = Shared::default();
         let router = match recipe {
             "moodle" => moodle::router(),

@@ -29,7 +29,10 @@ async fn serve(State(rolls): State<Shared>, uri: OriginalUri, headers: HeaderMap
         rolls.violation("Moodle answers XML unless JSON is asked for");
     }
     if get("wstoken") != KEY {
-        return answer(200, exception("moodle_exception", "invalidtoken", &format!("Invalid token {}", get("wstoken"))));
+        return answer(
+            200,
+            exception("moodle_exception", "invalidtoken", &format!("Invalid token {}", get("wstoken"))),
+        );
     }
     answer(200, call(&mut rolls, &function, &form))
 }
@@ -37,7 +40,8 @@ async fn serve(State(rolls): State<Shared>, uri: OriginalUri, headers: HeaderMap
 fn call(rolls: &mut Rolls, function: &str, form: &BTreeMap<String, String>) -> Value {
     let get = |key: &str| form.get(key).map(String::as_str).unwrap_or_default();
     let number = |key: &str| get(key).parse::<i64>().ok();
-    let invalid = || exception("invalid_parameter_exception", "invalidparameter", "Invalid parameter value detected");
+    let invalid =
+        || exception("invalid_parameter_exception", "invalidparameter", "Invalid parameter value detected");
     match function {
         "core_user_get_users_by_field" => {
             let user = rolls.by_email(get("values[0]"));
@@ -47,30 +51,53 @@ fn call(rolls: &mut Rolls, function: &str, form: &BTreeMap<String, String>) -> V
             let user = |field: &str| get(&format!("users[0][{field}]")).to_owned();
             let login = user("username");
             let odd = |c: char| !(c.is_ascii_lowercase() || c.is_ascii_digit() || "@._-".contains(c));
-            if login.is_empty() || login.contains(odd) || user("lastname").is_empty() || user("firstname").is_empty() {
+            if login.is_empty()
+                || login.contains(odd)
+                || user("lastname").is_empty()
+                || user("firstname").is_empty()
+            {
                 return invalid();
             }
-            if rolls.accounts.iter().any(|known| known.login == login) || rolls.by_email(&user("email")).is_some() {
+            if rolls.accounts.iter().any(|known| known.login == login)
+                || rolls.by_email(&user("email")).is_some()
+            {
                 return invalid();
             }
             let id = rolls.next_id();
-            let account = Account { id, login: login.clone(), email: user("email"), first: user("firstname"), last: user("lastname") };
+            let account = Account {
+                id,
+                login: login.clone(),
+                email: user("email"),
+                first: user("firstname"),
+                last: user("lastname"),
+            };
             rolls.accounts.push(account);
             json!([{ "id": id, "username": login }])
         }
         "core_enrol_get_users_courses" => {
             let Some(id) = number("userid") else { return invalid() };
             let places = rolls.places.iter().filter(|place| place.user == id && place.active);
-            json!(places.map(|place| json!({ "id": place.course.parse::<i64>().ok(), "shortname": "rust" })).collect::<Vec<_>>())
+            json!(
+                places
+                    .map(|place| json!({ "id": place.course.parse::<i64>().ok(), "shortname": "rust" }))
+                    .collect::<Vec<_>>()
+            )
         }
         "enrol_manual_enrol_users" => {
-            let (role, user, course) =
-                (number("enrolments[0][roleid]"), number("enrolments[0][userid]"), get("enrolments[0][courseid]"));
+            let (role, user, course) = (
+                number("enrolments[0][roleid]"),
+                number("enrolments[0][userid]"),
+                get("enrolments[0][courseid]"),
+            );
             if role != Some(5) || user.is_none() || course.parse::<i64>().is_err() {
                 return invalid();
             }
             if course != "42" {
-                return exception("dml_missing_record_exception", "invalidrecord", "Can't find data record in database table course.");
+                return exception(
+                    "dml_missing_record_exception",
+                    "invalidrecord",
+                    "Can't find data record in database table course.",
+                );
             }
             let user = user.unwrap_or_default();
             let until = form.get("enrolments[0][timeend]").cloned();
@@ -80,10 +107,12 @@ fn call(rolls: &mut Rolls, function: &str, form: &BTreeMap<String, String>) -> V
             Value::Null
         }
         "enrol_manual_unenrol_users" => {
-            let (Some(user), course) = (number("enrolments[0][userid]"), get("enrolments[0][courseid]")) else {
+            let (Some(user), course) = (number("enrolments[0][userid]"), get("enrolments[0][courseid]"))
+            else {
                 return invalid();
             };
-            for place in rolls.places.iter_mut().filter(|place| place.user == user && place.course == course) {
+            for place in rolls.places.iter_mut().filter(|place| place.user == user && place.course == course)
+            {
                 place.active = false;
             }
             Value::Null

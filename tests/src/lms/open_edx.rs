@@ -42,7 +42,11 @@ async fn token(State(rolls): State<Shared>, headers: HeaderMap, body: Bytes) -> 
     answer(200, json!({ "access_token": TOKEN, "token_type": "JWT", "expires_in": 3600 }))
 }
 
-async fn accounts(State(rolls): State<Shared>, Query(query): Query<HashMap<String, String>>, headers: HeaderMap) -> Response {
+async fn accounts(
+    State(rolls): State<Shared>,
+    Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+) -> Response {
     let mut rolls = lock(&rolls);
     if let Some(refused) = refused(&mut rolls, &headers, Method::GET, "accounts") {
         return refused;
@@ -89,5 +93,8 @@ async fn bulk(State(rolls): State<Shared>, headers: HeaderMap, body: Bytes) -> R
     rolls.places.push(Place { id, user, invited, course: course.clone(), active: into, until: None });
     let after = json!({ "enrollment": into && user != 0, "allowed": into && user == 0, "auto_enroll": into, "user": user != 0 });
     let results = json!([{ "identifier": email, "after": after }]);
-    answer(200, json!({ "action": action, "auto_enroll": true, "courses": { course: { "action": action, "results": results } } }))
+    answer(
+        200,
+        json!({ "action": action, "auto_enroll": true, "courses": { course: { "action": action, "results": results } } }),
+    )
 }

@@ -24,13 +24,18 @@ fn refused(rolls: &mut Rolls, headers: &HeaderMap, method: Method, what: &str) -
     (header(headers, "apikey") != KEY).then(|| answer(401, json!({ "message": "Unauthorized" })))
 }
 
-async fn users(State(rolls): State<Shared>, Query(query): Query<HashMap<String, String>>, headers: HeaderMap) -> Response {
+async fn users(
+    State(rolls): State<Shared>,
+    Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+) -> Response {
     let mut rolls = lock(&rolls);
     if let Some(refused) = refused(&mut rolls, &headers, Method::GET, "/v1/users") {
         return refused;
     }
     let email = query.get("email").map(String::as_str).unwrap_or_default();
-    let found = rolls.by_email(email).map(|user| json!({ "id": user.id, "name": user.first, "email": user.email }));
+    let found =
+        rolls.by_email(email).map(|user| json!({ "id": user.id, "name": user.first, "email": user.email }));
     answer(200, json!({ "users": found.into_iter().collect::<Vec<_>>(), "meta": { "total": 1, "page": 1 } }))
 }
 
@@ -48,7 +53,13 @@ async fn create(State(rolls): State<Shared>, headers: HeaderMap, body: Bytes) ->
     }
     let id = rolls.next_id();
     let (first, email) = (name.to_owned(), email.to_owned());
-    rolls.accounts.push(Account { id, login: email.clone(), email: email.clone(), first, last: String::new() });
+    rolls.accounts.push(Account {
+        id,
+        login: email.clone(),
+        email: email.clone(),
+        first,
+        last: String::new(),
+    });
     answer(201, json!({ "id": id, "email": email }))
 }
 
@@ -87,7 +98,11 @@ fn change(rolls: &Shared, headers: &HeaderMap, body: &Bytes, what: &str, into: b
         return answer(404, json!({ "message": "not found" }));
     }
     let course = course.to_string();
-    rolls.places.iter_mut().filter(|place| place.user == user && place.course == course).for_each(|place| place.active = into);
+    rolls
+        .places
+        .iter_mut()
+        .filter(|place| place.user == user && place.course == course)
+        .for_each(|place| place.active = into);
     if into && !rolls.places.iter().any(|place| place.user == user && place.course == course) {
         rolls.seat(user, &course);
     }

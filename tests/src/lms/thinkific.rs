@@ -24,14 +24,21 @@ fn refused(rolls: &mut Rolls, headers: &HeaderMap, method: Method, what: &str) -
     (!known).then(|| answer(401, json!({ "error": "API authentication failed" })))
 }
 
-async fn users(State(rolls): State<Shared>, Query(query): Query<HashMap<String, String>>, headers: HeaderMap) -> Response {
+async fn users(
+    State(rolls): State<Shared>,
+    Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+) -> Response {
     let mut rolls = lock(&rolls);
     if let Some(refused) = refused(&mut rolls, &headers, Method::GET, "users") {
         return refused;
     }
     let email = query.get("query[email]").map(String::as_str).unwrap_or_default();
     let found = rolls.by_email(email).map(|user| json!({ "id": user.id, "email": user.email }));
-    answer(200, json!({ "items": found.into_iter().collect::<Vec<_>>(), "meta": { "pagination": { "total_items": 1 } } }))
+    answer(
+        200,
+        json!({ "items": found.into_iter().collect::<Vec<_>>(), "meta": { "pagination": { "total_items": 1 } } }),
+    )
 }
 
 async fn create(State(rolls): State<Shared>, headers: HeaderMap, body: Bytes) -> Response {
@@ -48,7 +55,13 @@ async fn create(State(rolls): State<Shared>, headers: HeaderMap, body: Bytes) ->
         return answer(422, json!({ "errors": { "email": ["has already been taken"] } }));
     }
     let id = rolls.next_id();
-    rolls.accounts.push(Account { id, login: text("email"), email: text("email"), first: text("first_name"), last: text("last_name") });
+    rolls.accounts.push(Account {
+        id,
+        login: text("email"),
+        email: text("email"),
+        first: text("first_name"),
+        last: text("last_name"),
+    });
     answer(201, json!({ "id": id, "email": text("email") }))
 }
 
@@ -57,7 +70,11 @@ fn shown(place: &Place) -> Value {
             "expiry_date": place.until })
 }
 
-async fn enrolments(State(rolls): State<Shared>, Query(query): Query<HashMap<String, String>>, headers: HeaderMap) -> Response {
+async fn enrolments(
+    State(rolls): State<Shared>,
+    Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+) -> Response {
     let mut rolls = lock(&rolls);
     if let Some(refused) = refused(&mut rolls, &headers, Method::GET, "enrollments") {
         return refused;
@@ -91,7 +108,12 @@ async fn enrol(State(rolls): State<Shared>, headers: HeaderMap, body: Bytes) -> 
     answer(201, json!({ "id": id, "user_id": user, "course_id": course, "expired": false }))
 }
 
-async fn change(State(rolls): State<Shared>, Path(id): Path<i64>, headers: HeaderMap, body: Bytes) -> Response {
+async fn change(
+    State(rolls): State<Shared>,
+    Path(id): Path<i64>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let mut rolls = lock(&rolls);
     if let Some(refused) = refused(&mut rolls, &headers, Method::PUT, "enrollments/ID") {
         return refused;

@@ -12,8 +12,8 @@ use crate::enrolment::EnrolmentSpec;
 use crate::shop::Floor;
 use crate::workers::{Next, StageContext, StageError, StageOutcome, Until};
 
-/// How long to wait for a place that is being given up, ms.
-const BEING_REVOKED_MS: i64 = 5_000;
+/// How long to wait while another task has the buyer's account at the platform in hand, ms.
+const TURN_MS: i64 = 1_000;
 
 pub(super) async fn run(
     floor: &Floor,
@@ -27,7 +27,7 @@ pub(super) async fn run(
         match enrol(floor, task, case, item, text, cx).await? {
             Some(place) => places.push(place),
             None => {
-                let later = floor.clock.now_ms() + BEING_REVOKED_MS;
+                let later = floor.clock.now_ms() + TURN_MS;
                 return Ok(StageOutcome { next: Next::Later(later), ..StageOutcome::done() });
             }
         }
@@ -37,7 +37,7 @@ pub(super) async fn run(
     Ok(StageOutcome { output, aftermath, next: Next::Advance })
 }
 
-/// One course; `None` while the same place is being given up.
+/// One course; `None` while another task has the buyer's account at the platform in hand.
 async fn enrol(
     floor: &Floor,
     task: &Claimed,
@@ -51,8 +51,7 @@ async fn enrol(
     let now = floor.clock.now_ms();
     let secrets = spec.secrets(recipe, &floor.credentials, now).await.map_err(no_secrets)?;
     let buyer = Buyer { email: case.email.clone(), name: case.name.clone() };
-    let mut facts =
-        spec.facts(buyer, (&item.title, &item.slug), &case.code, now, spec.until(now), secrets);
+    let mut facts = spec.facts(buyer, (&item.title, &item.slug), &case.code, now, spec.until(now), secrets);
     let host = facts.host(recipe).map_err(|failure| stage_error("lms", &failure))?;
     let intent = EnrolmentIntent {
         item: item.item,

@@ -6,7 +6,7 @@ mod mail_customer;
 mod notify_owner;
 mod place;
 mod prepare_course;
-pub(crate) mod unenrol;
+mod unenrol;
 
 use futures::future::BoxFuture;
 
@@ -33,7 +33,11 @@ impl Stages for ShopStages {
                 TaskKind::NotifyOwner => notify_owner::run(&self.0, task, cx).await,
                 TaskKind::MailCustomer => mail_customer::run(&self.0, task, cx).await,
                 TaskKind::SendWebhook => crate::outgoing::run(&self.0, task, cx).await,
-                TaskKind::RevokeAccess | TaskKind::TestDelivery => Err(incomplete("course")),
+                TaskKind::RevokeAccess => match unenrol::order_of(task) {
+                    Some(order) => unenrol::run(&self.0, task, order, cx).await,
+                    None => Err(incomplete("order")),
+                },
+                TaskKind::TestDelivery => Err(incomplete("course")),
             };
             self.0.services.judge(cx, ran).await
         })

@@ -1,27 +1,29 @@
-//! Takes a buyer out of the courses that an order put them into: part of `revoke_access`.
+//! Takes a buyer out of the courses that an order put them into: a `revoke_access` task of its own.
 //!
 //! A place that another order of the same buyer holds stays, and so does one that we never gave.
 
 use chotdon_store::{Claimed, EnrolmentRecord};
 use lms::{Buyer, Failure, Run};
+use serde_json::Value;
 
 use super::enrol::{no_secrets, read, service, stage_error, stoppable};
 use super::{damaged, unreadable};
 use crate::shop::Floor;
-use crate::workers::{ErrorClass, StageContext, StageError};
+use crate::workers::{ErrorClass, StageContext, StageError, StageOutcome};
 
-/// Gives up every place of `order` at learning platforms, each verified there and written down as soon as it is. May be
-/// called again after any failure: what is done is not done again.
-///
-/// # Errors
-/// The platform's, by the codes of `enrol`, after all places have been tried; `lms_unenrol_by_hand` when a recipe does
-/// not say how.
-pub(crate) async fn run(
+/// The order whose places at platforms this `revoke_access` task gives up; `None` for one of another sort.
+pub(super) fn order_of(task: &Claimed) -> Option<i64> {
+    serde_json::from_str::<Value>(&task.payload).ok()?.get("unenrol")?.as_i64()
+}
+
+/// Gives up the places of `order` that are to be given up, each verified at its platform and written down as soon as it
+/// is. May be run again after any failure: what is done is not done again.
+pub(super) async fn run(
     floor: &Floor,
     task: &Claimed,
     order: i64,
     cx: &StageContext,
-) -> Result<(), StageError> {
+) -> Result<StageOutcome, StageError> {
     let lease = (task.id, task.epoch);
     let places =
         floor.store.begin_unenrolment(lease, order, floor.clock.now_ms()).await.map_err(unreadable)?;
@@ -38,7 +40,7 @@ pub(crate) async fn run(
             Err(error) => failed = Some(worth_more(failed, error)),
         }
     }
-    failed.map_or(Ok(()), Err)
+    failed.map_or_else(|| Ok(StageOutcome::done()), Err)
 }
 
 /// What trying again can cure goes first: what a person has to do is said when nothing else is left.

@@ -47,7 +47,12 @@ impl Answer {
     }
 
     /// Whether the answer is good, and what it means when it is not.
-    pub(crate) fn judge(&self, recipe: &Recipe, step: &Step, context: &Map<String, serde_json::Value>) -> Result<(), Failure> {
+    pub(crate) fn judge(
+        &self,
+        recipe: &Recipe,
+        step: &Step,
+        context: &Map<String, serde_json::Value>,
+    ) -> Result<(), Failure> {
         let context = self.context(context);
         let holds = |test: &str| {
             template::test(test, &context)
@@ -164,7 +169,7 @@ impl Answer {
     fn cookie(&self, name: &str) -> Option<&str> {
         let lines = self.headers.get_all(header::SET_COOKIE).iter().filter_map(|line| line.to_str().ok());
         let pairs = lines.filter_map(|line| line.split(';').next()?.split_once('='));
-        pairs.filter(|(known, _)| known.trim() == name).map(|(_, value)| value.trim()).last()
+        pairs.filter(|(known, _)| known.trim() == name).map(|(_, value)| value.trim()).next_back()
     }
 
     /// Status and the beginning of the body, on one line.
@@ -190,9 +195,11 @@ fn is_any(value: &serde_json::Value, wanted: &str, caseless: bool) -> bool {
         serde_json::Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    wanted.split('|').any(|one| {
-        if caseless { text.to_lowercase() == one.to_lowercase() } else { text == one }
-    })
+    wanted.split('|').any(
+        |one| {
+            if caseless { text.to_lowercase() == one.to_lowercase() } else { text == one }
+        },
+    )
 }
 
 /// Seconds since 1970 of an HTTP date.
@@ -214,7 +221,10 @@ mod tests {
 
     #[test]
     fn an_element_of_a_list_is_found_by_what_it_holds() {
-        let found = answer(&[], json!({ "users": [{ "id": 1, "mail": "an@x.vn" }, { "id": 2, "mail": "Lan@X.vn" }] }));
+        let found = answer(
+            &[],
+            json!({ "users": [{ "id": 1, "mail": "an@x.vn" }, { "id": 2, "mail": "Lan@X.vn" }] }),
+        );
         let capture = Capture {
             list: Some("/users".into()),
             matching: [("/mail".to_owned(), "{{ mail }}".to_owned())].into(),
@@ -233,7 +243,8 @@ mod tests {
 
     #[test]
     fn the_last_cookie_of_a_name_counts_and_a_missing_value_is_an_error() {
-        let found = answer(&[("set-cookie", "csrf=one; Path=/"), ("set-cookie", "csrf=two; HttpOnly")], json!(null));
+        let found =
+            answer(&[("set-cookie", "csrf=one; Path=/"), ("set-cookie", "csrf=two; HttpOnly")], json!(null));
         let cookie = |name: &str| Capture { cookie: Some(name.into()), ..Capture::default() };
         let none = Map::new();
         assert_eq!(found.capture("c", &cookie("csrf"), &none).unwrap(), Some(json!("two")));
@@ -242,7 +253,8 @@ mod tests {
 
     #[test]
     fn a_wait_is_seconds_or_a_date_by_the_platforms_own_clock() {
-        let wait = |headers: &[(&str, &str)]| answer(headers, json!(null)).retry_after().map(|wait| wait.as_secs());
+        let wait =
+            |headers: &[(&str, &str)]| answer(headers, json!(null)).retry_after().map(|wait| wait.as_secs());
         assert_eq!(wait(&[("retry-after", "30")]), Some(30));
         assert_eq!(wait(&[("retry-after", "999999999")]), Some(86_400));
         let at = ("retry-after", "Sun, 06 Nov 1994 08:50:37 GMT");

@@ -167,7 +167,7 @@ impl Capture {
                 return Err(format!("`{pointer}` is no JSON pointer; write /{pointer}"));
             }
         }
-        if self.list.is_some() != !self.matching.is_empty() || (self.list.is_some() && self.pointer.is_none())
+        if self.list.is_some() == self.matching.is_empty() || (self.list.is_some() && self.pointer.is_none())
         {
             return Err("list, where and pointer belong together".to_owned());
         }
@@ -231,16 +231,16 @@ impl<'a> Names<'a> {
             "fields" => Err(format!("`{name}`: the recipe has no such field; add it under [fields]")),
             "got" => Err(format!("`{name}`: no step captures it; write got.NAME")),
             _ if GIVEN.contains(&name) => Ok(()),
-            _ => Err(format!("`{name}` is not known; there are {}, fields.…, secrets.… and got.…", GIVEN.join(", "))),
+            _ => Err(format!(
+                "`{name}` is not known; there are {}, fields.…, secrets.… and got.…",
+                GIVEN.join(", ")
+            )),
         }
     }
 }
 
 /// Calls `each` with every text of the JSON.
-fn texts(
-    json: &serde_json::Value,
-    each: &mut dyn FnMut(&str) -> Result<(), String>,
-) -> Result<(), String> {
+fn texts(json: &serde_json::Value, each: &mut dyn FnMut(&str) -> Result<(), String>) -> Result<(), String> {
     match json {
         serde_json::Value::String(source) => each(source),
         serde_json::Value::Array(list) => list.iter().try_for_each(|one| texts(one, each)),
@@ -255,8 +255,7 @@ fn is_name(text: &str) -> bool {
 }
 
 fn is_host(text: &str) -> bool {
-    (1..=253).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:".contains(&b))
+    (1..=253).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:".contains(&b))
 }
 
 #[cfg(test)]

@@ -69,7 +69,8 @@ impl Facts {
         let wrong = |why: &str| {
             Failure::new(Kind::Recipe, format!("base_url: {why}, as in https://school.example.com"))
         };
-        let url = Url::parse(text.trim_end_matches('/')).map_err(|_| wrong("it must be a complete address"))?;
+        let url =
+            Url::parse(text.trim_end_matches('/')).map_err(|_| wrong("it must be a complete address"))?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
             return Err(wrong("it must begin with https://"));
         }
@@ -111,7 +112,10 @@ impl Facts {
         }
         let time = |at: Option<i64>| {
             let at = at.and_then(|at| jiff::Timestamp::from_second(at).ok());
-            at.map_or(json!({ "unix": null, "iso": null }), |at| json!({ "unix": at.as_second(), "iso": at.to_string() }))
+            at.map_or(
+                json!({ "unix": null, "iso": null }),
+                |at| json!({ "unix": at.as_second(), "iso": at.to_string() }),
+            )
         };
         let context = json!({
             "buyer": { "email": self.buyer.email, "name": full_name(&self.buyer), "first_name": first, "last_name": last,
@@ -182,11 +186,7 @@ fn is_near(url: &Url) -> bool {
 
 fn full_name(buyer: &Buyer) -> String {
     let name = buyer.name.split_whitespace().collect::<Vec<_>>().join(" ");
-    if name.is_empty() {
-        buyer.email.split('@').next().unwrap_or_default().to_owned()
-    } else {
-        name
-    }
+    if name.is_empty() { buyer.email.split('@').next().unwrap_or_default().to_owned() } else { name }
 }
 
 /// Given name and the rest. Platforms want both, so a single name gets a dash beside it.
@@ -228,7 +228,13 @@ mod tests {
     #[test]
     fn http_is_for_the_local_network() {
         let near = |url: &str| is_near(&Url::parse(url).unwrap());
-        for url in ["http://127.0.0.1:8080", "http://localhost", "http://nas.local", "http://192.168.1.9", "http://[::1]/"] {
+        for url in [
+            "http://127.0.0.1:8080",
+            "http://localhost",
+            "http://nas.local",
+            "http://192.168.1.9",
+            "http://[::1]/",
+        ] {
             assert!(near(url), "{url}");
         }
         for url in ["http://school.example.com", "http://8.8.8.8", "http://169.254.169.254/"] {

@@ -6,8 +6,8 @@
 
 mod answer;
 mod check;
-mod failure;
 mod facts;
+mod failure;
 mod plan;
 mod ready;
 mod recipe;

@@ -48,7 +48,8 @@ pub fn plan(recipe: &Recipe, facts: &Facts) -> Result<Vec<PlannedRequest>, Failu
 }
 
 fn planned(part: &'static str, step: &Step, context: &Value) -> PlannedRequest {
-    let query: Vec<String> = entries(&step.query, context).map(|(name, value)| format!("{name}={value}")).collect();
+    let query: Vec<String> =
+        entries(&step.query, context).map(|(name, value)| format!("{name}={value}")).collect();
     let mut url = filled(&step.url, context).unwrap_or_default();
     if !query.is_empty() {
         url = format!("{url}?{}", query.join("&"));
@@ -66,7 +67,8 @@ fn planned(part: &'static str, step: &Step, context: &Value) -> PlannedRequest {
 
 fn body(step: &Step, context: &Value) -> Option<String> {
     if let Some(form) = &step.form {
-        let lines: Vec<String> = entries(form, context).map(|(name, value)| format!("{name}={value}")).collect();
+        let lines: Vec<String> =
+            entries(form, context).map(|(name, value)| format!("{name}={value}")).collect();
         return Some(lines.join("\n"));
     }
     if let Some(json) = &step.json {

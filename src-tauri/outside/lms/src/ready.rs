@@ -13,7 +13,10 @@ const FILES: [&str; 5] = [
 ];
 
 static READY: LazyLock<Vec<Recipe>> = LazyLock::new(|| {
-    FILES.iter().map(|text| Recipe::from_toml(text).expect("the recipes that come along are tested")).collect()
+    FILES
+        .iter()
+        .map(|text| Recipe::from_toml(text).expect("the recipes that come along are tested"))
+        .collect()
 });
 
 /// Every recipe that comes along.

@@ -66,7 +66,8 @@ fn body(
     if let Some(form) = &step.form {
         let mut encoded = url::form_urlencoded::Serializer::new(String::new());
         for (name, source) in form {
-            let value = template::entry(Place::Whole, source, context).map_err(|error| wrong(name, &error))?;
+            let value =
+                template::entry(Place::Whole, source, context).map_err(|error| wrong(name, &error))?;
             if let Some(value) = value {
                 encoded.append_pair(name, &value);
             }

@@ -141,7 +141,9 @@ impl<'a> Run<'a> {
         };
         self.steps(&part.steps).await?;
         if self.probe().await? {
-            return Err(self.failure(Kind::NotVerified, "every step went well, but the buyer is still in the course"));
+            return Err(
+                self.failure(Kind::NotVerified, "every step went well, but the buyer is still in the course")
+            );
         }
         Ok(())
     }
@@ -204,7 +206,10 @@ impl<'a> Run<'a> {
                 break;
             }
             let Some(location) = answer.location() else { break };
-            let to = request.url.join(location).map_err(|_| Failure::new(Kind::Unclear, "it redirects to no address"))?;
+            let to = request
+                .url
+                .join(location)
+                .map_err(|_| Failure::new(Kind::Unclear, "it redirects to no address"))?;
             if to.origin() != request.url.origin() {
                 let detail = format!("it redirects to {}, which the recipe does not name", host(&to));
                 return Err(Failure::new(Kind::ForeignHost, detail));
@@ -234,7 +239,11 @@ impl<'a> Run<'a> {
             let detail = format!("{}://{name} is not among the recipe's hosts", request.url.scheme());
             return Err(Failure::new(Kind::ForeignHost, detail));
         }
-        let mut sent = self.caller.0.request(request.method.http(), request.url.clone()).headers(request.headers.clone());
+        let mut sent = self
+            .caller
+            .0
+            .request(request.method.http(), request.url.clone())
+            .headers(request.headers.clone());
         if !request.headers.contains_key(reqwest::header::ACCEPT) {
             sent = sent.header(reqwest::header::ACCEPT, "application/json");
         }

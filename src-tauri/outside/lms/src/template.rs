@@ -142,7 +142,9 @@ mod tests {
     use serde_json::json;
 
     fn context() -> Value {
-        seen(&json!({ "name": "a&b\"c</x>", "id": 7, "none": null, "dots": "..", "lines": "a\r\nX: y", "path": "a/../b?c#d" }))
+        seen(
+            &json!({ "name": "a&b\"c</x>", "id": 7, "none": null, "dots": "..", "lines": "a\r\nX: y", "path": "a/../b?c#d" }),
+        )
     }
 
     #[test]

@@ -59,9 +59,10 @@ impl Bench {
     /// The order's places are given up; answers those that the platform has to be told of.
     async fn gives_up(&self, task: &Claimed) -> Vec<i64> {
         let order = task.order_id.unwrap();
-        let mark = self.store.writer.run(move |tx| {
-            Box::pin(async move { enrolment::revoke_for(tx, order, None).await })
-        });
+        let mark = self
+            .store
+            .writer
+            .run(move |tx| Box::pin(async move { enrolment::revoke_for(tx, order, None, NOW).await }));
         mark.await.unwrap();
         let places = self.store.begin_unenrolment((task.id, task.epoch), order, NOW).await.unwrap();
         places.into_iter().map(|place| place.id).collect()
@@ -103,11 +104,11 @@ async fn a_call_whose_answer_was_lost_counts_as_given() {
 }
 
 #[tokio::test]
-async fn a_place_that_is_being_given_up_is_not_asked_for_meanwhile() {
+async fn an_address_that_another_task_works_on_has_to_wait() {
     let (bench, first, second) = two_orders().await;
     let id = bench.enrols(&first, true).await;
     assert_eq!(bench.gives_up(&first).await, [id]);
-    assert_eq!(bench.intends(&second).await.unwrap(), Intended::BeingRevoked);
+    assert_eq!(bench.intends(&second).await.unwrap(), Intended::Busy);
     bench.store.unenrolled((first.id, first.epoch), id, NOW).await.unwrap();
     assert!(matches!(bench.intends(&second).await.unwrap(), Intended::Written { .. }), "the control");
 }
@@ -126,9 +127,10 @@ async fn only_the_address_that_moved_is_given_up() {
     bench.enrols(&first, true).await;
     let order = first.order_id.unwrap();
     let marked = |email: &'static str| {
-        bench.store.writer.run(move |tx| {
-            Box::pin(async move { enrolment::revoke_for(tx, order, Some(email)).await })
-        })
+        bench
+            .store
+            .writer
+            .run(move |tx| Box::pin(async move { enrolment::revoke_for(tx, order, Some(email), NOW).await }))
     };
     assert_eq!(marked("binh@example.com").await.unwrap(), 0);
     assert_eq!(marked("lan@EXAMPLE.com").await.unwrap(), 1);

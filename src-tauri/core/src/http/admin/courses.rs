@@ -47,7 +47,8 @@ pub(super) async fn save_course(
     let target = spec::<TargetSpec>("target", change.target)?;
     let enrolment = match change.enrolment {
         Some(Some(given)) => {
-            let spec = EnrolmentSpec::parse(given).map_err(|why| Problem::bad(format!("enrolment: {why}")))?;
+            let spec =
+                EnrolmentSpec::parse(given).map_err(|why| Problem::bad(format!("enrolment: {why}")))?;
             Some(Some(written(&spec)?))
         }
         other => other.map(|_| None),

@@ -24,8 +24,8 @@ pub(super) async fn test_recipe(
     State(desk): State<Desk>,
     Given(request): Given<RecipeTestRequest>,
 ) -> Answer<Json<RecipeTest>> {
-    let spec = EnrolmentSpec::parse(request.enrolment)
-        .map_err(|why| Problem::bad(format!("enrolment: {why}")))?;
+    let spec =
+        EnrolmentSpec::parse(request.enrolment).map_err(|why| Problem::bad(format!("enrolment: {why}")))?;
     if !request.email.contains('@') || request.email.chars().any(char::is_whitespace) {
         return Err(Problem::bad("email: the address of somebody, as in lan@example.com"));
     }
