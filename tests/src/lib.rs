@@ -1,6 +1,7 @@
 //! What the tests of a whole shop share.
 
 mod chance;
+pub mod drive;
 mod listener;
 pub mod lms;
 #[cfg(target_os = "linux")]
