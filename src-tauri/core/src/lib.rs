@@ -3,6 +3,7 @@
 pub mod config;
 pub mod delivery;
 mod demo;
+pub mod enrolment;
 mod events;
 pub mod http;
 mod intake;

@@ -48,6 +48,8 @@ pub(crate) struct Floor {
     pub(crate) probe: Probe,
     /// One at a time for one access.
     pub(crate) turns: Turns,
+    /// Calls learning platforms.
+    pub(crate) lms: lms::Caller,
     /// Lets stages use outside services.
     pub(crate) services: Services,
     /// The bank of a demo shop.
@@ -91,16 +93,13 @@ impl Floor {
             notifier: ports.notifier.clone(),
             credentials,
             data_dir: options.data_dir.clone(),
-            ways: Ways {
-                http: Arc::new(http),
-                downloader,
-                remotes,
-            },
+            ways: Ways { http: Arc::new(http), downloader, remotes },
             link_key: Arc::new(link_key),
             templates: Arc::new(Templates::new(options.data_dir.join("templates"))),
             intake: Arc::default(),
             wake: Arc::new(Wake::new(ports.clock.clone())),
             bell: Arc::default(),
+            lms: lms::Caller::new().map_err(|error| StartError::Internal(error.to_string()))?,
             caller: Caller::new().map_err(|error| StartError::Internal(error.to_string()))?,
             demo_bank: None,
             drive_door: Arc::default(),
