@@ -241,6 +241,8 @@ settings! {
         shared_drive_id: Option<String> = None, "text", Check::Any, shown "none";
         /// Most buyers that are given access within 24 hours; Google's own limit is not published.
         shares_per_day: u32 = 500, "permissions", Check::Range(1, 1_000_000);
+        /// How long a buyer's access lasts; 0 = for ever. Where Google does not end it, the app takes it back.
+        access_days: u32 = 0, "days", Check::Range(0, 3_650);
     }
     /// The worker pool.
     workers: WorkersConfig {

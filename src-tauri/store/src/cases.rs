@@ -42,6 +42,8 @@ pub struct DeliveryItem {
     pub prepared: Option<(String, String)>,
     /// The link given so far.
     pub link: Option<String>,
+    /// When the buyer's access elsewhere ends, ms; `None` = never, or none was given.
+    pub access_until: Option<i64>,
 }
 
 /// A version of a course about to be prepared.
@@ -95,7 +97,8 @@ impl Store {
         .await?
         .ok_or_else(|| Error::NotFound(format!("order {order}")))?;
         let rows = sqlx::query(
-            "SELECT i.id, i.course_id, i.link, c.title, c.version, c.target, v.manifest, v.location \
+            "SELECT i.id, i.course_id, i.link, c.title, c.version, c.target, v.manifest, v.location, \
+                    (SELECT max(expires_at) FROM access_grant WHERE order_item_id = i.id AND state IN ('intent','granted')) AS access_until \
              FROM order_item AS i JOIN course AS c ON c.id = i.course_id \
              LEFT JOIN course_version AS v ON v.course_id = c.id AND v.version = c.version \
              WHERE i.order_id = $1 AND i.delivery <> 'revoked' ORDER BY i.id",
@@ -116,6 +119,7 @@ impl Store {
                     target: row.try_get("target")?,
                     prepared: manifest.zip(location),
                     link: row.try_get("link")?,
+                    access_until: row.try_get("access_until")?,
                 })
             })
             .collect::<Result<Vec<_>>>()?;

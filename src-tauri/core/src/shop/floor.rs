@@ -12,6 +12,7 @@ use chotdon_store::Store;
 
 use super::door::Intake;
 use super::drive::DriveDoor;
+use super::turns::Turns;
 use super::{Options, StartError};
 use crate::config::{Config, MailTransport};
 use crate::delivery::links::LinkKey;
@@ -20,7 +21,7 @@ use crate::delivery::{Downloader, HttpSource, Remotes, Ways};
 use crate::demo::DemoBank;
 use crate::http::hosted::Bell;
 use crate::outgoing::Caller;
-use crate::ports::{Clock, Notifier, Ports, SecretError};
+use crate::ports::{Clock, Notifier, Ports, Probe, SecretError};
 use crate::secrets::{Credentials, SecretName};
 use crate::services::Services;
 use crate::wake::Wake;
@@ -43,6 +44,10 @@ pub(crate) struct Floor {
     pub(crate) bell: Arc<Bell>,
     /// Calls storefronts.
     pub(crate) caller: Caller,
+    /// Called at named points, by tests.
+    pub(crate) probe: Probe,
+    /// One at a time for one access.
+    pub(crate) turns: Turns,
     /// Lets stages use outside services.
     pub(crate) services: Services,
     /// The bank of a demo shop.
@@ -80,6 +85,8 @@ impl Floor {
         Ok(Self {
             store,
             services,
+            probe: ports.probe.clone(),
+            turns: Turns::default(),
             clock: ports.clock.clone(),
             notifier: ports.notifier.clone(),
             credentials,

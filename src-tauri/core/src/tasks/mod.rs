@@ -1,10 +1,12 @@
 //! What each stage of each kind of task does. One file per kind.
 
+mod access;
 mod deliver_order;
 mod mail_customer;
 mod notify_owner;
 mod place;
 mod prepare_course;
+mod revoke_access;
 
 use futures::future::BoxFuture;
 
@@ -31,7 +33,8 @@ impl Stages for ShopStages {
                 TaskKind::NotifyOwner => notify_owner::run(&self.0, task, cx).await,
                 TaskKind::MailCustomer => mail_customer::run(&self.0, task, cx).await,
                 TaskKind::SendWebhook => crate::outgoing::run(&self.0, task, cx).await,
-                TaskKind::RevokeAccess | TaskKind::TestDelivery => Err(incomplete("course")),
+                TaskKind::RevokeAccess => revoke_access::run(&self.0, task, cx).await,
+                TaskKind::TestDelivery => Err(incomplete("course")),
             };
             self.0.services.judge(cx, ran).await
         })

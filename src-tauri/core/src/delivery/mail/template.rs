@@ -91,6 +91,8 @@ pub struct DeliveredItem {
     pub expires_at: Option<i64>,
     /// How often every file may be downloaded; `None` = without limit.
     pub max_downloads: Option<i64>,
+    /// The account at the other system that opens it; `None` = whoever has the link.
+    pub account: Option<String>,
 }
 
 /// What a mail about a customer's money says.
@@ -141,6 +143,7 @@ struct ItemView<'a> {
     link: &'a str,
     expires: Option<String>,
     max_downloads: Option<i64>,
+    account: Option<&'a str>,
 }
 
 /// Where templates are looked up.
@@ -175,6 +178,7 @@ impl Templates {
                     link: &item.link,
                     expires: item.expires_at.map(vietnam_time),
                     max_downloads: item.max_downloads,
+                    account: item.account.as_deref(),
                 })
                 .collect(),
         };
@@ -307,6 +311,7 @@ mod tests {
                 link: "http://127.0.0.1:8686/d/abc".into(),
                 expires_at: Some(1_797_924_600_000),
                 max_downloads: Some(5),
+                account: None,
             }],
         }
     }
