@@ -91,11 +91,7 @@ impl Floor {
             notifier: ports.notifier.clone(),
             credentials,
             data_dir: options.data_dir.clone(),
-            ways: Ways {
-                http: Arc::new(http),
-                downloader,
-                remotes,
-            },
+            ways: Ways { http: Arc::new(http), downloader, remotes },
             link_key: Arc::new(link_key),
             templates: Arc::new(Templates::new(options.data_dir.join("templates"))),
             intake: Arc::default(),

@@ -93,7 +93,8 @@ impl Remotes {
         } else {
             self.bring(place, file)
         };
-        let mut reader = Reader { file: None, whole, part, at: first, end: first + len, size: file.size, coming };
+        let mut reader =
+            Reader { file: None, whole, part, at: first, end: first + len, size: file.size, coming };
         reader.begins().await?;
         Ok(futures::stream::unfold(Some(reader), |reader| async {
             let mut reader = reader?;
@@ -133,11 +134,8 @@ impl Remotes {
 
     async fn brought(&self, place: RemoteSpec<'_>, file: &ManifestFile) -> Result<(), StageError> {
         let cache = self.cache();
-        let cx = StageContext::new(
-            CancellationToken::new(),
-            Arc::new(Meter::default()),
-            self.clock().clone(),
-        );
+        let cx =
+            StageContext::new(CancellationToken::new(), Arc::new(Meter::default()), self.clock().clone());
         make_room(Arc::clone(cache), file.size).await?;
         let (talk, _) = self.open(place, End::Target).await?;
         let (path, name) = match file.path.rsplit_once('/') {
