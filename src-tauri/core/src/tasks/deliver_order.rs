@@ -154,7 +154,7 @@ fn known_elsewhere(item: &DeliveryItem) -> Option<GivenLink> {
         Location::Drive { .. } => {
             Some(GivenLink { item: item.item, version: item.version, url: item.link.clone()? })
         }
-        Location::Folder { .. } => None,
+        Location::Folder { .. } | Location::Rclone { .. } => None,
     }
 }
 
