@@ -77,7 +77,7 @@ impl Floor {
         let downloader = Downloader::new(config.downloader.clone());
         let remotes = Remotes::new(
             options.data_dir.join("rclone"),
-            &config.rclone.path,
+            &config.rclone,
             ports.clock.clone(),
             credentials.clone(),
         );
@@ -127,7 +127,7 @@ impl Floor {
     pub(super) fn set_config(&self, config: Config) {
         self.store.tuning().set(i64::from(config.queue.retry_max), config.orders.tolerance_vnd);
         self.ways.downloader.set(config.downloader.clone());
-        self.ways.remotes.set_program(&config.rclone.path);
+        self.ways.remotes.set(&config.rclone);
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
     }
 
