@@ -14,6 +14,7 @@ mod shop;
 pub mod smtp;
 mod storefront;
 mod wire;
+pub mod worker;
 
 pub use chance::{chance, quick_or_full};
 pub use listener::{Listener, Told};

@@ -15,6 +15,7 @@ mod settings;
 mod storefront;
 mod transfers;
 mod webhooks;
+mod workers;
 
 pub use money::*;
 pub use orders::*;
@@ -25,6 +26,7 @@ pub use settings::*;
 pub use storefront::*;
 pub use transfers::*;
 pub use webhooks::*;
+pub use workers::*;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -11,6 +11,7 @@ mod catalogue;
 mod customer_mail;
 mod enqueue;
 mod error;
+mod external;
 mod guard;
 mod intake;
 mod ledger;
@@ -32,6 +33,7 @@ mod tuning;
 mod unmatched;
 mod verify;
 mod wallet;
+mod worker_keys;
 mod writer;
 
 pub use aftermath::{Aftermath, MailIntent, NewLink};
@@ -40,6 +42,10 @@ pub use catalogue::{AccountEdit, AuditEntry, CourseEdit, CustomerEdit};
 pub use customer_mail::{MailCase, Told};
 pub use enqueue::jittered_backoff_ms;
 pub use error::Error;
+pub use external::{
+    CallOutcome, ExternalFailure, ExternalLease, ExternalTask, ExternalWish, Giving, Held, WorkerCall,
+    WorkerResult,
+};
 pub use intake::{Answer, Incoming, Source};
 pub use notices::{INFORMATION, NEEDS_OWNER, NoticeRecord, Raise, STOPPED};
 pub use open::{MINIMUM_SQLITE, Store};
@@ -55,6 +61,7 @@ pub use storefront::{Buyer, NewBuyer, TopUp};
 pub use tuning::Tuning;
 pub use unmatched::{Credit, Hand, Placing};
 pub use verify::Findings;
+pub use worker_keys::WorkerKeyRecord;
 pub use writer::Touched;
 
 /// What every call of the store answers.

@@ -13,6 +13,7 @@ use sqlx::sqlite::SqliteRow;
 use chotdon_domain::task::{Lane, TaskKind};
 
 use crate::aftermath::Aftermath;
+use crate::external::brought;
 use crate::writer::{Request, Script, Set, Tx, script};
 use crate::{Error, Result, Store};
 
@@ -234,7 +235,7 @@ impl Store {
                            err_code    = CASE WHEN reclaims >= $3 THEN 'worker_crashed' ELSE err_code END, \
                            err_group   = CASE WHEN reclaims >= $3 THEN kind || ':' || stage || ':worker_crashed' ELSE err_group END, \
                            err_detail  = CASE WHEN reclaims >= $3 THEN 'the app died under this task again and again' ELSE err_detail END \
-                         WHERE state = 'running' AND lease_owner <> $1 RETURNING lane",
+                         WHERE state = 'running' AND lease_owner <> $1 AND lease_owner NOT GLOB 'worker:*' RETURNING lane",
                     )
                     .bind(owner)
                     .bind(now)
@@ -261,7 +262,8 @@ impl Store {
                 Box::pin(async move {
                     let lanes: Vec<String> = sqlx::query_scalar(
                         "UPDATE task SET state = 'ready', lease_owner = NULL, lease_until = NULL, reclaims = reclaims + 1 \
-                         WHERE state = 'running' AND lease_until < $2 AND id NOT IN (SELECT value FROM json_each($1)) RETURNING lane",
+                         WHERE state = 'running' AND lease_until < $2 AND lease_owner NOT GLOB 'worker:*' \
+                           AND id NOT IN (SELECT value FROM json_each($1)) RETURNING lane",
                     )
                     .bind(alive)
                     .bind(now)
@@ -285,7 +287,7 @@ impl Store {
                     EXISTS (SELECT 1 FROM task WHERE state = 'ready' AND lane = 'order')  AS orders, \
                     EXISTS (SELECT 1 FROM task WHERE state = 'ready' AND lane = 'owner')  AS owner, \
                     EXISTS (SELECT 1 FROM task WHERE state = 'ready' AND lane = 'webhook') AS webhook, \
-                    EXISTS (SELECT 1 FROM task WHERE state = 'running' AND lease_until < $1) AS overdue",
+                    EXISTS (SELECT 1 FROM task WHERE state = 'running' AND lease_until < $1 AND lease_owner NOT GLOB 'worker:*') AS overdue",
         )
         .bind(now)
         .fetch_one(&self.reader)
@@ -353,10 +355,15 @@ impl Set for Claiming {
 
 macro_rules! claim_script {
     ($order:literal) => {
+        claim_script!("", $order)
+    };
+    ($but:expr, $order:literal) => {
         script!(concat!(
             "UPDATE task SET state = 'running', attempt = attempt + 1, lease_epoch = lease_epoch + 1, \
                lease_owner = $1, lease_until = $2, started_at = $3 \
-             WHERE id IN (SELECT id FROM task WHERE state = 'ready' AND lane = $4 ORDER BY ",
+             WHERE id IN (SELECT id FROM task WHERE state = 'ready' AND lane = $4 ",
+            $but,
+            " ORDER BY ",
             $order,
             " LIMIT $5) \
              RETURNING id, kind, prio, stage, attempt, max_attempt, lease_epoch, order_id, course_id, course_version, payload"
@@ -367,8 +374,28 @@ macro_rules! claim_script {
 const MOST_URGENT: Script = claim_script!("prio, id");
 const OLDEST: Script = claim_script!("id");
 
+/// What only other machines may fetch is left to them, until they have brought it.
+macro_rules! ours {
+    () => {
+        concat!(
+            "AND NOT (kind = 'prepare_course' AND stage = 'fetch' AND EXISTS (SELECT 1 FROM course WHERE course.id = task.course_id \
+               AND course.source ->> '$.worker' = 'only') AND NOT ",
+            brought!(),
+            ")"
+        )
+    };
+}
+const MOST_URGENT_COURSE: Script = claim_script!(ours!(), "prio, id");
+const OLDEST_COURSE: Script = claim_script!(ours!(), "id");
+
 async fn claim_one(tx: &mut Tx, claim: &Claim) -> Result<Vec<Claimed>> {
-    let rows = sqlx::query(tx.opening(if claim.oldest_first { &OLDEST } else { &MOST_URGENT }))
+    let script = match (claim.lane, claim.oldest_first) {
+        (Lane::Course, false) => &MOST_URGENT_COURSE,
+        (Lane::Course, true) => &OLDEST_COURSE,
+        (_, false) => &MOST_URGENT,
+        (_, true) => &OLDEST,
+    };
+    let rows = sqlx::query(tx.opening(script))
         .bind(&claim.owner)
         .bind(claim.until)
         .bind(claim.now)
@@ -394,7 +421,7 @@ const BEGIN_ORDERS: Script = script!(
 );
 
 /// The orders that these tasks serve are being processed from this commit on.
-async fn begin_orders(tx: &mut Tx, claimed: &[Claimed]) -> Result<()> {
+pub(crate) async fn begin_orders(tx: &mut Tx, claimed: &[Claimed]) -> Result<()> {
     let orders: Vec<i64> = claimed.iter().filter_map(|task| task.order_id).collect();
     let courses: Vec<Value> = claimed
         .iter()

@@ -9,10 +9,14 @@ mod files;
 pub mod links;
 pub mod mail;
 mod manifest;
+mod received;
 mod source;
 mod target;
 
 pub use files::discard_staging;
+pub(crate) use files::staged;
+pub(crate) use manifest::check_paths;
 pub use manifest::{Manifest, ManifestFile, check_path};
-pub use source::{HttpSource, SourceSpec, fetch};
+pub(crate) use received::take_received;
+pub use source::{ByWorkers, HttpSource, SourceSpec, fetch};
 pub use target::{Location, TargetSpec, available, upload, verify};

@@ -18,6 +18,7 @@ use crate::config::{Config, MailTransport};
 use crate::delivery::HttpSource;
 use crate::delivery::links::LinkKey;
 use crate::delivery::mail::{SmtpSettings, Templates, TlsMode, Transport};
+use crate::external::External;
 use crate::http::hosted::Bell;
 use crate::outgoing::Caller;
 use crate::ports::{Clock, Notifier, Ports, SecretError};
@@ -42,6 +43,8 @@ pub(crate) struct Floor {
     pub(crate) bell: Arc<Bell>,
     /// Calls storefronts.
     pub(crate) caller: Caller,
+    /// Workers on other machines.
+    pub(crate) external: Arc<External>,
     config: Arc<RwLock<Arc<Config>>>,
     public_addr: SocketAddr,
     shown: Arc<Mutex<VecDeque<i64>>>,
@@ -73,6 +76,7 @@ impl Floor {
             wake: Arc::new(Wake::new(ports.clock.clone())),
             bell: Arc::default(),
             caller: Caller::new().map_err(|error| StartError::Internal(error.to_string()))?,
+            external: Arc::default(),
             config: Arc::new(RwLock::new(Arc::new(config))),
             public_addr,
             shown: Arc::default(),

@@ -24,6 +24,7 @@ mod tasks;
 mod transfers;
 mod wallet;
 mod webhooks;
+mod workers;
 
 use axum::Router;
 use utoipa::OpenApi;
@@ -77,6 +78,10 @@ routes! {
     get "/admin/api/queue" queue::queue;
     post "/admin/api/queue/pause" queue::pause;
     post "/admin/api/queue/resume" queue::resume;
+    get "/admin/api/workers" workers::workers;
+    post "/admin/api/workers" workers::create_worker;
+    post "/admin/api/workers/{name}/rotate" workers::rotate_worker;
+    delete "/admin/api/workers/{name}" workers::revoke_worker;
     get "/admin/api/tasks" tasks::tasks;
     get "/admin/api/tasks/{id}" tasks::task;
     post "/admin/api/tasks/{id}/retry" tasks::retry_task;
