@@ -62,9 +62,7 @@ pub(super) async fn append(
     let (worker, _) = gate::signer(&floor, &headers, signed_text("PUT", &uri, digest).as_bytes()).await?;
     let Asked(asked) = asked?;
     let sha256 = sha256(digest).ok_or_else(|| Problem::bad("content-digest: sha-256=:BASE64:"))?;
-    let length = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok())
+    let length = length(&headers)
         .ok_or_else(|| Problem::new(StatusCode::LENGTH_REQUIRED, "bad_request", "send a content-length"))?;
     if length > CHUNK_MAX {
         let detail = format!("a piece has at most {CHUNK_MAX} bytes");
@@ -75,6 +73,14 @@ pub(super) async fn append(
     match external::write_chunk(&floor, &chunk, body).await {
         Ok(size) => Ok(Json(json!({ "size": size })).into_response()),
         Err(why) => Err(refused(&why)),
+    }
+}
+
+/// How many bytes are announced; an empty body may come without a word about it.
+fn length(headers: &HeaderMap) -> Option<u64> {
+    match headers.get(header::CONTENT_LENGTH) {
+        Some(value) => value.to_str().ok()?.parse().ok(),
+        None => (!headers.contains_key(header::TRANSFER_ENCODING)).then_some(0),
     }
 }
 
