@@ -29,6 +29,15 @@ pub enum Told {
         /// Whole đồng.
         amount: i64,
     },
+    /// What an order was paid too much went to their wallet.
+    Surplus {
+        /// The ledger row.
+        row: i64,
+        /// Order id.
+        order: i64,
+        /// Whole đồng.
+        amount: i64,
+    },
 }
 
 impl Told {
@@ -36,6 +45,7 @@ impl Told {
         match self {
             Self::TopUp { transfer, .. } => format!("mail:topup:{transfer}"),
             Self::Refund { row, .. } => format!("mail:refund:{row}"),
+            Self::Surplus { row, .. } => format!("mail:surplus:{row}"),
         }
     }
 
@@ -47,6 +57,9 @@ impl Told {
             Self::Refund { row, order, amount } => {
                 json!({ "what": "refund", "customer": customer, "row": row, "order": order, "amount_vnd": amount })
             }
+            Self::Surplus { row, order, amount } => {
+                json!({ "what": "surplus", "customer": customer, "row": row, "order": order, "amount_vnd": amount })
+            }
         }
     }
 }
@@ -57,7 +70,7 @@ pub struct MailCase {
     /// The task's own name for the mail, which stays over its attempts: `topup:7.31`. It ends in the task's id, since a
     /// transfer that was credited to the wrong customer is told to the right one by a task of its own.
     pub key: String,
-    /// `topup` or `refund`.
+    /// `topup`, `refund` or `surplus`.
     pub what: String,
     /// Address.
     pub email: String,
@@ -67,7 +80,7 @@ pub struct MailCase {
     pub amount_vnd: i64,
     /// In their wallet now, whole đồng.
     pub wallet_vnd: i64,
-    /// The order, for a refund.
+    /// The order, for a refund or a surplus.
     pub order_id: Option<i64>,
     /// Its code.
     pub order: Option<String>,

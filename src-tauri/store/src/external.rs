@@ -10,7 +10,7 @@ use sqlx::{FromRow, Row};
 use crate::aftermath::Aftermath;
 use crate::enqueue::jittered_backoff_ms;
 use crate::notices::{self, NEEDS_OWNER, Raise};
-use crate::queue::{Failure, Settlement, Settling, StageResult, begin_orders, claimed};
+use crate::queue::{Failure, Settlement, Settling, StageResult, begin_orders, claimed, lease};
 use crate::writer::{Set, Tx};
 use crate::{Error, Result, Store};
 
@@ -541,19 +541,20 @@ async fn keep(tx: &mut Tx, call: &WorkerCall, outcome: &CallOutcome, lasting: bo
 }
 
 async fn claim(tx: &mut Tx, call: &WorkerCall, wish: &ExternalWish) -> Result<Vec<ExternalTask>> {
-    let rows = sqlx::query(concat!(
-        "UPDATE task SET state = 'running', attempt = attempt + 1, lease_epoch = lease_epoch + 1, \
-           lease_owner = 'worker:' || $1, lease_until = $2, started_at = $3 \
-         WHERE id IN (SELECT task.id FROM task JOIN course ON course.id = task.course_id \
-            WHERE task.state = 'ready' AND task.lane = 'course' AND task.kind = 'prepare_course' AND task.stage = 'fetch' \
-              AND course.source ->> '$.kind' IN (SELECT value FROM json_each($4)) \
-              AND coalesce(course.source ->> '$.worker', 'also') <> 'never' \
-              AND (course.source ->> '$.secret' IS NULL OR course.source ->> '$.share_secret' = 1) \
-              AND NOT ",
-        brought!(),
-        "     AND NOT EXISTS (SELECT 1 FROM lane WHERE name = 'course' AND paused_at IS NOT NULL AND (until IS NULL OR until > $3)) \
-            ORDER BY task.prio, task.id LIMIT $5) \
-         RETURNING id, kind, prio, stage, attempt, max_attempt, lease_epoch, order_id, course_id, course_version, payload"
+    let rows = sqlx::query(lease!(
+        owner: ["'worker:' || $1"],
+        until: ["$2"],
+        now: ["$3"],
+        which: [
+            "lane = 'course' AND kind = 'prepare_course' AND stage = 'fetch' AND EXISTS (SELECT 1 FROM course \
+               WHERE course.id = task.course_id AND course.source ->> '$.kind' IN (SELECT value FROM json_each($4)) \
+                 AND coalesce(course.source ->> '$.worker', 'also') <> 'never' \
+                 AND (course.source ->> '$.secret' IS NULL OR course.source ->> '$.share_secret' = 1)) \
+             AND NOT EXISTS (SELECT 1 FROM lane WHERE name = 'course' AND paused_at IS NOT NULL \
+                               AND (until IS NULL OR until > $3)) AND NOT ",
+            brought!(),
+            " ORDER BY prio, id LIMIT $5"
+        ]
     ))
     .bind(&call.worker)
     .bind(wish.until)

@@ -19,4 +19,4 @@ pub(crate) use manifest::check_paths;
 pub use manifest::{Manifest, ManifestFile, check_path};
 pub(crate) use received::take_received;
 pub use source::{ByWorkers, HttpSource, SourceSpec, fetch};
-pub use target::{Location, TargetSpec, available, upload, verify};
+pub use target::{DriveFile, Location, TargetSpec, available, upload, verify};

@@ -18,6 +18,7 @@ use crate::config::{Config, MailTransport};
 use crate::delivery::HttpSource;
 use crate::delivery::links::LinkKey;
 use crate::delivery::mail::{SmtpSettings, Templates, TlsMode, Transport};
+use crate::demo::DemoBank;
 use crate::external::External;
 use crate::http::hosted::Bell;
 use crate::outgoing::Caller;
@@ -45,6 +46,8 @@ pub(crate) struct Floor {
     pub(crate) caller: Caller,
     /// Workers on other machines.
     pub(crate) external: Arc<External>,
+    /// The bank of a demo shop.
+    pub(crate) demo_bank: Option<DemoBank>,
     config: Arc<RwLock<Arc<Config>>>,
     public_addr: SocketAddr,
     shown: Arc<Mutex<VecDeque<i64>>>,
@@ -77,11 +80,17 @@ impl Floor {
             bell: Arc::default(),
             caller: Caller::new().map_err(|error| StartError::Internal(error.to_string()))?,
             external: Arc::default(),
+            demo_bank: None,
             config: Arc::new(RwLock::new(Arc::new(config))),
             public_addr,
             shown: Arc::default(),
             pool: Arc::default(),
         })
+    }
+
+    /// The same with the bank of a demo.
+    pub(super) fn with_demo_bank(self, demo_bank: Option<DemoBank>) -> Self {
+        Self { demo_bank, ..self }
     }
 
     /// The pool exists only after the floor that its tasks stand on.

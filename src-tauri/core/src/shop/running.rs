@@ -13,6 +13,7 @@ use chotdon_domain::task::Lane;
 
 use super::{Rejection, Shop};
 use crate::config::{Config, ConfigError};
+use crate::demo::DemoBank;
 use crate::http::admin::state::{Running, WorkerGlance};
 use crate::present;
 use crate::reconcile::Reconciler;
@@ -33,6 +34,10 @@ impl Running for Shop {
 
     fn demo(&self) -> bool {
         Shop::demo(self)
+    }
+
+    fn demo_bank(&self) -> Option<&DemoBank> {
+        self.inner.floor.demo_bank.as_ref()
     }
 
     fn public_addr(&self) -> SocketAddr {
