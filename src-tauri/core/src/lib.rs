@@ -16,6 +16,7 @@ pub(crate) mod present;
 pub mod private_file;
 pub mod reconcile;
 pub mod secrets;
+pub(crate) mod services;
 mod shop;
 pub mod signed;
 mod tasks;

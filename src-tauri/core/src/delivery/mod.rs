@@ -5,6 +5,7 @@
 //! again after a crash at any point.
 
 pub mod download;
+mod drive_error;
 mod files;
 pub mod links;
 pub mod mail;
@@ -13,10 +14,12 @@ mod received;
 mod source;
 mod target;
 
+pub(crate) use drive_error::drive_error;
 pub use files::discard_staging;
 pub(crate) use files::staged;
 pub(crate) use manifest::check_paths;
 pub use manifest::{Manifest, ManifestFile, check_path};
 pub(crate) use received::take_received;
 pub use source::{ByWorkers, HttpSource, SourceSpec, fetch};
+pub(crate) use target::drive;
 pub use target::{DriveFile, Location, TargetSpec, available, upload, verify};

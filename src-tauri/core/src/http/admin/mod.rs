@@ -16,6 +16,7 @@ mod overview;
 mod page;
 mod queue;
 mod reconcile;
+mod services;
 mod settings;
 mod simulate;
 pub(crate) mod state;
@@ -82,6 +83,9 @@ routes! {
     post "/admin/api/workers" workers::create_worker;
     post "/admin/api/workers/{name}/rotate" workers::rotate_worker;
     delete "/admin/api/workers/{name}" workers::revoke_worker;
+    get "/admin/api/services" services::services;
+    post "/admin/api/services/{name}/pause" services::pause;
+    post "/admin/api/services/{name}/resume" services::resume;
     get "/admin/api/tasks" tasks::tasks;
     get "/admin/api/tasks/{id}" tasks::task;
     post "/admin/api/tasks/{id}/retry" tasks::retry_task;
