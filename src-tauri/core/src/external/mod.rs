@@ -8,6 +8,7 @@ mod keys;
 pub mod remote;
 
 mod watch;
+mod words;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use incoming::{Chunk, Refused, received, taken, write_chunk};
 pub use keys::{KeyError, Keys};
 pub(crate) use watch::watch;
+pub(crate) use words::words;
 
 use crate::views::Progress;
 
