@@ -13,7 +13,7 @@ use sqlx::sqlite::SqliteRow;
 use chotdon_domain::task::{Lane, TaskKind};
 
 use crate::aftermath::Aftermath;
-use crate::external::brought;
+use crate::external::{MOST_URGENT_COURSE, OLDEST_COURSE};
 use crate::writer::{Request, Script, Set, Tx, script};
 use crate::{Error, Result, Store};
 
@@ -378,23 +378,10 @@ macro_rules! claim_script {
         ))
     };
 }
+pub(crate) use claim_script;
 
 const MOST_URGENT: Script = claim_script!("prio, id");
 const OLDEST: Script = claim_script!("id");
-
-/// What only other machines may fetch is left to them, until they have brought it.
-macro_rules! ours {
-    () => {
-        concat!(
-            "AND NOT (kind = 'prepare_course' AND stage = 'fetch' AND EXISTS (SELECT 1 FROM course WHERE course.id = task.course_id \
-               AND course.source ->> '$.worker' = 'only') AND NOT ",
-            brought!(),
-            ")"
-        )
-    };
-}
-const MOST_URGENT_COURSE: Script = claim_script!(ours!(), "prio, id");
-const OLDEST_COURSE: Script = claim_script!(ours!(), "id");
 
 async fn claim_one(tx: &mut Tx, claim: &Claim) -> Result<Vec<Claimed>> {
     let script = match (claim.lane, claim.oldest_first) {
