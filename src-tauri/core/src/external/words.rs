@@ -16,7 +16,7 @@ pub(crate) fn words(kind: &str, data: &Value, vi: bool) -> Option<(String, Strin
         )),
         ("worker_missing", true) => Some((
             format!("{}: chờ worker ở máy khác", word("course")),
-            "Chỉ máy khác mới tải được khóa học này, nhưng không máy nào đang chạy.".to_owned(),
+            "Chỉ máy khác mới tải được khoá học này, nhưng không máy nào đang chạy.".to_owned(),
         )),
         ("worker_missing", false) => Some((
             format!("{}: waits for a worker on another machine", word("course")),
