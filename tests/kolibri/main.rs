@@ -104,7 +104,7 @@ impl Kolibri {
         let cookie = |name: &str| {
             let lines = answer.headers().get_all("set-cookie").iter().filter_map(|line| line.to_str().ok());
             let value =
-                lines.filter_map(|line| line.strip_prefix(&format!("{name}="))).last().unwrap_or_default();
+                lines.filter_map(|line| line.strip_prefix(&format!("{name}="))).next_back().unwrap_or_default();
             value.split(';').next().unwrap_or_default().to_owned()
         };
         (
