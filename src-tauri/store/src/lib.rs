@@ -3,6 +3,7 @@
 //! Callers speak in orders, transfers and tasks; nothing outside this crate names sqlx. All times are
 //! milliseconds UTC given by the caller, who owns the clock.
 
+mod access;
 mod aftermath;
 pub mod bench;
 pub mod bring_over;
@@ -37,7 +38,8 @@ mod verify;
 mod wallet;
 mod writer;
 
-pub use aftermath::{Aftermath, MailIntent, NewLink};
+pub use access::{AccessRecord, Grant, GrantWish};
+pub use aftermath::{Aftermath, GivenLink, MailIntent, NewLink};
 pub use cases::{DeliveryCase, DeliveryItem, LinkRecord, PrepareCase};
 pub use catalogue::{AccountEdit, AuditEntry, CourseEdit, CustomerEdit};
 pub use customer_mail::{MailCase, Told};

@@ -157,6 +157,7 @@ fn share(order: i64) -> Aftermath {
             expires_at: NOW + 1000,
             max_downloads: 3,
         }],
+        given: Vec::new(),
         mail: MailIntent {
             message_id: "m1".into(),
             recipient: "lan@example.com".into(),

@@ -1,11 +1,13 @@
 //! What each stage of each kind of task does. One file per kind.
 
+mod access;
 mod deliver_order;
 mod enrol;
 mod mail_customer;
 mod notify_owner;
 mod place;
 mod prepare_course;
+mod revoke_access;
 mod unenrol;
 
 use futures::future::BoxFuture;
@@ -35,7 +37,7 @@ impl Stages for ShopStages {
                 TaskKind::SendWebhook => crate::outgoing::run(&self.0, task, cx).await,
                 TaskKind::RevokeAccess => match unenrol::order_of(task) {
                     Some(order) => unenrol::run(&self.0, task, order, cx).await,
-                    None => Err(incomplete("order")),
+                    None => revoke_access::run(&self.0, task, cx).await,
                 },
                 TaskKind::TestDelivery => Err(incomplete("course")),
             };

@@ -93,6 +93,8 @@ pub struct DeliveredItem {
     pub expires_at: Option<i64>,
     /// How often every file may be downloaded; `None` = without limit.
     pub max_downloads: Option<i64>,
+    /// The account at the other system that opens it; `None` = whoever has the link.
+    pub account: Option<String>,
 }
 
 /// What a mail about a customer's money says.
@@ -144,6 +146,7 @@ struct ItemView<'a> {
     learn_url: Option<&'a str>,
     expires: Option<String>,
     max_downloads: Option<i64>,
+    account: Option<&'a str>,
 }
 
 /// Where templates are looked up.
@@ -179,6 +182,7 @@ impl Templates {
                     learn_url: item.learn_url.as_deref(),
                     expires: item.expires_at.map(vietnam_time),
                     max_downloads: item.max_downloads,
+                    account: item.account.as_deref(),
                 })
                 .collect(),
         };
@@ -312,6 +316,7 @@ mod tests {
                 learn_url: Some("https://school.example.com/course/view.php?id=42".into()),
                 expires_at: Some(1_797_924_600_000),
                 max_downloads: Some(5),
+                account: None,
             }],
         }
     }

@@ -80,8 +80,8 @@ routes! {
     post "/admin/api/queue/pause" queue::pause;
     post "/admin/api/queue/resume" queue::resume;
     get "/admin/api/services" services::services;
-    post "/admin/api/services/{name}/pause" services::pause;
-    post "/admin/api/services/{name}/resume" services::resume;
+    post "/admin/api/services/{name}/pause" services::pause_service;
+    post "/admin/api/services/{name}/resume" services::resume_service;
     get "/admin/api/tasks" tasks::tasks;
     get "/admin/api/tasks/{id}" tasks::task;
     post "/admin/api/tasks/{id}/retry" tasks::retry_task;

@@ -88,7 +88,7 @@ pub(super) async fn set_secret(
     }
     audited(&desk, "secret.set", name.as_str()).await?;
     reconcile_anew(&desk, &name);
-    // A service that was left alone for its key may take the new one.
+    // A service that waits for the right secret may have it now.
     desk.shop.services().reconsider().await;
     now(&desk).await
 }
