@@ -1,4 +1,5 @@
 //! Google Drive: the wire against the stand-in, and whole courses brought there.
 #![allow(clippy::unwrap_used)] // a test that cannot go on has failed
 
+mod course;
 mod wire;

@@ -16,6 +16,7 @@ mod target;
 pub(crate) use drive_error::drive_error;
 pub use files::discard_staging;
 pub use manifest::{Manifest, ManifestFile, check_path};
-pub use source::{HttpSource, SourceSpec, fetch};
+pub(crate) use source::Reader;
+pub use source::{HttpSource, Offer, SourceSpec, fetch};
 pub(crate) use target::drive;
 pub use target::{DriveFile, Location, TargetSpec, available, upload, verify};

@@ -1,12 +1,14 @@
 //! Where a course comes from. [`fetch`] copies it into a staging directory and answers its manifest.
 //!
 //! `folder.rs` reads a directory, `http.rs` talks to a server, `listing.rs` reads what that server lists,
-//! `download.rs` brings one file, resumed at the byte.
+//! `download.rs` brings one file, resumed at the byte; `reader.rs` reads files where they are, without staging.
 
 mod download;
 mod folder;
 mod http;
 mod listing;
+mod reader;
+mod reading;
 
 use std::path::{Path, PathBuf};
 
@@ -15,6 +17,9 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 pub use http::HttpSource;
+pub use reader::Offer;
+pub(crate) use reader::{Opened, Reader, Stamp};
+pub(crate) use reading::Reading;
 
 use super::files::{Slot, check_space};
 use super::manifest::{Manifest, ManifestFile};
