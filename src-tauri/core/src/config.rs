@@ -260,6 +260,27 @@ settings! {
         /// How long running stages may finish when the app quits.
         drain_s: u32 = 30, "seconds", Check::Range(0, 3_600);
     }
+    /// Outside services: how much of each is used at once, how fast, and when one that fails is left alone.
+    services: ServicesConfig {
+        /// Calls to Google Drive at once.
+        drive: u16 = 4, "calls", Check::Range(1, 64);
+        /// Time between two buyers who are given access on Google Drive; 0 = no pace.
+        share_every_s: u32 = 5, "seconds", Check::Range(0, 3_600);
+        /// Mails under way at once.
+        smtp: u16 = 8, "mails", Check::Range(1, 64);
+        /// Mails in 24 hours; the rest waits. 0 = no cap of ours. Gmail allows 500, with Workspace 2,000.
+        mails_per_day: u32 = 0, "mails", Check::Range(0, 1_000_000);
+        /// Calls to one learning platform at once.
+        lms: u16 = 2, "calls", Check::Range(1, 64);
+        /// Transfers by rclone at once.
+        rclone: u16 = 2, "transfers", Check::Range(1, 64);
+        /// Downloads from one host at once.
+        source: u16 = 4, "downloads", Check::Range(1, 64);
+        /// Failures in a row after which a service is left alone for a while.
+        breaks_after: u16 = 5, "failures", Check::Range(1, 1_000);
+        /// How long it is left alone the first time; doubles each time it does not help, up to 15 minutes.
+        break_s: u32 = 30, "seconds", Check::Range(1, 3_600);
+    }
     /// Protection of the public listener against floods.
     limits: LimitsConfig {
         /// Rate limits on. Signed SePay requests are never refused below 1,000 a second.

@@ -165,6 +165,8 @@ impl Shop {
             .with_demo_bank(bank);
         let boot = format!("{:016x}{:016x}", rand::random::<u64>(), rand::random::<u64>());
         floor.store.reclaim(&boot, ports.clock.now_ms()).await?;
+        let for_services = floor.store.changes();
+        floor.services.load().await?;
         let stages = Arc::new(ShopStages(floor.clone()));
         let pool = Pool::new(
             floor.store.clone(),
@@ -210,6 +212,8 @@ impl Shop {
         shop.part("wake", wake(shop.inner.floor.clone(), stop.clone()));
         shop.part("reconcile", reconciler.clone().live(stop.clone()));
         let for_pages = shop.inner.floor.store.changes();
+        let services = shop.inner.floor.services.clone();
+        shop.part("services", services.live(for_services, stop.clone()));
         shop.part("pages", shop.inner.floor.bell.clone().run(for_pages, stop.clone()));
         shop.part("expiry", expiry(shop.inner.floor.clone(), reconciler, stop.clone()));
         shop.part("public_listener", serve(public, http::public::router(&shop.inner.floor), stop.clone()));
@@ -302,6 +306,8 @@ impl Shop {
             tracing::error!(%error, "the webhook endpoints could not be read");
         }
         self.inner.pool.reload_lanes().await;
+        // What was wrong with them may be right now.
+        self.inner.floor.services.reconsider().await;
         // The token may be there now.
         if self.inner.reconciler.standing().state == "off" {
             self.inner.reconciler.nudge(Cause::Demand);

@@ -38,6 +38,11 @@ pub enum Told {
         /// Whole đồng.
         amount: i64,
     },
+    /// The order is paid for, and its delivery takes longer than usual.
+    OnItsWay {
+        /// Order id.
+        order: i64,
+    },
 }
 
 impl Told {
@@ -46,6 +51,7 @@ impl Told {
             Self::TopUp { transfer, .. } => format!("mail:topup:{transfer}"),
             Self::Refund { row, .. } => format!("mail:refund:{row}"),
             Self::Surplus { row, .. } => format!("mail:surplus:{row}"),
+            Self::OnItsWay { order } => format!("mail:on_its_way:{order}"),
         }
     }
 
@@ -60,6 +66,9 @@ impl Told {
             Self::Surplus { row, order, amount } => {
                 json!({ "what": "surplus", "customer": customer, "row": row, "order": order, "amount_vnd": amount })
             }
+            Self::OnItsWay { order } => {
+                json!({ "what": "on_its_way", "customer": customer, "order": order, "amount_vnd": 0 })
+            }
         }
     }
 }
@@ -70,7 +79,7 @@ pub struct MailCase {
     /// The task's own name for the mail, which stays over its attempts: `topup:7.31`. It ends in the task's id, since a
     /// transfer that was credited to the wrong customer is told to the right one by a task of its own.
     pub key: String,
-    /// `topup`, `refund` or `surplus`.
+    /// `topup`, `refund`, `surplus` or `on_its_way`.
     pub what: String,
     /// Address.
     pub email: String,

@@ -27,6 +27,7 @@ pub mod read;
 mod reconcile;
 mod rejected;
 mod seed;
+mod services;
 mod standby;
 mod storefront;
 mod tuning;
@@ -52,6 +53,7 @@ pub use queue::{Claim, Claimed, Failure, Outlook, Settled, Settlement, StageResu
 pub use queue_actions::{FailureFilterRow, LanePause, RetryCounts};
 pub use reconcile::{BalanceRecord, Cursor, Listed, RunEnd, RunRecord};
 pub use rejected::RejectedHour;
+pub use services::{ServiceRecord, service_key, service_of};
 pub use standby::Standing;
 pub use storefront::{Buyer, NewBuyer, TopUp};
 pub use tuning::Tuning;

@@ -1,6 +1,6 @@
 //! The words of mails: built-in templates in two languages, each replaceable by a file of the owner's.
 //!
-//! A template (`delivered`, `topup`, `refund`, `surplus`) has the parts `delivered.vi.subject`, `.text` and `.html`, and the same with `en`.
+//! A template (`delivered`, `topup`, `refund`, `surplus`, `on_its_way`) has the parts `delivered.vi.subject`, `.text` and `.html`, and the same with `en`.
 //! A file of that name in the templates directory takes the place of the built-in part.
 
 use std::fmt::Write;
@@ -23,7 +23,7 @@ use crate::workers::StageError;
 const MAX_TEMPLATE: u64 = 256 * 1024;
 
 /// Every built-in part by name.
-const BUILT_IN: [(&str, &str); 24] = [
+const BUILT_IN: [(&str, &str); 30] = [
     ("delivered.vi.subject", include_str!("templates/delivered.vi.subject")),
     ("delivered.vi.text", include_str!("templates/delivered.vi.text")),
     ("delivered.vi.html", include_str!("templates/delivered.vi.html")),
@@ -48,6 +48,12 @@ const BUILT_IN: [(&str, &str); 24] = [
     ("surplus.en.subject", include_str!("templates/surplus.en.subject")),
     ("surplus.en.text", include_str!("templates/surplus.en.text")),
     ("surplus.en.html", include_str!("templates/surplus.en.html")),
+    ("on_its_way.vi.subject", include_str!("templates/on_its_way.vi.subject")),
+    ("on_its_way.vi.text", include_str!("templates/on_its_way.vi.text")),
+    ("on_its_way.vi.html", include_str!("templates/on_its_way.vi.html")),
+    ("on_its_way.en.subject", include_str!("templates/on_its_way.en.subject")),
+    ("on_its_way.en.text", include_str!("templates/on_its_way.en.text")),
+    ("on_its_way.en.html", include_str!("templates/on_its_way.en.html")),
 ];
 
 /// The words of one mail.
@@ -175,7 +181,7 @@ impl Templates {
         self.compose("delivered", lang, &view).await
     }
 
-    /// The mail `template` (`topup`, `refund`, `surplus`) in `lang` (`vi`, `en`; anything else is `vi`).
+    /// The mail `template` (`topup`, `refund`, `surplus`, `on_its_way`) in `lang` (`vi`, `en`; anything else is `vi`).
     ///
     /// # Errors
     /// Permanent `mail_template`, naming file and line.
