@@ -6,6 +6,7 @@ use std::path::Path;
 use chotdon_core::ports::SecretStore;
 use chotdon_tests::drive::{DriveStandIn, Faults, Refusal};
 use chotdon_tests::nginx::Nginx;
+use chotdon_tests::proxy::{Fate, Proxy};
 use chotdon_tests::{Ground, Setup, TestShop};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -228,27 +229,130 @@ async fn a_file_that_was_damaged_at_drive_is_found_and_brought_again() {
     assert_eq!(google.counts().of("start"), 3, "the good file stayed where it was");
 }
 
+/// Waits until a service is left alone; answers its row.
+async fn parked(shop: &TestShop, name: &str) -> Value {
+    shop.until(|| async {
+        let (_, services) = shop.admin("GET", "/admin/api/services", None).await;
+        let rows = services["rows"].as_array().or(services.as_array())?;
+        rows.iter().find(|row| row["name"] == name && row["state"] == "parked").cloned()
+    })
+    .await
+}
+
 #[tokio::test]
-async fn a_full_account_is_said_before_anything_is_sent() {
+async fn a_full_account_is_said_before_anything_is_sent_and_waited_for() {
     let google = DriveStandIn::start().await.unwrap();
     google.faults(|faults| faults.limit = Some(MIB as u64));
     let shop = shop(&google).await;
     let source = tempfile::tempdir().unwrap();
-    write(source.path(), &files(&[("a.mp4", pattern(2 * MIB, 10))]));
+    let course = files(&[("a.mp4", pattern(2 * MIB, 10))]);
+    write(source.path(), &course);
     sell(&shop, json!({ "kind": "folder", "path": source.path() })).await;
-    let failed = preparation(&shop, "failed").await;
-    assert_eq!(failed["error"]["code"], "drive_full", "{failed:#}");
+    let row = parked(&shop, "drive_upload").await;
+    assert_eq!(row["code"], "drive_full", "{row:#}");
     assert_eq!((google.counts().bytes, google.counts().of("start")), (0, 0));
+    google.faults(|faults| faults.limit = None);
+    shop.clock.jump(3_700_000);
+    preparation(&shop, "done").await;
+    assert_eq!(on_drive(&google).1, course);
 }
 
 #[tokio::test]
-async fn consent_that_ended_asks_to_reconnect() {
+async fn consent_that_ended_stops_what_needs_drive_until_it_is_given_again() {
     let google = DriveStandIn::start().await.unwrap();
     google.faults(|faults| faults.consent_ended = true);
     let shop = shop(&google).await;
     let source = tempfile::tempdir().unwrap();
     write(source.path(), &files(&[("a.mp4", pattern(MIB, 11))]));
     sell(&shop, json!({ "kind": "folder", "path": source.path() })).await;
+    let row = parked(&shop, "drive").await;
+    assert_eq!(row["code"], "drive_reconnect", "{row:#}");
+    google.faults(|faults| faults.consent_ended = false);
+    shop.shop.reload().await.unwrap();
+    preparation(&shop, "done").await;
+    nothing_leaked(&shop);
+}
+
+#[tokio::test]
+async fn the_limit_on_bytes_a_day_parks_uploads_for_an_hour() {
+    let google = DriveStandIn::start().await.unwrap();
+    let refusal = Refusal::always("chunk", 403, "userRateLimitExceeded");
+    google.faults(|faults| faults.refusals = vec![Refusal { times: 2, ..refusal.clone() }]);
+    let shop = shop(&google).await;
+    let source = tempfile::tempdir().unwrap();
+    let course = files(&[("a.mp4", pattern(MIB, 12))]);
+    write(source.path(), &course);
+    // A few are waited out,
+    sell(&shop, json!({ "kind": "folder", "path": source.path() })).await;
+    preparation(&shop, "done").await;
+    // what lasts is not.
+    google.faults(|faults| faults.refusals = vec![refusal.clone(), Refusal { call: "ask", ..refusal }]);
+    let other = tempfile::tempdir().unwrap();
+    write(other.path(), &files(&[("b.mp4", pattern(MIB, 13))]));
+    sell(&shop, json!({ "kind": "folder", "path": other.path() })).await;
+    let row = parked(&shop, "drive_upload").await;
+    assert_eq!(row["code"], "drive_busy", "{row:#}");
+    google.faults(|faults| faults.refusals.clear());
+    shop.clock.jump(3_700_000);
+    shop.until(|| async { google.tree().contains_key("Rust cơ bản v2/b.mp4").then_some(()) }).await;
+}
+
+#[tokio::test]
+async fn a_source_that_ignores_ranges_is_read_again_and_passed_over() {
+    let google = DriveStandIn::start().await.unwrap();
+    let shop = shop(&google).await;
+    let www = tempfile::tempdir().unwrap();
+    let course = files(&[("a.mp4", pattern(20 * MIB, 14))]);
+    write(www.path(), &course);
+    let server = "max_ranges 0; location / { autoindex on; autoindex_format json; }";
+    let nginx = Nginx::start(www.path(), server).unwrap();
+    let cuts = [u64::MAX, 9 << 20, 15 << 20].map(Fate::CutAfter);
+    let proxy = Proxy::start(nginx.port, cuts).await.unwrap();
+    sell(&shop, json!({ "kind": "http", "url": proxy.url("/") })).await;
+    preparation(&shop, "done").await;
+    assert_eq!(on_drive(&google).1, course);
+    assert!(!staged(&shop));
+}
+
+#[tokio::test]
+async fn a_source_that_changes_in_between_is_never_mixed() {
+    let google = DriveStandIn::start().await.unwrap();
+    google.faults(|faults| faults.slow = Some(std::time::Duration::from_millis(3)));
+    let shop = shop(&google).await;
+    let www = tempfile::tempdir().unwrap();
+    write(www.path(), &files(&[("a.mp4", pattern(30 * MIB, 15))]));
+    let nginx = Nginx::start(www.path(), "location / { autoindex on; autoindex_format json; }").unwrap();
+    let proxy = Proxy::start(nginx.port, [u64::MAX, 20 << 20].map(Fate::CutAfter)).await.unwrap();
+    sell(&shop, json!({ "kind": "http", "url": proxy.url("/") })).await;
+    google.until(|counts| counts.chunks >= 1).await;
+    let new = files(&[("a.mp4", pattern(30 * MIB, 16))]);
+    let beside = www.path().join("new");
+    std::fs::write(&beside, &new["a.mp4"]).unwrap();
+    std::fs::rename(&beside, www.path().join("a.mp4")).unwrap();
+    google.faults(|faults| faults.slow = None);
+    preparation(&shop, "done").await;
+    assert_eq!(on_drive(&google).1, new);
+}
+
+#[tokio::test]
+async fn a_folder_that_the_owner_threw_away_is_made_anew() {
+    let google = DriveStandIn::start().await.unwrap();
+    google.faults(|faults| faults.refusals.push(Refusal::always("list", 503, "backendError")));
+    let shop = shop(&google).await;
+    let source = tempfile::tempdir().unwrap();
+    let course = files(&[("a/b.mp4", pattern(MIB, 17))]);
+    write(source.path(), &course);
+    sell(&shop, json!({ "kind": "folder", "path": source.path() })).await;
+    google.until(|counts| counts.of("list") >= 1).await;
+    let (id, _) = google.items().into_iter().find(|(_, item)| item.name == "Rust cơ bản v1").unwrap();
+    google.tamper(&id, |item| item.trashed = true);
+    let inside: Vec<String> = google.items().into_keys().collect();
+    inside.iter().for_each(|id| google.tamper(id, |item| item.trashed = true));
+    google.faults(|faults| *faults = Faults::default());
     let failed = preparation(&shop, "failed").await;
-    assert_eq!(failed["error"]["code"], "drive_reconnect", "{failed:#}");
+    assert_eq!(failed["error"]["code"], "checksum_mismatch", "{failed:#}");
+    let retry = format!("/admin/api/tasks/{}/retry", failed["id"]);
+    shop.admin("POST", &retry, Some(json!({ "from_stage": "fetch" }))).await;
+    preparation(&shop, "done").await;
+    assert_eq!(on_drive(&google), ("Rust cơ bản v1".to_owned(), course));
 }

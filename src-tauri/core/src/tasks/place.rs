@@ -6,12 +6,15 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
+use gdrive::Drive;
+
 use chotdon_store::{Claimant, Claimed, Effect, PrepareCase};
 
 use super::prepare_course::secret;
 use super::{incomplete, unreadable};
 use crate::delivery::drive::{self, Course, Note, Notebook, Placed};
-use crate::delivery::{self, Location, Manifest, Offer, Reader, SourceSpec, TargetSpec};
+use crate::delivery::{self, Location, Manifest, Offer, Reader, SourceSpec, TargetSpec, drive_error};
+use crate::services::Permit;
 use crate::shop::Floor;
 use crate::workers::{StageContext, StageError};
 
@@ -41,6 +44,7 @@ pub(super) async fn fetch(
     staging: &Path,
 ) -> Result<Fetched, StageError> {
     let secret = secret(floor, source).await?;
+    let _permit = at_source(floor, cx, source).await?;
     if let TargetSpec::Drive { .. } = target {
         // An account that cannot be reached is known before hours of work.
         floor.drive().await?;
@@ -75,28 +79,54 @@ pub(super) async fn upload(
         }
         (TargetSpec::Drive { folder }, fetched) => {
             let settings = &floor.config().drive;
+            let mut _at_source = None;
             let reader = match fetched {
                 Fetched::Staged(manifest) => Reader::of_staged(cx, staging, &manifest),
                 Fetched::Listed(_) => {
                     let source = serde_json::from_str(&case.source)
                         .map_err(|error| super::damaged("source", &error))?;
                     let secret = secret(floor, &source).await?;
+                    _at_source = at_source(floor, cx, &source).await?;
                     let reader = Reader::open(cx, &source, &floor.http, secret).await?;
                     reader.ok_or_else(|| {
                         StageError::permanent("source_changed", "the files are not staged; retry from fetch")
                     })?
                 }
             };
+            let account = floor.drive().await?;
+            let room = look_at(floor, cx, &account).await?;
+            let _permit = floor.services.enter("drive_upload", cx).await?;
             let course = Course {
                 id,
+                room,
                 title: &case.title,
                 version,
                 parent: folder.as_deref().or(settings.parent_folder_id.as_deref()),
                 staging,
             };
             let notebook: Arc<dyn Notebook> = Arc::new(Effects::new(floor, task, id, version));
-            drive::upload(cx, &floor.drive().await?, &notebook, &course, &reader).await
+            drive::upload(cx, &account, &notebook, &course, &reader).await
         }
+    }
+}
+
+/// Asks the account how much room it has, which shows that it can be reached. `None` = not limited.
+async fn look_at(floor: &Floor, cx: &StageContext, account: &Drive) -> Result<Option<u64>, StageError> {
+    let asking = async { account.about().await.map_err(drive_error) };
+    let about = floor.services.through("drive", cx, asking).await?;
+    // A shared drive has its own limits, which nobody tells.
+    Ok(about.free().filter(|_| !account.is_shared()))
+}
+
+/// The right to use the host of a source.
+async fn at_source(
+    floor: &Floor,
+    cx: &StageContext,
+    source: &SourceSpec,
+) -> Result<Option<Permit>, StageError> {
+    match source.host() {
+        Some(host) => floor.services.enter(&format!("source:{host}"), cx).await.map(Some),
+        None => Ok(None),
     }
 }
 
@@ -110,7 +140,9 @@ pub(super) async fn verify(
     match location {
         Location::Folder { .. } => delivery::verify(cx, &floor.library(), location, manifest).await,
         Location::Drive { folder_id, files, .. } => {
-            drive::verify(cx, &floor.drive().await?, folder_id, files, manifest).await
+            let account = floor.drive().await?;
+            let looking = drive::verify(cx, &account, folder_id, files, manifest);
+            floor.services.through("drive", cx, looking).await
         }
     }
 }

@@ -68,6 +68,19 @@ impl SourceSpec {
         }
     }
 
+    /// The host that is asked, with its port where it is not the usual one; `None` for what needs no network.
+    #[must_use]
+    pub fn host(&self) -> Option<String> {
+        match self {
+            Self::Http { url, .. } => {
+                let url = parse_url(url).ok()?;
+                let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+                Some(format!("{}{port}", url.host_str()?))
+            }
+            Self::Folder { .. } => None,
+        }
+    }
+
     /// Name of the secret that [`fetch`] wants the value of.
     #[must_use]
     pub fn secret_name(&self) -> Option<&str> {

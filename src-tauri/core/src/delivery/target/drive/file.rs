@@ -16,7 +16,7 @@ use super::ahead::{Ahead, Piece};
 use super::key_of_file;
 use super::note::{Complete, FileNote, Note, Notebook, Sums};
 use super::there::{There, differs};
-use crate::workers::{StageContext, StageError};
+use crate::workers::{StageContext, StageError, Until};
 
 /// Failures in a row, without a byte confirmed in between, that are waited out here.
 const MAX_STRIKES: u32 = 5;
@@ -28,8 +28,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(64);
 const BREATH: Duration = Duration::from_secs(5);
 /// Sessions that may be lost within one attempt.
 const MAX_SESSIONS: u32 = 5;
-/// Drive calls the limit on bytes a day by the name of a rate, and repeating does not help.
-const DAY_LIMIT_PAUSE: Duration = Duration::from_secs(3600);
+/// Drive calls its limit on bytes a day by the name of a rate, and repeating does not help.
+const DAY_LIMIT_RESTS: &[i64] = &[3_600_000, 24 * 3_600_000];
 
 /// A file on its way.
 pub(super) struct Bringing<'a> {
@@ -438,9 +438,11 @@ impl Bringing<'_> {
 
     /// An error that was not waited out.
     fn lasting(&self, error: Error) -> StageError {
-        let day_limit = error.reason() == "userRateLimitExceeded";
-        let error = drive_error(error);
-        if day_limit { error.after(Some(DAY_LIMIT_PAUSE)) } else { error }
+        if error.reason() == "userRateLimitExceeded" {
+            let detail = error.to_string();
+            return StageError::parks("drive_upload", "drive_busy", detail, Until::Steps(DAY_LIMIT_RESTS));
+        }
+        drive_error(error)
     }
 
     /// Compares what Drive holds with what was read, and what was read with what the source promised.

@@ -15,11 +15,11 @@ use std::path::Path;
 
 use gdrive::{Class, Drive};
 
-use super::super::drive_error;
+use super::super::drive_error::{ROOM_IS_LOOKED_FOR, drive_error};
 use super::super::manifest::{Manifest, ManifestFile};
 use super::super::source::Reader;
 use super::{DriveFile, Location};
-use crate::workers::{StageContext, StageError};
+use crate::workers::{StageContext, StageError, Until};
 
 use file::Bringing;
 use note::{FileNote, FolderNote};
@@ -40,6 +40,8 @@ pub(crate) struct Course<'a> {
     pub(crate) version: i64,
     /// The folder that its own is made in; `None` = the account's root.
     pub(crate) parent: Option<&'a str>,
+    /// Bytes that the account has left; `None` = not limited, or not to be known.
+    pub(crate) room: Option<u64>,
     /// Where files are staged that cannot be read twice.
     pub(crate) staging: &'a Path,
 }
@@ -72,7 +74,7 @@ pub(crate) async fn upload(
         let mut plan = Plan::read(notebook.as_ref(), reader).await?;
         match plan.make_folders(cx, drive, notebook.as_ref(), course, reader).await? {
             Some(folders) => {
-                plan.check_room(drive, reader).await?;
+                plan.check_room(course.room, reader)?;
                 return plan.bring_files(cx, drive, notebook, course, reader, &folders).await;
             }
             None if fresh_starts == MAX_FRESH_STARTS => {
@@ -230,15 +232,15 @@ impl Plan {
     }
 
     /// Refuses to begin what the account cannot hold.
-    async fn check_room(&self, drive: &Drive, reader: &Reader) -> Result<(), StageError> {
+    fn check_room(&self, room: Option<u64>, reader: &Reader) -> Result<(), StageError> {
         let open = |path: &str| !self.notes.get(&key_of_file(path)).is_some_and(|note| note.done);
         let missing = reader.offers().iter().filter(|offer| open(&offer.path));
         let needed = missing.fold(0_u64, |sum, offer| sum.saturating_add(offer.size.unwrap_or(0)));
-        match drive.about().await.map_err(drive_error)?.free() {
-            Some(free) if free < needed && !drive.is_shared() => Err(StageError::permanent(
-                "drive_full",
-                format!("the course needs {needed} bytes, and the account has {free} left"),
-            )),
+        match room {
+            Some(room) if room < needed => {
+                let detail = format!("the course needs {needed} bytes, and the account has {room} left");
+                Err(StageError::parks("drive_upload", "drive_full", detail, Until::Steps(ROOM_IS_LOOKED_FOR)))
+            }
             _ => Ok(()),
         }
     }
