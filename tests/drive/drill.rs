@@ -166,6 +166,7 @@ async fn a_course_survives_faults_and_a_kill_on_its_way_to_drive() {
         first_life,
         second_life
     );
+    assert!(first_life.max(second_life) <= 64 << 10, "more than 64 MiB over idle");
     undisturbed(&google, &nginx, &served, &whole).await;
 }
 

@@ -13,7 +13,10 @@ use chotdon_store::{Claimant, Claimed, Effect, PrepareCase};
 use super::prepare_course::secret;
 use super::{incomplete, unreadable};
 use crate::delivery::drive::{self, Course, Note, Notebook, Placed};
-use crate::delivery::{self, Location, Manifest, Offer, Reader, SourceSpec, TargetSpec, drive_error};
+use crate::delivery::{
+    self, CourseAsked, Location, Manifest, Offer, Reader, RemoteSpec, SourceSpec, TargetSpec, drive_error,
+    on_remote,
+};
 use crate::services::Permit;
 use crate::shop::Floor;
 use crate::workers::{StageContext, StageError};
@@ -41,6 +44,7 @@ pub(super) async fn fetch(
     cx: &StageContext,
     target: &TargetSpec,
     source: &SourceSpec,
+    asked: CourseAsked<'_>,
     staging: &Path,
 ) -> Result<Fetched, StageError> {
     let secret = secret(floor, source).await?;
@@ -48,11 +52,11 @@ pub(super) async fn fetch(
     if let TargetSpec::Drive { .. } = target {
         // An account that cannot be reached is known before hours of work.
         floor.drive().await?;
-        if let Some(reader) = Reader::open(cx, source, &floor.http, secret.clone()).await? {
+        if let Some(reader) = Reader::open(cx, source, &floor.ways.http, secret.clone()).await? {
             return Ok(Fetched::Listed(List { offered: reader.offers().to_vec() }));
         }
     }
-    delivery::fetch(cx, source, staging, &floor.http, secret).await.map(Fetched::Staged)
+    floor.ways.fetch(cx, source, asked, staging, secret).await.map(Fetched::Staged)
 }
 
 /// Brings the files of a course's version to its target.
@@ -73,7 +77,15 @@ pub(super) async fn upload(
                 delivery::upload(cx, &floor.library(), &case.slug, version, staging, &manifest).await?;
             Ok(Placed { location, manifest })
         }
-        (TargetSpec::Folder {}, Fetched::Listed(_)) => {
+        (TargetSpec::Rclone { remote, path, secret }, Fetched::Staged(manifest)) => {
+            let remote = RemoteSpec { remote, path, secret: secret.as_deref() };
+            let slug = &case.slug;
+            let _permit = floor.services.enter("rclone", cx).await?;
+            let remotes = &floor.ways.remotes;
+            let location = on_remote::upload(cx, remotes, remote, slug, version, staging, &manifest).await?;
+            Ok(Placed { location, manifest })
+        }
+        (TargetSpec::Folder {} | TargetSpec::Rclone { .. }, Fetched::Listed(_)) => {
             // The target was another when the files were listed.
             Err(StageError::permanent("source_changed", "the files are not staged; retry from fetch"))
         }
@@ -87,7 +99,7 @@ pub(super) async fn upload(
                         .map_err(|error| super::damaged("source", &error))?;
                     let secret = secret(floor, &source).await?;
                     _at_source = at_source(floor, cx, &source).await?;
-                    let reader = Reader::open(cx, &source, &floor.http, secret).await?;
+                    let reader = Reader::open(cx, &source, &floor.ways.http, secret).await?;
                     reader.ok_or_else(|| {
                         StageError::permanent("source_changed", "the files are not staged; retry from fetch")
                     })?
@@ -118,14 +130,14 @@ async fn look_at(floor: &Floor, cx: &StageContext, account: &Drive) -> Result<Op
     Ok(about.free().filter(|_| !account.is_shared()))
 }
 
-/// The right to use the host of a source.
+/// The right to use what a source comes from.
 async fn at_source(
     floor: &Floor,
     cx: &StageContext,
     source: &SourceSpec,
 ) -> Result<Option<Permit>, StageError> {
-    match source.host() {
-        Some(host) => floor.services.enter(&format!("source:{host}"), cx).await.map(Some),
+    match source.service() {
+        Some(service) => floor.services.enter(&service, cx).await.map(Some),
         None => Ok(None),
     }
 }
@@ -135,6 +147,7 @@ pub(super) async fn verify(
     floor: &Floor,
     cx: &StageContext,
     location: &Location,
+    staging: &Path,
     manifest: &Manifest,
 ) -> Result<(), StageError> {
     match location {
@@ -143,6 +156,10 @@ pub(super) async fn verify(
             let account = floor.drive().await?;
             let looking = drive::verify(cx, &account, folder_id, files, manifest);
             floor.services.through("drive", cx, looking).await
+        }
+        Location::Rclone { remote, path, secret } => {
+            let place = RemoteSpec { remote, path, secret: secret.as_deref() };
+            on_remote::verify(cx, &floor.ways.remotes, place, staging, manifest).await
         }
     }
 }
@@ -156,7 +173,11 @@ pub(super) async fn available(
 ) -> Result<(), StageError> {
     match location {
         Location::Folder { .. } => delivery::available(cx, &floor.library(), location, manifest).await,
-        Location::Drive { .. } => drive::available(&floor.drive().await?, location).await,
+        Location::Drive { folder_id, .. } => drive::available(&floor.drive().await?, folder_id).await,
+        Location::Rclone { remote, path, secret } => {
+            let place = RemoteSpec { remote, path, secret: secret.as_deref() };
+            on_remote::available(cx, &floor.ways.remotes, place, manifest).await
+        }
     }
 }
 

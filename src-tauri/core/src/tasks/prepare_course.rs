@@ -7,7 +7,7 @@ use chotdon_store::{Aftermath, Claimed};
 use super::place::Fetched;
 use super::{damaged, incomplete, place, unreadable};
 use crate::delivery::drive::Placed;
-use crate::delivery::{self, Location, Manifest, SourceSpec, TargetSpec};
+use crate::delivery::{self, CourseAsked, Location, Manifest, SourceSpec, TargetSpec};
 use crate::secrets::SecretName;
 use crate::shop::Floor;
 use crate::workers::{Next, StageContext, StageError, StageOutcome};
@@ -26,7 +26,8 @@ pub(super) async fn run(
         "fetch" => {
             let source: SourceSpec =
                 serde_json::from_str(&case.source).map_err(|error| damaged("source", &error))?;
-            let fetched = place::fetch(floor, cx, &target, &source, &staging).await?;
+            let asked = CourseAsked { slug: &case.slug, version };
+            let fetched = place::fetch(floor, cx, &target, &source, asked, &staging).await?;
             Ok(StageOutcome { output: text(&fetched)?, ..StageOutcome::done() })
         }
         "upload" => {
@@ -36,7 +37,7 @@ pub(super) async fn run(
         }
         _ => {
             let Placed { location, manifest } = placed(floor, task).await?;
-            place::verify(floor, cx, &location, &manifest).await?;
+            place::verify(floor, cx, &location, &staging, &manifest).await?;
             delivery::discard_staging(&staging).await?;
             prepared(course, version, &manifest, &location)
         }

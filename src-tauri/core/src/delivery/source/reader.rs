@@ -97,6 +97,7 @@ impl Reader {
                 let offers = entries.iter().map(offer).collect();
                 (Kind::Http { session, entries }, offers)
             }
+            SourceSpec::Rclone { .. } | SourceSpec::Program { .. } => return Ok(None),
         };
         Ok(Some(Self { cx: cx.clone(), kind, offers }))
     }
@@ -125,7 +126,7 @@ impl Reader {
         let local = match &self.kind {
             Kind::Http { session, entries } => {
                 return Ok(match Remote::open(session, &entries[n], at, known).await? {
-                    Some(remote) => Opened::Reading(Box::new(Reading::Remote(remote))),
+                    Some(remote) => Opened::Reading(Box::new(Reading::Remote(Box::new(remote)))),
                     None => Opened::MustStage,
                 });
             }

@@ -18,7 +18,7 @@ use crate::workers::StageError;
 
 /// A file being read.
 pub(crate) enum Reading {
-    Remote(Remote),
+    Remote(Box<Remote>),
     Local(Local),
 }
 

@@ -9,7 +9,7 @@ use super::super::super::source::Reading;
 use super::note::Sums;
 use crate::workers::StageError;
 
-/// Bytes sent at a time: a multiple of what Drive wants. Three of them are in memory at most.
+/// Bytes sent at a time: a multiple of what Drive wants. Two of them are in memory: one on the line, one being read.
 pub(super) const CHUNK: u64 = 8 << 20;
 
 const _: () = assert!(CHUNK.is_multiple_of(gdrive::UNIT));
@@ -36,30 +36,19 @@ impl Ahead {
         let size = reading.stamp().size;
         let task = tokio::spawn(async move {
             while sums.at < size {
+                // Reads only once the piece before was taken.
+                let Ok(slot) = send.reserve().await else { return };
                 let until = if sums.at < mark { mark } else { size };
                 let want = usize::try_from((until - sums.at).min(CHUNK)).unwrap_or(usize::MAX);
-                let first = sums.at;
-                let piece = match reading.next(want).await {
-                    Ok(bytes) if bytes.is_empty() => Err(StageError::transient(
-                        "source_changed",
-                        "the file became shorter while it was read",
-                    )),
-                    Ok(bytes) => hash(sums, bytes).await,
-                    Err(why) => Err(why),
-                };
-                let ended = match &piece {
-                    Ok((_, after)) => {
-                        sums = after.clone();
-                        false
+                match piece(&mut reading, sums, want).await {
+                    Ok(piece) => {
+                        sums = piece.sums.clone();
+                        slot.send(Ok(piece));
                     }
-                    Err(_) => {
-                        sums = Sums::default();
-                        true
+                    Err(why) => {
+                        slot.send(Err(why));
+                        return;
                     }
-                };
-                let piece = piece.map(|(bytes, sums)| Piece { first, bytes, sums });
-                if send.send(piece).await.is_err() || ended {
-                    return;
                 }
             }
         });
@@ -72,10 +61,15 @@ impl Ahead {
     }
 }
 
-async fn hash(mut sums: Sums, bytes: Bytes) -> Result<(Bytes, Sums), StageError> {
+async fn piece(reading: &mut Reading, mut sums: Sums, want: usize) -> Result<Piece, StageError> {
+    let first = sums.at;
+    let bytes = reading.next(want).await?;
+    if bytes.is_empty() {
+        return Err(StageError::transient("source_changed", "the file became shorter while it was read"));
+    }
     blocking(move || {
         sums.update(&bytes);
-        Ok((bytes, sums))
+        Ok(Piece { first, bytes, sums })
     })
     .await
 }

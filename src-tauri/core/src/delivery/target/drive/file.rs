@@ -68,7 +68,7 @@ impl Brought {
 /// How sending ended.
 enum Sent {
     /// Drive has the file, and these are the sums of what was read.
-    Complete(File, Complete),
+    Complete(Box<File>, Complete),
     /// The session is gone: from the first byte again.
     SessionLost,
     /// Drive has less than it had confirmed: read again from there.
@@ -182,7 +182,7 @@ impl Bringing<'_> {
         match self.patiently(move || self.drive.ask(session, size)).await? {
             Ok(Progress::Done(file)) => {
                 let complete = self.read_to_the_end(reader, n, note.sums.take(), &stamp).await?;
-                Ok(Sent::Complete(*file, complete))
+                Ok(Sent::Complete(file, complete))
             }
             Ok(Progress::More(confirmed)) => {
                 let sums = note.sums.clone().filter(|sums| sums.at <= confirmed).unwrap_or_default();
@@ -238,7 +238,7 @@ impl Bringing<'_> {
         match self.drive.file(&note.id).await {
             Ok(file) if !file.trashed && file.size == Some(stamp.size) => {
                 let complete = self.read_to_the_end(reader, n, note.sums.take(), &stamp).await?;
-                Ok(Sent::Complete(file, complete))
+                Ok(Sent::Complete(Box::new(file), complete))
             }
             Ok(_) => Ok(Sent::SessionLost),
             Err(error) if *error.class() == Class::NotFound => Ok(Sent::SessionLost),
@@ -296,7 +296,7 @@ impl Bringing<'_> {
         if size == 0 {
             let nothing = Piece { first: 0, bytes: bytes::Bytes::new(), sums: Sums::default() };
             return Ok(match self.send_piece(session, &nothing, size).await? {
-                Confirmed::File(file) => Sent::Complete(*file, Sums::default().complete()),
+                Confirmed::File(file) => Sent::Complete(file, Sums::default().complete()),
                 _ => Sent::SessionLost,
             });
         }
@@ -318,7 +318,7 @@ impl Bringing<'_> {
                     while let Some(piece) = ahead.next().await? {
                         last = piece.sums;
                     }
-                    return Ok(Sent::Complete(*file, last.complete()));
+                    return Ok(Sent::Complete(file, last.complete()));
                 }
                 Confirmed::Less => return Ok(Sent::Rewind),
                 Confirmed::Nothing => return Ok(Sent::SessionLost),
@@ -327,7 +327,7 @@ impl Bringing<'_> {
         settle(writing.take()).await?;
         // Everything is there, and Drive has not said so.
         match self.patiently(move || self.drive.ask(session, size)).await? {
-            Ok(Progress::Done(file)) => Ok(Sent::Complete(*file, last.complete())),
+            Ok(Progress::Done(file)) => Ok(Sent::Complete(file, last.complete())),
             Ok(Progress::More(_)) => Ok(Sent::Rewind),
             Err(error) if *error.class() == Class::SessionLost => Ok(Sent::SessionLost),
             Err(error) => Err(self.lasting(error)),

@@ -6,7 +6,7 @@ use gdrive::{Class, Drive, File};
 
 use super::super::super::drive_error;
 use super::super::super::manifest::Manifest;
-use super::super::{DriveFile, Location};
+use super::super::DriveFile;
 use super::note::Complete;
 use crate::workers::{StageContext, StageError};
 
@@ -96,12 +96,9 @@ pub(crate) async fn verify(
 ///
 /// # Errors
 /// Permanent `link_broken` when it is gone or in the bin, else Drive's own.
-pub(crate) async fn available(drive: &Drive, location: &Location) -> Result<(), StageError> {
+pub(crate) async fn available(drive: &Drive, folder: &str) -> Result<(), StageError> {
     let broken = |why: &str| Err(StageError::permanent("link_broken", why));
-    let Location::Drive { folder_id, .. } = location else {
-        return broken("the course does not lie on Drive");
-    };
-    match drive.file(folder_id).await {
+    match drive.file(folder).await {
         Ok(file) if file.trashed => broken("the course's folder lies in Drive's bin"),
         Ok(_) => Ok(()),
         Err(error) if *error.class() == Class::NotFound => broken("the course's folder is gone from Drive"),
