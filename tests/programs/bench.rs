@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chotdon_core::config::DownloaderConfig;
+use chotdon_core::config::{DownloaderConfig, RcloneConfig};
 use chotdon_core::delivery::{CourseAsked, Downloader, HttpSource, Manifest, Remotes, SourceSpec, Ways};
 use chotdon_core::ports::Clock;
 use chotdon_core::secrets::{Credentials, MemorySecrets};
@@ -107,7 +107,7 @@ impl Bench {
             downloader: Downloader::new(self.bounds.clone()),
             remotes: Remotes::new(
                 self.path("rclone"),
-                "rclone",
+                &RcloneConfig::default(),
                 Arc::new(self.clock.clone()),
                 Credentials::new(Arc::new(MemorySecrets::default())),
             ),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use chotdon_core::config::DownloaderConfig;
+use chotdon_core::config::{DownloaderConfig, RcloneConfig};
 use chotdon_core::delivery::{
     CourseAsked, Downloader, HttpSource, Manifest, ManifestFile, RemoteSpec, Remotes, SourceSpec, Ways,
 };
@@ -60,7 +60,8 @@ impl Bench {
     pub(crate) fn by(program: &str, secrets: &[(&str, &str)]) -> Self {
         let dir = Arc::new(tempfile::tempdir().unwrap());
         let credentials = Credentials::new(Arc::new(MemorySecrets::with(secrets.iter().copied())));
-        let remotes = Remotes::new(dir.path().join("rclone"), program, Arc::new(Wall), credentials);
+        let config = RcloneConfig { path: program.to_owned(), ..RcloneConfig::default() };
+        let remotes = Remotes::new(dir.path().join("rclone"), &config, Arc::new(Wall), credentials);
         let ways = Ways {
             http: Arc::new(HttpSource::new().unwrap()),
             downloader: Downloader::new(DownloaderConfig::default()),

@@ -19,6 +19,7 @@ use crate::delivery::links::LinkKey;
 use crate::delivery::mail::{SmtpSettings, Templates, TlsMode, Transport};
 use crate::delivery::{Downloader, HttpSource, Remotes, Ways};
 use crate::demo::DemoBank;
+use crate::external::External;
 use crate::http::hosted::Bell;
 use crate::outgoing::Caller;
 use crate::ports::{Clock, Notifier, Ports, Probe, SecretError};
@@ -50,6 +51,8 @@ pub(crate) struct Floor {
     pub(crate) turns: Turns,
     /// Calls learning platforms.
     pub(crate) lms: lms::Caller,
+    /// Workers on other machines.
+    pub(crate) external: Arc<External>,
     /// Lets stages use outside services.
     pub(crate) services: Services,
     /// The bank of a demo shop.
@@ -77,7 +80,7 @@ impl Floor {
         let downloader = Downloader::new(config.downloader.clone());
         let remotes = Remotes::new(
             options.data_dir.join("rclone"),
-            &config.rclone.path,
+            &config.rclone,
             ports.clock.clone(),
             credentials.clone(),
         );
@@ -101,6 +104,7 @@ impl Floor {
             bell: Arc::default(),
             lms: lms::Caller::new().map_err(|error| StartError::Internal(error.to_string()))?,
             caller: Caller::new().map_err(|error| StartError::Internal(error.to_string()))?,
+            external: Arc::default(),
             demo_bank: None,
             drive_door: Arc::default(),
             config,
@@ -127,7 +131,7 @@ impl Floor {
     pub(super) fn set_config(&self, config: Config) {
         self.store.tuning().set(i64::from(config.queue.retry_max), config.orders.tolerance_vnd);
         self.ways.downloader.set(config.downloader.clone());
-        self.ways.remotes.set_program(&config.rclone.path);
+        self.ways.remotes.set(&config.rclone);
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
     }
 

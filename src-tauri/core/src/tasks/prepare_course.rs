@@ -8,6 +8,7 @@ use super::place::Fetched;
 use super::{damaged, incomplete, place, unreadable};
 use crate::delivery::drive::Placed;
 use crate::delivery::{self, CourseAsked, Location, Manifest, SourceSpec, TargetSpec};
+use crate::external;
 use crate::secrets::SecretName;
 use crate::shop::Floor;
 use crate::workers::{Next, StageContext, StageError, StageOutcome};
@@ -24,6 +25,10 @@ pub(super) async fn run(
     let target: TargetSpec = serde_json::from_str(&case.target).map_err(|error| damaged("target", &error))?;
     match task.stage.as_str() {
         "fetch" => {
+            if let Some(manifest) = external::taken(floor, task, cx, &staging).await? {
+                let output = text(&manifest)?;
+                return Ok(StageOutcome { output, aftermath: Aftermath::TakenIn, ..StageOutcome::done() });
+            }
             let source: SourceSpec =
                 serde_json::from_str(&case.source).map_err(|error| damaged("source", &error))?;
             let asked = CourseAsked { slug: &case.slug, version };

@@ -45,7 +45,7 @@ pub(super) enum Unsafe {
 /// What kind of thing an entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    File { size: u64, names: u64 },
+    File { size: u64, single: bool },
     Folder,
     Link,
     Special,
@@ -80,7 +80,7 @@ pub(super) fn inspect(tree: &Tree, most_files: usize, most_bytes: u64) -> Result
             match kind {
                 Kind::Folder if depth >= MAX_DEPTH => return trick("it is nested too deep"),
                 Kind::Folder => open.push((format!("{path}/"), depth + 1)),
-                Kind::File { names: 1, size } => {
+                Kind::File { single: true, size } => {
                     bytes = bytes.saturating_add(size);
                     left.push(Left { path, size });
                 }

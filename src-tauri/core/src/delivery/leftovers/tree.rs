@@ -24,7 +24,7 @@ mod unix {
     use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 
     use rustix::fs::{
-        AtFlags, CWD, Dir, FileType, Mode, OFlags, RawMode, openat, renameat, statat, unlinkat,
+        AtFlags, CWD, Dev, Dir, FileType, Mode, OFlags, fstat, openat, renameat, statat, unlinkat,
     };
     use rustix::io::Errno;
 
@@ -40,7 +40,7 @@ mod unix {
     #[derive(Debug)]
     pub(in super::super::super) struct Tree {
         root: OwnedFd,
-        disk: u64,
+        disk: Dev,
     }
 
     impl Tree {
@@ -53,7 +53,7 @@ mod unix {
         /// Holds the directory that is there.
         pub(in super::super::super) fn hold(dir: &Path) -> io::Result<Self> {
             let root = openat(CWD, dir, FOLDER, Mode::empty())?;
-            let disk = File::from(root.try_clone()?).metadata()?.dev();
+            let disk = fstat(&root)?.st_dev;
             Ok(Self { root, disk })
         }
 
@@ -69,13 +69,13 @@ mod unix {
                 }
                 let stat = statat(&folder, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW)
                     .map_err(|e| unreadable(prefix, e))?;
-                let kind = match FileType::from_raw_mode(stat.st_mode as RawMode) {
+                let kind = match FileType::from_raw_mode(stat.st_mode) {
                     FileType::Symlink => Kind::Link,
-                    _ if stat.st_dev as u64 != self.disk => Kind::OtherDisk,
+                    _ if stat.st_dev != self.disk => Kind::OtherDisk,
                     FileType::Directory => Kind::Folder,
                     FileType::RegularFile => Kind::File {
                         size: u64::try_from(stat.st_size).unwrap_or(0),
-                        names: u64::try_from(stat.st_nlink).unwrap_or(u64::MAX),
+                        single: stat.st_nlink == 1,
                     },
                     _ => Kind::Special,
                 };
@@ -90,7 +90,7 @@ mod unix {
             let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
             let file = File::from(openat(&folder, name, flags, Mode::empty())?);
             let meta = file.metadata()?;
-            if !meta.is_file() || meta.nlink() != 1 || meta.dev() != self.disk {
+            if !meta.is_file() || meta.nlink() != 1 || fstat(&file)?.st_dev != self.disk {
                 return Err(io::Error::other("it is no plain file any more"));
             }
             file.set_permissions(fs::Permissions::from_mode(0o600))?;
@@ -178,7 +178,7 @@ mod unix {
     /// True when the entry is gone; false for a folder that is not empty.
     fn remove_entry(folder: &OwnedFd, name: &std::ffi::CStr) -> io::Result<bool> {
         let kind = match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => FileType::from_raw_mode(stat.st_mode as RawMode),
+            Ok(stat) => FileType::from_raw_mode(stat.st_mode),
             Err(Errno::NOENT) => return Ok(true),
             Err(error) => return Err(error.into()),
         };
@@ -242,7 +242,7 @@ mod other {
                 } else if meta.is_dir() {
                     Kind::Folder
                 } else if meta.is_file() {
-                    Kind::File { size: meta.len(), names: 1 }
+                    Kind::File { size: meta.len(), single: true }
                 } else {
                     Kind::Special
                 };

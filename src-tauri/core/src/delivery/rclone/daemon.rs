@@ -12,7 +12,9 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 
+use super::cache::Cache;
 use super::{End, RemoteSpec, stage_error};
+use crate::config::RcloneConfig;
 use crate::ports::Clock;
 use crate::programs::{Child, Launch, Limits};
 use crate::secrets::Credentials;
@@ -45,6 +47,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     credentials: Credentials,
     running: tokio::sync::Mutex<Option<Running>>,
+    cache: Arc<Cache>,
 }
 
 struct Running {
@@ -63,17 +66,29 @@ impl std::fmt::Debug for Remotes {
 }
 
 impl Remotes {
-    /// Remotes by the rclone at `program`, a path or a name that is looked for in `PATH`. Nothing is started yet.
+    /// Remotes by the rclone that `config` names. Its socket and what buyers download lie in `dir`. Nothing is started
+    /// yet.
     #[must_use]
-    pub fn new(dir: PathBuf, program: &str, clock: Arc<dyn Clock>, credentials: Credentials) -> Self {
+    pub fn new(dir: PathBuf, config: &RcloneConfig, clock: Arc<dyn Clock>, credentials: Credentials) -> Self {
         let running = tokio::sync::Mutex::default();
-        let program = RwLock::new(PathBuf::from(program));
-        Self { inner: Arc::new(Inner { dir, program, clock, credentials, running }) }
+        let program = RwLock::new(PathBuf::from(&config.path));
+        let cache = Arc::new(Cache::new(dir.join("downloads"), u64::from(config.cache_mb) << 20));
+        Self { inner: Arc::new(Inner { dir, program, clock, credentials, running, cache }) }
     }
 
-    /// Another program, from its next start on.
-    pub fn set_program(&self, program: &str) {
-        *self.inner.program.write().unwrap_or_else(PoisonError::into_inner) = PathBuf::from(program);
+    /// Other settings: the program from its next start on, the rest at once.
+    pub fn set(&self, config: &RcloneConfig) {
+        let program = PathBuf::from(&config.path);
+        *self.inner.program.write().unwrap_or_else(PoisonError::into_inner) = program;
+        self.inner.cache.set_most(u64::from(config.cache_mb) << 20);
+    }
+
+    pub(super) fn cache(&self) -> &Arc<Cache> {
+        &self.inner.cache
+    }
+
+    pub(super) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.inner.clock
     }
 
     /// Ends rclone, when it runs.

@@ -1,8 +1,9 @@
 //! The shop's rclone: one supervised child for all remotes, started when it is first needed.
 //!
 //! `daemon` starts and watches it, `remote` configures remotes from the secret store, `work` waits for jobs,
-//! `source` fetches courses. What is put on remotes is in `target/rclone.rs`.
+//! `source` fetches courses, `cache` gives buyers the files of a remote. What is put on remotes is in `target/rclone.rs`.
 
+mod cache;
 mod daemon;
 mod remote;
 mod source;
