@@ -1,13 +1,15 @@
 //! Where a course comes from. [`fetch`] copies it into a staging directory and answers its manifest.
 //!
 //! `folder.rs` reads a directory, `http.rs` talks to a server, `listing.rs` reads what that server lists,
-//! `download.rs` brings one file, resumed at the byte.
+//! `download.rs` brings one file, resumed at the byte; `reader.rs` reads files where they are, without staging.
 
 mod download;
 mod folder;
 mod http;
 mod listing;
 mod program;
+mod reader;
+mod reading;
 mod ways;
 
 use std::collections::BTreeMap;
@@ -20,6 +22,9 @@ use url::Url;
 pub(super) use folder::open_inside;
 pub use http::HttpSource;
 pub use program::{Downloader, executable};
+pub use reader::Offer;
+pub(crate) use reader::{Opened, Reader, Stamp};
+pub(crate) use reading::Reading;
 pub use ways::{CourseAsked, Ways};
 
 use super::files::{Slot, check_space};
