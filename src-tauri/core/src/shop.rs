@@ -326,6 +326,7 @@ impl Shop {
         for (_, part) in parts {
             let _ = tokio::time::timeout(Duration::from_secs(5), part).await;
         }
+        self.inner.floor.ways.remotes.quit().await;
         self.inner.floor.store.close().await;
         tracing::info!("the shop is closed");
     }
@@ -391,7 +392,7 @@ async fn wake(floor: Floor, stop: CancellationToken) {
         tokio::select! {
             () = &mut watching => return,
             _ = woke.changed() => {
-                if let Err(error) = floor.http.forget_connections() {
+                if let Err(error) = floor.ways.http.forget_connections() {
                     tracing::error!(%error, "connections from before the sleep are kept");
                 }
                 floor.drive_door.forget_connections();

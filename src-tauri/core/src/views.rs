@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+mod enrolment;
 mod money;
 mod orders;
 mod overview;
@@ -17,6 +18,7 @@ mod storefront;
 mod transfers;
 mod webhooks;
 
+pub use enrolment::*;
 pub use money::*;
 pub use orders::*;
 pub use overview::*;

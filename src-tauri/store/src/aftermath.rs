@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::Result;
 use crate::customer_mail;
 use crate::enqueue::ensure_prepared;
+use crate::enrolment::{self, Enrolled};
 use crate::notices::{self, Raise};
 use crate::queue::{Settlement, StageResult, prepare_key};
 use crate::services;
@@ -29,6 +30,13 @@ pub enum Aftermath {
         given: Vec<GivenLink>,
         /// The mail, as intent.
         mail: MailIntent,
+    },
+    /// The buyer is a student at every platform that the order's courses name.
+    Enrolled {
+        /// Order id.
+        order: i64,
+        /// One per course that names a platform.
+        places: Vec<Enrolled>,
     },
     /// The mail was accepted by the server: the order is complete.
     Delivered {
@@ -257,6 +265,11 @@ impl Aftermath {
                 )
                 .await?;
                 tx.orders_changed(codes);
+                Ok(())
+            }
+            Self::Enrolled { order, places } => {
+                let code = enrolment::enrolled(tx, *order, places, now).await?;
+                tx.orders_changed([code]);
                 Ok(())
             }
             Self::Delivered { order, message_id, reference } => {

@@ -15,9 +15,9 @@ use super::drive::DriveDoor;
 use super::turns::Turns;
 use super::{Options, StartError};
 use crate::config::{Config, MailTransport};
-use crate::delivery::HttpSource;
 use crate::delivery::links::LinkKey;
 use crate::delivery::mail::{SmtpSettings, Templates, TlsMode, Transport};
+use crate::delivery::{Downloader, HttpSource, Remotes, Ways};
 use crate::demo::DemoBank;
 use crate::http::hosted::Bell;
 use crate::outgoing::Caller;
@@ -35,7 +35,7 @@ pub(crate) struct Floor {
     pub(crate) notifier: Arc<dyn Notifier>,
     pub(crate) credentials: Credentials,
     pub(crate) data_dir: PathBuf,
-    pub(crate) http: Arc<HttpSource>,
+    pub(crate) ways: Ways,
     pub(crate) link_key: Arc<LinkKey>,
     pub(crate) templates: Arc<Templates>,
     pub(crate) intake: Arc<Intake>,
@@ -48,6 +48,8 @@ pub(crate) struct Floor {
     pub(crate) probe: Probe,
     /// One at a time for one access.
     pub(crate) turns: Turns,
+    /// Calls learning platforms.
+    pub(crate) lms: lms::Caller,
     /// Lets stages use outside services.
     pub(crate) services: Services,
     /// The bank of a demo shop.
@@ -72,6 +74,13 @@ impl Floor {
     ) -> Result<Self, StartError> {
         let http = HttpSource::new().map_err(|error| StartError::Internal(error.to_string()))?;
         store.tuning().set(i64::from(config.queue.retry_max), config.orders.tolerance_vnd);
+        let downloader = Downloader::new(config.downloader.clone());
+        let remotes = Remotes::new(
+            options.data_dir.join("rclone"),
+            &config.rclone,
+            ports.clock.clone(),
+            credentials.clone(),
+        );
         let config = Arc::new(RwLock::new(Arc::new(config)));
         let now = config.clone();
         let services = Services::new(store.clone(), ports.clock.clone(), move || read(&now));
@@ -84,12 +93,13 @@ impl Floor {
             notifier: ports.notifier.clone(),
             credentials,
             data_dir: options.data_dir.clone(),
-            http: Arc::new(http),
+            ways: Ways { http: Arc::new(http), downloader, remotes },
             link_key: Arc::new(link_key),
             templates: Arc::new(Templates::new(options.data_dir.join("templates"))),
             intake: Arc::default(),
             wake: Arc::new(Wake::new(ports.clock.clone())),
             bell: Arc::default(),
+            lms: lms::Caller::new().map_err(|error| StartError::Internal(error.to_string()))?,
             caller: Caller::new().map_err(|error| StartError::Internal(error.to_string()))?,
             demo_bank: None,
             drive_door: Arc::default(),
@@ -116,6 +126,8 @@ impl Floor {
 
     pub(super) fn set_config(&self, config: Config) {
         self.store.tuning().set(i64::from(config.queue.retry_max), config.orders.tolerance_vnd);
+        self.ways.downloader.set(config.downloader.clone());
+        self.ways.remotes.set(&config.rclone);
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
     }
 
