@@ -26,11 +26,11 @@ pub(super) async fn run(
                 serde_json::from_str(&case.source).map_err(|error| damaged("source", &error))?;
             let secret = secret(floor, &source).await?;
             let asked = CourseAsked { slug: &case.slug, version };
-            let _permit = match source.service() {
-                Some(service) => Some(floor.services.enter(&service, cx).await?),
-                None => None,
+            let fetching = floor.ways.fetch(cx, &source, asked, &staging, secret);
+            let manifest = match source.service() {
+                Some(service) => floor.services.through(&service, cx, fetching).await?,
+                None => fetching.await?,
             };
-            let manifest = floor.ways.fetch(cx, &source, asked, &staging, secret).await?;
             Ok(StageOutcome { output: text(&manifest)?, ..StageOutcome::done() })
         }
         "upload" => {
