@@ -48,15 +48,22 @@ pub(super) async fn fetch(
     staging: &Path,
 ) -> Result<Fetched, StageError> {
     let secret = secret(floor, source).await?;
-    let _permit = at_source(floor, cx, source).await?;
     if let TargetSpec::Drive { .. } = target {
         // An account that cannot be reached is known before hours of work.
         floor.drive().await?;
-        if let Some(reader) = Reader::open(cx, source, &floor.ways.http, secret.clone()).await? {
+    }
+    let fetching = async {
+        if let TargetSpec::Drive { .. } = target
+            && let Some(reader) = Reader::open(cx, source, &floor.ways.http, secret.clone()).await?
+        {
             return Ok(Fetched::Listed(List { offered: reader.offers().to_vec() }));
         }
+        floor.ways.fetch(cx, source, asked, staging, secret).await.map(Fetched::Staged)
+    };
+    match source.service() {
+        Some(service) => floor.services.through(&service, cx, fetching).await,
+        None => fetching.await,
     }
-    floor.ways.fetch(cx, source, asked, staging, secret).await.map(Fetched::Staged)
 }
 
 /// Brings the files of a course's version to its target.
