@@ -14,10 +14,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     // The server's library part is the keyring, which the desktop shares.
     ("chotdon", &["chotdon-core", "chotdon-server"]),
     ("chotdon-server", &["chotdon-core"]),
-    ("chotdon-core", &["chotdon-store", "chotdon-domain", "gdrive", "rclone", "sepay", "vietqr"]),
+    ("chotdon-core", &["chotdon-store", "chotdon-domain", "gdrive", "lms", "rclone", "sepay", "vietqr"]),
     ("chotdon-store", &["chotdon-domain"]),
     ("chotdon-domain", &[]),
     ("gdrive", &[]),
+    ("lms", &[]),
     ("rclone", &[]),
     ("sepay", &[]),
     ("vietqr", &[]),
@@ -30,6 +31,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "chotdon-store",
             "chotdon-domain",
             "gdrive",
+            "lms",
             "rclone",
             "sepay",
             "vietqr",
@@ -45,7 +47,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("keyring", &["chotdon-server"]),
     ("keyring-core", &["chotdon-server"]),
     ("notify-rust", &["chotdon"]),
-    ("reqwest", &["chotdon-core", "chotdon-tests", "chotdon-server", "gdrive", "rclone"]),
+    ("reqwest", &["chotdon-core", "chotdon-tests", "chotdon-server", "gdrive", "lms", "rclone"]),
 ];
 
 fn graph() -> Graph {

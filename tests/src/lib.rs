@@ -3,6 +3,7 @@
 mod chance;
 pub mod drive;
 mod listener;
+pub mod lms;
 #[cfg(target_os = "linux")]
 pub mod machine;
 #[cfg(unix)]
@@ -15,6 +16,9 @@ mod shop;
 pub mod smtp;
 mod storefront;
 mod wire;
+pub mod worker;
+#[cfg(unix)]
+pub mod worker_program;
 
 pub use chance::{chance, quick_or_full};
 pub use listener::{Listener, Told};

@@ -3,7 +3,9 @@
 pub mod config;
 pub mod delivery;
 mod demo;
+pub mod enrolment;
 mod events;
+pub mod external;
 pub mod http;
 mod intake;
 mod lock;
@@ -18,6 +20,7 @@ pub mod reconcile;
 pub mod secrets;
 pub(crate) mod services;
 mod shop;
+pub mod signed;
 mod tasks;
 pub mod views;
 mod wake;

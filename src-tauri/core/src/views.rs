@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+mod enrolment;
 mod money;
 mod orders;
 mod overview;
@@ -16,7 +17,9 @@ mod settings;
 mod storefront;
 mod transfers;
 mod webhooks;
+mod workers;
 
+pub use enrolment::*;
 pub use money::*;
 pub use orders::*;
 pub use overview::*;
@@ -27,6 +30,7 @@ pub use settings::*;
 pub use storefront::*;
 pub use transfers::*;
 pub use webhooks::*;
+pub use workers::*;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -7,13 +7,15 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 use chotdon_core::config::Config;
+use chotdon_core::enrolment::EnrolmentSpec;
+use chotdon_core::external::Keys;
 use chotdon_core::ports::SystemClock;
 use chotdon_core::reconcile::{self, Trouble};
 use chotdon_core::secrets::{self, Credentials};
 use chotdon_core::store::bring_over::{
     AccountRow, Counts, CourseRow, CustomerRow, OrderRow, Set, brought_stage,
 };
-use chotdon_core::store::{EndpointRecord, Findings, Store};
+use chotdon_core::store::{EndpointRecord, Findings, Store, WorkerKeyRecord};
 use chotdon_core::views::ReconcileRun;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
@@ -98,6 +100,15 @@ impl ShopData {
         Ok(self.store.storefront_keys().await?.into_iter().map(line).collect())
     }
 
+    /// Where workers on other machines are known.
+    pub(crate) fn worker_keys<'a>(&'a self, credentials: &'a Credentials) -> Keys<'a> {
+        Keys { store: &self.store, credentials, actor: ACTOR, now: now_ms() }
+    }
+
+    pub(crate) async fn workers(&self) -> Result<Vec<WorkerKeyRecord>, End> {
+        Ok(self.store.worker_keys().await?)
+    }
+
     pub(crate) async fn save_endpoint(&self, name: &str, url: &str, events: &[String]) -> Result<(), End> {
         Ok(self.store.save_endpoint(name, url, events, ACTOR, now_ms()).await?)
     }
@@ -171,6 +182,7 @@ impl ShopData {
                 price_vnd: row.price_vnd,
                 source: serde_json::from_str(&row.source)?,
                 target: serde_json::from_str(&row.target)?,
+                enrolment: row.enrolment.as_deref().map(serde_json::from_str).transpose()?,
             })
         });
         Ok(ImportFile {
@@ -217,7 +229,14 @@ fn course_row(course: &Course) -> CourseRow {
         price_vnd: course.price_vnd,
         source: course.source.to_string(),
         target: course.target.to_string(),
+        enrolment: course.enrolment.as_ref().and_then(enrolment_text),
     }
+}
+
+/// Written in one way, as the admin API writes it.
+fn enrolment_text(given: &serde_json::Value) -> Option<String> {
+    let spec = EnrolmentSpec::parse(given.clone()).ok()?;
+    serde_json::to_string(&spec).ok()
 }
 
 fn customer_row(customer: &Customer) -> CustomerRow {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::Result;
 use crate::customer_mail;
 use crate::enqueue::ensure_prepared;
+use crate::enrolment::{self, Enrolled};
 use crate::notices::{self, Raise};
 use crate::queue::{Settlement, StageResult, prepare_key};
 use crate::services;
@@ -29,6 +30,13 @@ pub enum Aftermath {
         given: Vec<GivenLink>,
         /// The mail, as intent.
         mail: MailIntent,
+    },
+    /// The buyer is a student at every platform that the order's courses name.
+    Enrolled {
+        /// Order id.
+        order: i64,
+        /// One per course that names a platform.
+        places: Vec<Enrolled>,
     },
     /// The mail was accepted by the server: the order is complete.
     Delivered {
@@ -80,6 +88,8 @@ pub enum Aftermath {
         /// The server's own id of it.
         reference: String,
     },
+    /// What a worker on another machine brought was read and is what was promised.
+    TakenIn,
     /// The attempt is told in the timeline of the order.
     AttemptFailed,
     /// The task failed for good: its orders fail with it and the owner is told.
@@ -259,6 +269,11 @@ impl Aftermath {
                 tx.orders_changed(codes);
                 Ok(())
             }
+            Self::Enrolled { order, places } => {
+                let code = enrolment::enrolled(tx, *order, places, now).await?;
+                tx.orders_changed([code]);
+                Ok(())
+            }
             Self::Delivered { order, message_id, reference } => {
                 let args = json!({ "now": now, "task": task, "order": order, "message_id": message_id, "reference": reference });
                 let codes = closing(tx, &DELIVERED, &args).await?;
@@ -289,6 +304,16 @@ impl Aftermath {
             Self::MailWritten { order, mail } => customer_mail::written(tx, task, *order, mail, now).await,
             Self::MailSent { message_id, reference } => {
                 customer_mail::sent(tx, task, message_id, reference, now).await
+            }
+            Self::TakenIn => {
+                sqlx::query(
+                    "UPDATE worker_result SET received_at = $2 WHERE task_id = $1 AND rejected_at IS NULL",
+                )
+                .bind(task)
+                .bind(now)
+                .execute(&mut tx.conn)
+                .await?;
+                Ok(())
             }
             Self::AttemptFailed => {
                 let StageResult::Retry { run_at, error } = &settled.result else { return Ok(()) };

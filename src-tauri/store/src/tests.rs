@@ -1,5 +1,6 @@
 //! The store as its callers see it, on a real file.
 
+mod enrolment;
 mod standby;
 
 use chotdon_domain::matching::Direction;

@@ -1,11 +1,11 @@
-//! Gives a buyer access and tells them: share → mail.
+//! Gives a buyer access and tells them: share → enrol → mail. Orders whose courses name no platform skip `enrol`.
 
 use chotdon_store::{
     Aftermath, Claimed, DeliveryCase, DeliveryItem, GivenLink, GrantWish, MailIntent, NewLink, prepare_key,
 };
 use serde_json::json;
 
-use super::{access, damaged, incomplete, place, unreadable};
+use super::{access, damaged, enrol, incomplete, place, unreadable};
 use crate::config::{Config, MailTransport};
 use crate::delivery::mail::{Delivered, DeliveredItem, Message, Parts, delivery_message_id};
 use crate::delivery::{Location, Manifest};
@@ -23,6 +23,7 @@ pub(super) async fn run(
     let case = floor.store.delivery_case(order, task.id).await.map_err(unreadable)?;
     match task.stage.as_str() {
         "share" => share(floor, task, &case, cx).await,
+        "enrol" => enrol::run(floor, task, &case, cx).await,
         _ => mail(floor, &case, cx).await,
     }
 }
@@ -88,11 +89,12 @@ async fn share(
         .clone()
         .unwrap_or_else(|| delivery_message_id(&case.code, case.mails + 1, &config.mail.from));
     let mail = MailIntent { message_id, recipient: case.email.clone(), subject: parts.subject };
+    let enrols = case.items.iter().any(|item| item.enrolment.is_some());
     let aftermath = Aftermath::Shared { order: case.order, links, given, mail };
     Ok(StageOutcome {
         output: json!({ "expires_at": expires_at }).to_string(),
         aftermath,
-        next: Next::Advance,
+        next: if enrols { Next::Advance } else { Next::Jump("mail") },
     })
 }
 
@@ -164,6 +166,7 @@ fn said(case: &DeliveryCase, links: &[NewLink], given: &[GivenLink]) -> Vec<Deli
         let elsewhere = given.iter().find(|link| link.item == item.item).map(|link| DeliveredItem {
             title: item.title.clone(),
             link: link.url.clone(),
+            learn_url: item.learn_url.clone(),
             expires_at: item.access_until,
             max_downloads: None,
             account: Some(case.email.clone()),
@@ -173,6 +176,7 @@ fn said(case: &DeliveryCase, links: &[NewLink], given: &[GivenLink]) -> Vec<Deli
             Some(DeliveredItem {
                 title: item.title.clone(),
                 link: link.url.clone(),
+                learn_url: item.learn_url.clone(),
                 expires_at: Some(link.expires_at),
                 max_downloads: Some(link.max_downloads),
                 account: None,

@@ -620,6 +620,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/api/recipes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The recipes that come along, with what a course has to say to use each. */
+        get: operations["recipes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/recipes/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Shows what an enrolment would send, and asks the platform whether somebody is a student. Changes nothing there. */
+        post: operations["test_recipe"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/api/reconcile": {
         parameters: {
             query?: never;
@@ -1133,6 +1167,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/api/workers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every worker on another machine, by name; one page. */
+        get: operations["workers"];
+        put?: never;
+        /** Adds a worker and shows its key, this once. */
+        post: operations["create_worker"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/workers/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Makes a worker's keys void at once; what it was doing is done by another. */
+        delete: operations["revoke_worker"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/workers/{name}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives a worker a new key and shows it, this once; the one before stays good for 24 hours. */
+        post: operations["rotate_worker"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -1274,6 +1360,11 @@ export interface components {
             source: Record<string, unknown>;
             /** @description `{"kind":"folder"}`. */
             target: Record<string, unknown>;
+            /**
+             * @description `{"kind":"recipe","name":"moodle","base_url":"https://…","course":"42","secret":"lms.NAME"}`, or of kind `custom`
+             *     with a `recipe`. Left out keeps what is there, `null` takes it away.
+             */
+            enrolment?: Record<string, unknown> | null;
             /** @description False takes it off sale; default true. */
             active?: boolean;
         };
@@ -1285,6 +1376,8 @@ export interface components {
             price_vnd: number;
             source: Record<string, unknown>;
             target: Record<string, unknown>;
+            /** @description How the buyer becomes a student at a learning platform; none = not at all. */
+            enrolment?: Record<string, unknown> | null;
             active: boolean;
             /** Format: int64 */
             version: number;
@@ -1416,6 +1509,34 @@ export interface components {
          * @enum {string}
          */
         EvidenceKind: "code" | "near_code" | "amount" | "payer_name" | "time" | "same_customer" | "late" | "already_paid";
+        /** @description A task in work on another machine. */
+        ExternalWork: {
+            /** Format: int64 */
+            task: number;
+            /** @description The course's title. */
+            course: string;
+            stage: string;
+            started_at: string;
+            /** @description When the task is taken back unless the worker is heard of before. */
+            lease_until: string;
+            progress?: components["schemas"]["Progress"] | null;
+        };
+        /** @description A worker on another machine. */
+        ExternalWorker: {
+            name: string;
+            /** @description Changes with each new key; not secret. */
+            key_id: string;
+            /** @description `working` (holds a task), `here` (seen within the last two minutes), `away`, `never` (not seen yet) or `revoked`. */
+            state: string;
+            created_at: string;
+            /** @description Its last signed request. */
+            seen_at?: string | null;
+            /** @description Until when the key before the last rotation is good. */
+            previous_until?: string | null;
+            revoked_at?: string | null;
+            /** @description What it holds now. */
+            tasks: components["schemas"]["ExternalWork"][];
+        };
         /** @description Which failed tasks a bulk action means. All given conditions must hold; none given means every failed task. */
         FailureFilter: {
             /**
@@ -1674,13 +1795,18 @@ export interface components {
             /** @description Internal note, at most 500 characters. */
             note?: string | null;
         };
+        /** @description `POST /admin/api/workers`. */
+        NewWorker: {
+            /** @description Letters, digits, `-` and `_`, at most 64. */
+            name: string;
+        };
         /** @description `POST /admin/api/orders/{code}/note`. */
         NoteRequest: {
             /** @description 1 to 2000 characters. */
             text: string;
         };
         /**
-         * @description A note in the in-app inbox. `kind`: `task_failed`, `worker_crashed`, `worker_hung`, `mail_stopped`, `service_parked` (`service, code, state, since, until`),
+         * @description A note in the in-app inbox. `kind`: `task_failed`, `worker_crashed`, `worker_hung`, `worker_lost`, `worker_missing`, `mail_stopped`, `service_parked` (`service, code, state, since, until`),
          *     `different_body`, `unmatched`, `wrong_product`, `ledger_stopped`, `caught_up`, `reconcile_failed`, `sepay_difference`, `sepay_balance_gap`,
          *     `soft_duplicate`, `sepay_row_unreadable`; `data` holds its words (`code`, `task_kind`, `order`, `course`, `stage`, `amount_vnd`).
          */
@@ -1857,6 +1983,8 @@ export interface components {
                 price_vnd: number;
                 source: Record<string, unknown>;
                 target: Record<string, unknown>;
+                /** @description How the buyer becomes a student at a learning platform; none = not at all. */
+                enrolment?: Record<string, unknown> | null;
                 active: boolean;
                 /** Format: int64 */
                 version: number;
@@ -1896,6 +2024,27 @@ export interface components {
                 spent_vnd: number;
                 last_order_at?: string | null;
                 created_at: string;
+            }[];
+            /** @description Cursor of the following page. */
+            next?: string | null;
+        };
+        /** @description A page of a keyset-paged list. `next` is the cursor to pass as `?after=`; `null` on the last page. */
+        Page_ExternalWorker: {
+            /** @description The rows, in the list's order. */
+            rows: {
+                name: string;
+                /** @description Changes with each new key; not secret. */
+                key_id: string;
+                /** @description `working` (holds a task), `here` (seen within the last two minutes), `away`, `never` (not seen yet) or `revoked`. */
+                state: string;
+                created_at: string;
+                /** @description Its last signed request. */
+                seen_at?: string | null;
+                /** @description Until when the key before the last rotation is good. */
+                previous_until?: string | null;
+                revoked_at?: string | null;
+                /** @description What it holds now. */
+                tasks: components["schemas"]["ExternalWork"][];
             }[];
             /** @description Cursor of the following page. */
             next?: string | null;
@@ -2311,6 +2460,66 @@ export interface components {
             /** Format: int64 */
             rejected_24h: number;
         };
+        /** @description Something that a recipe needs. */
+        RecipeNeed: {
+            name: string;
+            /** @description English. */
+            about: string;
+            /** @description Used when nothing is said; none = it has to be said. */
+            default?: string | null;
+        };
+        /** @description A request that a recipe would send. */
+        RecipeRequest: {
+            /** @description `start`, `probe`, `enrol`, `unenrol`. */
+            part: string;
+            step: string;
+            method: string;
+            /** @description With what earlier steps find as `‹name›`. */
+            url: string;
+            /** @description The condition under which it is sent. */
+            when?: string | null;
+            /** @description `Name: value`. */
+            headers: string[];
+            /** @description Before it is encoded. */
+            body?: string | null;
+        };
+        /** @description A recipe that comes along, with what a course has to say to use it. */
+        RecipeRow: {
+            name: string;
+            title: string;
+            /** @description What the owner does at the platform first. English. */
+            about: string;
+            /** @description Address of the platform; none = the course has to say it. */
+            base_url?: string | null;
+            /** @description What the course's id is there and where it is found. English. */
+            course: string;
+            secrets: components["schemas"]["RecipeNeed"][];
+            fields: components["schemas"]["RecipeNeed"][];
+            /** @description Whether access can be taken back. */
+            can_unenrol: boolean;
+        };
+        /** @description What a test of a recipe found. */
+        RecipeTest: {
+            /** @description `enrolled`, `not_enrolled`, `failed`, or `dry_run`. */
+            state: string;
+            /** @description Error code for the UI's catalogue, when it failed. */
+            code?: string | null;
+            /** @description Technical detail without secrets. */
+            detail?: string | null;
+            /** @description Every request of the recipe, in order, secrets masked. */
+            requests: components["schemas"]["RecipeRequest"][];
+        };
+        /** @description `POST /admin/api/recipes/test`. */
+        RecipeTestRequest: {
+            /** @description As in a course: `{"kind":"recipe","name":"moodle","base_url":"https://…","course":"42","secret":"lms.NAME"}`. */
+            enrolment: Record<string, unknown>;
+            /** @description Whose enrolment is looked for. Nobody is enrolled. */
+            email: string;
+            /** @description Their name, as in the requests shown. */
+            name?: string;
+            /** @description True shows the requests only and asks nobody. */
+            dry_run?: boolean;
+        };
         /** @description `GET /admin/api/reconcile`. */
         Reconcile: {
             /** @description `off` (no API token), `idle`, `running`, `failed`. */
@@ -2522,7 +2731,7 @@ export interface components {
             since?: string | null;
             /** @description When it goes on by itself; `null` while it is open or waits for the owner. */
             until?: string | null;
-            /** @description Why it is left alone, for the words: `sharing_quota`, `mail_auth`, `google_reconnect`, `daily_cap`, … */
+            /** @description Why it is left alone, for the words: `drive_sharing_quota`, `mail_auth`, `drive_reconnect`, `daily_cap`, … */
             code?: string | null;
             /** @description Technical detail. */
             detail?: string | null;
@@ -2965,6 +3174,16 @@ export interface components {
             };
             /** @description Requests refused in the last 24 hours, most frequent first. */
             rejected_24h: components["schemas"]["RejectedRow"][];
+        };
+        /** @description A worker's key, shown this once. */
+        WorkerKeyShown: {
+            name: string;
+            /** @description `whsec_…`. */
+            key: string;
+            /** @description The command that starts the worker on its machine; it reads the key from standard input. */
+            command: string;
+            /** @description Until when the key before is good, after a rotation. */
+            previous_until?: string | null;
         };
         /** @description One worker. */
         WorkerRow: {
@@ -4132,6 +4351,64 @@ export interface operations {
             };
         };
     };
+    recipes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecipeRow"][];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    test_recipe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RecipeTestRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecipeTest"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     reconcile: {
         parameters: {
             query?: never;
@@ -5160,6 +5437,122 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Reprocessed"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    workers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ExternalWorker"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_worker: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewWorker"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkerKeyShown"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_worker: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the worker */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rotate_worker: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the worker */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkerKeyShown"];
                 };
             };
             default: {

@@ -15,6 +15,7 @@ mod orders;
 mod overview;
 mod page;
 mod queue;
+mod recipes;
 mod reconcile;
 mod services;
 mod settings;
@@ -25,6 +26,7 @@ mod tasks;
 mod transfers;
 mod wallet;
 mod webhooks;
+mod workers;
 
 use axum::Router;
 use utoipa::OpenApi;
@@ -78,6 +80,10 @@ routes! {
     get "/admin/api/queue" queue::queue;
     post "/admin/api/queue/pause" queue::pause;
     post "/admin/api/queue/resume" queue::resume;
+    get "/admin/api/workers" workers::workers;
+    post "/admin/api/workers" workers::create_worker;
+    post "/admin/api/workers/{name}/rotate" workers::rotate_worker;
+    delete "/admin/api/workers/{name}" workers::revoke_worker;
     get "/admin/api/services" services::services;
     post "/admin/api/services/{name}/pause" services::pause_service;
     post "/admin/api/services/{name}/resume" services::resume_service;
@@ -88,6 +94,8 @@ routes! {
     post "/admin/api/tasks/{id}/priority" tasks::set_priority;
     get "/admin/api/failures" failures::failures;
     post "/admin/api/failures/retry" failures::retry_failures;
+    get "/admin/api/recipes" recipes::recipes;
+    post "/admin/api/recipes/test" recipes::test_recipe;
     get "/admin/api/customers" customers::customers;
     get "/admin/api/customers/{id}" customers::customer;
     post "/admin/api/customers/{id}/adjust" customers::adjust;
