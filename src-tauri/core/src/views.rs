@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+mod enrolment;
 mod money;
 mod orders;
 mod overview;
@@ -18,6 +19,7 @@ mod transfers;
 mod webhooks;
 mod workers;
 
+pub use enrolment::*;
 pub use money::*;
 pub use orders::*;
 pub use overview::*;

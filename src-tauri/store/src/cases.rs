@@ -42,6 +42,14 @@ pub struct DeliveryItem {
     pub prepared: Option<(String, String)>,
     /// The link given so far.
     pub link: Option<String>,
+    /// When the buyer's access elsewhere ends, ms; `None` = never, or none was given.
+    pub access_until: Option<i64>,
+    /// Slug.
+    pub slug: String,
+    /// JSON, how the buyer becomes a student somewhere else; `None` = not at all.
+    pub enrolment: Option<String>,
+    /// Where the buyer learns, once enrolled.
+    pub learn_url: Option<String>,
 }
 
 /// A version of a course about to be prepared.
@@ -95,7 +103,10 @@ impl Store {
         .await?
         .ok_or_else(|| Error::NotFound(format!("order {order}")))?;
         let rows = sqlx::query(
-            "SELECT i.id, i.course_id, i.link, c.title, c.version, c.target, v.manifest, v.location \
+            "SELECT i.id, i.course_id, i.link, c.slug, c.title, c.version, c.target, c.enrolment, v.manifest, v.location, \
+                    (SELECT max(expires_at) FROM access_grant WHERE order_item_id = i.id AND state IN ('intent','granted')) AS access_until, \
+                    (SELECT learn_url FROM enrolment WHERE order_item_id = i.id AND state = 'enrolled' \
+                       ORDER BY enrolled_at DESC LIMIT 1) AS learn_url \
              FROM order_item AS i JOIN course AS c ON c.id = i.course_id \
              LEFT JOIN course_version AS v ON v.course_id = c.id AND v.version = c.version \
              WHERE i.order_id = $1 AND i.delivery <> 'revoked' ORDER BY i.id",
@@ -116,6 +127,10 @@ impl Store {
                     target: row.try_get("target")?,
                     prepared: manifest.zip(location),
                     link: row.try_get("link")?,
+                    access_until: row.try_get("access_until")?,
+                    slug: row.try_get("slug")?,
+                    enrolment: row.try_get("enrolment")?,
+                    learn_url: row.try_get("learn_url")?,
                 })
             })
             .collect::<Result<Vec<_>>>()?;

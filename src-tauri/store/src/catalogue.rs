@@ -20,6 +20,8 @@ pub struct CourseEdit {
     pub source: String,
     /// JSON `{kind, …}`.
     pub target: String,
+    /// JSON `{kind, …}`; `Some(None)` takes it away, `None` keeps what is there.
+    pub enrolment: Option<Option<String>>,
     pub active: bool,
 }
 
@@ -80,11 +82,12 @@ impl Store {
                 let (edit, actor) = (edit.clone(), actor.clone());
                 Box::pin(async move {
                     let version: i64 = sqlx::query_scalar(
-                        "INSERT INTO course (slug, title, price_vnd, source, target, active, created_at, updated_at) \
-                         VALUES ($1, $2, $3, $4, $5, $6, $7, $7) \
+                        "INSERT INTO course (slug, title, price_vnd, source, target, active, created_at, updated_at, enrolment) \
+                         VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8) \
                          ON CONFLICT (slug) DO UPDATE SET title = excluded.title, price_vnd = excluded.price_vnd, \
                            source = excluded.source, target = excluded.target, active = excluded.active, \
                            updated_at = excluded.updated_at, \
+                           enrolment = CASE WHEN $9 THEN excluded.enrolment ELSE enrolment END, \
                            version = version + (source <> excluded.source OR target <> excluded.target), \
                            ready = ready AND source = excluded.source AND target = excluded.target \
                          RETURNING version",
@@ -96,6 +99,8 @@ impl Store {
                     .bind(&edit.target)
                     .bind(edit.active)
                     .bind(now)
+                    .bind(edit.enrolment.clone().flatten())
+                    .bind(edit.enrolment.is_some())
                     .fetch_one(&mut tx.conn)
                     .await?;
                     tx.touched.topic("courses");

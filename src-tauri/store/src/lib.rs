@@ -3,6 +3,7 @@
 //! Callers speak in orders, transfers and tasks; nothing outside this crate names sqlx. All times are
 //! milliseconds UTC given by the caller, who owns the clock.
 
+mod access;
 mod aftermath;
 pub mod bench;
 pub mod bring_over;
@@ -11,6 +12,7 @@ mod catalogue;
 mod customer_mail;
 mod effects;
 mod enqueue;
+mod enrolment;
 mod error;
 mod external;
 mod guard;
@@ -38,12 +40,14 @@ mod wallet;
 mod worker_keys;
 mod writer;
 
-pub use aftermath::{Aftermath, MailIntent, NewLink};
+pub use access::{AccessRecord, Grant, GrantWish};
+pub use aftermath::{Aftermath, GivenLink, MailIntent, NewLink};
 pub use cases::{DeliveryCase, DeliveryItem, LinkRecord, PrepareCase};
 pub use catalogue::{AccountEdit, AuditEntry, CourseEdit, CustomerEdit};
 pub use customer_mail::{MailCase, Told};
 pub use effects::{Claimant, Effect};
 pub use enqueue::jittered_backoff_ms;
+pub use enrolment::{Enrolled, EnrolmentIntent, EnrolmentRecord, Intended};
 pub use error::Error;
 pub use external::{
     CallOutcome, ExternalFailure, ExternalLease, ExternalTask, ExternalWish, Giving, Held, WorkerCall,

@@ -1,5 +1,6 @@
 //! The store as its callers see it, on a real file.
 
+mod enrolment;
 mod standby;
 
 use chotdon_domain::matching::Direction;
@@ -156,6 +157,7 @@ fn share(order: i64) -> Aftermath {
             expires_at: NOW + 1000,
             max_downloads: 3,
         }],
+        given: Vec::new(),
         mail: MailIntent {
             message_id: "m1".into(),
             recipient: "lan@example.com".into(),

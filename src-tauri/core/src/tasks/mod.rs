@@ -1,10 +1,14 @@
 //! What each stage of each kind of task does. One file per kind.
 
+mod access;
 mod deliver_order;
+mod enrol;
 mod mail_customer;
 mod notify_owner;
 mod place;
 mod prepare_course;
+mod revoke_access;
+mod unenrol;
 
 use futures::future::BoxFuture;
 
@@ -31,7 +35,11 @@ impl Stages for ShopStages {
                 TaskKind::NotifyOwner => notify_owner::run(&self.0, task, cx).await,
                 TaskKind::MailCustomer => mail_customer::run(&self.0, task, cx).await,
                 TaskKind::SendWebhook => crate::outgoing::run(&self.0, task, cx).await,
-                TaskKind::RevokeAccess | TaskKind::TestDelivery => Err(incomplete("course")),
+                TaskKind::RevokeAccess => match unenrol::order_of(task) {
+                    Some(order) => unenrol::run(&self.0, task, order, cx).await,
+                    None => revoke_access::run(&self.0, task, cx).await,
+                },
+                TaskKind::TestDelivery => Err(incomplete("course")),
             };
             self.0.services.judge(cx, ran).await
         })

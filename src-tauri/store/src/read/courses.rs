@@ -16,6 +16,8 @@ pub struct CourseRecord {
     pub source: String,
     /// JSON `{kind, …}`.
     pub target: String,
+    /// JSON `{kind, …}`.
+    pub enrolment: Option<String>,
     pub active: bool,
     pub version: i64,
     /// True when `version` is prepared.
@@ -44,7 +46,7 @@ pub struct AccountRecord {
 }
 
 pub(super) const COURSES: &str = "\
-SELECT k.id, k.slug, k.title, k.price_vnd, k.source, k.target, k.active, k.version, k.ready, v.bytes,
+SELECT k.id, k.slug, k.title, k.price_vnd, k.source, k.target, k.enrolment, k.active, k.version, k.ready, v.bytes,
        json_array_length(v.manifest) AS files, coalesce((SELECT n FROM tally WHERE name = 'sold:' || k.id), 0) AS sold
   FROM course k LEFT JOIN course_version v ON v.course_id = k.id AND v.version = k.version";
 

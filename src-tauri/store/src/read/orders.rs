@@ -7,7 +7,7 @@ use sqlx::{FromRow, QueryBuilder, Row, Sqlite};
 use super::records::named;
 use super::search::{self, Search};
 use super::{Slice, TaskRecord, TransferRecord, Window};
-use crate::{Result, Store};
+use crate::{AccessRecord, Result, Store};
 
 /// Flags that need the owner's eye; a mark set by the owner does not.
 pub(super) const MONEY_FLAGS: i64 =
@@ -105,6 +105,8 @@ pub struct OrderStory {
     pub tasks: Vec<TaskRecord>,
     pub transfers: Vec<TransferRecord>,
     pub mails: Vec<MailRecord>,
+    /// Access at other systems, oldest first.
+    pub access: Vec<AccessRecord>,
     /// Given back so far, whole đồng.
     pub refunded_vnd: i64,
     /// In the wallet of its customer, whole đồng.
@@ -230,7 +232,19 @@ impl Store {
         .bind(order.customer_id)
         .fetch_one(&mut *connection)
         .await?;
-        Ok(Some(OrderStory { order, items, timeline, tasks, transfers, mails, refunded_vnd, wallet_vnd }))
+        drop(connection);
+        let access = self.access_of(order.id).await?;
+        Ok(Some(OrderStory {
+            order,
+            items,
+            timeline,
+            tasks,
+            transfers,
+            mails,
+            access,
+            refunded_vnd,
+            wallet_vnd,
+        }))
     }
 }
 

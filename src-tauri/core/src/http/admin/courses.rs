@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::Desk;
 use super::state::OWNER;
 use crate::delivery::{SourceSpec, TargetSpec};
+use crate::enrolment::EnrolmentSpec;
 use crate::http::problem::{Answer, Given};
 use crate::present;
 use crate::views::{CourseChange, CourseRow, Page, Problem};
@@ -44,12 +45,21 @@ pub(super) async fn save_course(
     let source = spec::<SourceSpec>("source", change.source)?;
     source.validate().map_err(|why| Problem::bad(format!("source: {why}")))?;
     let target = spec::<TargetSpec>("target", change.target)?;
+    let enrolment = match change.enrolment {
+        Some(Some(given)) => {
+            let spec =
+                EnrolmentSpec::parse(given).map_err(|why| Problem::bad(format!("enrolment: {why}")))?;
+            Some(Some(written(&spec)?))
+        }
+        other => other.map(|_| None),
+    };
     let edit = CourseEdit {
         slug: slug.clone(),
         title: change.title,
         price_vnd: change.price_vnd,
         source: written(&source)?,
         target: written(&target)?,
+        enrolment,
         active: change.active,
     };
     desk.store.save_course(edit, OWNER, desk.now()).await?;

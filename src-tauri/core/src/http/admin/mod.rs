@@ -15,6 +15,7 @@ mod orders;
 mod overview;
 mod page;
 mod queue;
+mod recipes;
 mod reconcile;
 mod services;
 mod settings;
@@ -84,8 +85,8 @@ routes! {
     post "/admin/api/workers/{name}/rotate" workers::rotate_worker;
     delete "/admin/api/workers/{name}" workers::revoke_worker;
     get "/admin/api/services" services::services;
-    post "/admin/api/services/{name}/pause" services::pause;
-    post "/admin/api/services/{name}/resume" services::resume;
+    post "/admin/api/services/{name}/pause" services::pause_service;
+    post "/admin/api/services/{name}/resume" services::resume_service;
     get "/admin/api/tasks" tasks::tasks;
     get "/admin/api/tasks/{id}" tasks::task;
     post "/admin/api/tasks/{id}/retry" tasks::retry_task;
@@ -93,6 +94,8 @@ routes! {
     post "/admin/api/tasks/{id}/priority" tasks::set_priority;
     get "/admin/api/failures" failures::failures;
     post "/admin/api/failures/retry" failures::retry_failures;
+    get "/admin/api/recipes" recipes::recipes;
+    post "/admin/api/recipes/test" recipes::test_recipe;
     get "/admin/api/customers" customers::customers;
     get "/admin/api/customers/{id}" customers::customer;
     post "/admin/api/customers/{id}/adjust" customers::adjust;
