@@ -83,6 +83,12 @@ pub enum SourceSpec {
         /// Seconds it may run; `downloader.timeout_s` when not given.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         timeout_s: Option<u32>,
+        /// Whether workers on other machines may run it there; `also` when left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        worker: Option<ByWorkers>,
+        /// Whether they are given the secret's value. Without it they do not get a source that has a secret.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        share_secret: bool,
     },
 }
 
@@ -120,7 +126,8 @@ impl SourceSpec {
             Self::Rclone { remote, path, secret } => {
                 check_remote(RemoteSpec { remote, path, secret: secret.as_deref() })
             }
-            Self::Program { command, args, env, secret, timeout_s } => {
+            Self::Program { command, args, env, secret, timeout_s, worker, share_secret } => {
+                for_workers(*worker, secret.as_deref(), *share_secret)?;
                 program::validate(command, args, env, *timeout_s)?;
                 of_family(secret.as_deref(), &["downloader.", "source."])
             }
@@ -149,6 +156,14 @@ impl SourceSpec {
             Self::Folder { .. } | Self::Rclone { .. } => None,
         }
     }
+}
+
+/// Refuses a source that nobody could ever fetch.
+fn for_workers(worker: Option<ByWorkers>, secret: Option<&str>, shared: bool) -> Result<(), String> {
+    if worker == Some(ByWorkers::Only) && secret.is_some() && !shared {
+        return Err("a source that only other machines fetch has to share its secret with them".to_owned());
+    }
+    Ok(())
 }
 
 /// Refuses the name of a secret that is in none of the families.
