@@ -17,6 +17,7 @@ mod settings;
 mod storefront;
 mod transfers;
 mod webhooks;
+mod workers;
 
 pub use enrolment::*;
 pub use money::*;
@@ -29,6 +30,7 @@ pub use settings::*;
 pub use storefront::*;
 pub use transfers::*;
 pub use webhooks::*;
+pub use workers::*;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

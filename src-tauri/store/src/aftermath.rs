@@ -88,6 +88,8 @@ pub enum Aftermath {
         /// The server's own id of it.
         reference: String,
     },
+    /// What a worker on another machine brought was read and is what was promised.
+    TakenIn,
     /// The attempt is told in the timeline of the order.
     AttemptFailed,
     /// The task failed for good: its orders fail with it and the owner is told.
@@ -302,6 +304,16 @@ impl Aftermath {
             Self::MailWritten { order, mail } => customer_mail::written(tx, task, *order, mail, now).await,
             Self::MailSent { message_id, reference } => {
                 customer_mail::sent(tx, task, message_id, reference, now).await
+            }
+            Self::TakenIn => {
+                sqlx::query(
+                    "UPDATE worker_result SET received_at = $2 WHERE task_id = $1 AND rejected_at IS NULL",
+                )
+                .bind(task)
+                .bind(now)
+                .execute(&mut tx.conn)
+                .await?;
+                Ok(())
             }
             Self::AttemptFailed => {
                 let StageResult::Retry { run_at, error } = &settled.result else { return Ok(()) };
