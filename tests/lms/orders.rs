@@ -180,16 +180,16 @@ async fn the_key_is_nowhere_but_in_the_secret_store() {
     assert!(order.contains("lms_server_error"), "the trouble was met: {order}");
     let dir = shop.dir().to_owned();
     let _ground = shop.stop().await;
-    let mut looked_at = 0;
+    let mut seen = false;
     for file in files(&dir) {
         let bytes = std::fs::read(&file).unwrap_or_default();
-        looked_at += bytes.len();
+        seen |= bytes.windows(code.len()).any(|part| part == code.as_bytes());
         for canary in [KEY, "canary-jwt-eyJhbGciOi"] {
             let found = bytes.windows(canary.len()).any(|part| part == canary.as_bytes());
             assert!(!found, "{canary} is in {}", file.display());
         }
     }
-    assert!(looked_at > 10_000);
+    assert!(seen, "the control: what is kept is found");
 }
 
 fn files(dir: &std::path::Path) -> Vec<std::path::PathBuf> {

@@ -117,10 +117,7 @@ impl SourceSpec {
             Self::Folder { .. } => Ok(()),
             Self::Http { url, secret, worker, share_secret } => {
                 parse_url(url)?;
-                if *worker == Some(ByWorkers::Only) && secret.is_some() && !share_secret {
-                    return Err("a source that only other machines fetch has to share its secret with them"
-                        .to_owned());
-                }
+                for_workers(*worker, secret.as_deref(), *share_secret)?;
                 of_family(secret.as_deref(), &["source."])
             }
             Self::Rclone { remote, path, secret } => {
