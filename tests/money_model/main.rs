@@ -39,6 +39,8 @@ async fn shop() -> (Store, tempfile::TempDir) {
         source: r#"{"kind":"folder","path":"/x"}"#.to_owned(),
         target: r#"{"kind":"folder"}"#.to_owned(),
         active: true,
+        description: None,
+        access_days: None,
     };
     store.save_course(course, "owner", START).await.unwrap();
     (store, dir)

@@ -100,6 +100,8 @@ async fn save(shop: &Shop, slug: &str, title: &str, price_vnd: i64, folder: &Pat
         source: json!({ "kind": "folder", "path": folder }).to_string(),
         target: json!({ "kind": "folder" }).to_string(),
         active: true,
+        description: None,
+        access_days: None,
     };
     shop.store().save_course(edit, "demo", shop.clock().now_ms()).await?;
     Ok(())

@@ -4,6 +4,7 @@ mod books;
 mod door;
 mod floor;
 mod running;
+mod sources;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -198,6 +199,7 @@ impl Shop {
         shop.part("books", books::count(shop.inner.floor.clone(), stop.clone()));
         door::remember(&shop.inner.floor).await?;
         shop.part("refusals", door::keep_refusals(shop.inner.floor.clone(), stop.clone()));
+        shop.part("sources", sources::watch(shop.inner.floor.clone(), stop.clone()));
         shop.part("wake", wake(shop.inner.floor.clone(), stop.clone()));
         shop.part("reconcile", reconciler.clone().live(stop.clone()));
         let for_pages = shop.inner.floor.store.changes();

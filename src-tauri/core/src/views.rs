@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+mod courses;
 mod money;
 mod orders;
 mod overview;
@@ -16,6 +17,7 @@ mod storefront;
 mod transfers;
 mod webhooks;
 
+pub use courses::*;
 pub use money::*;
 pub use orders::*;
 pub use overview::*;

@@ -7,5 +7,6 @@ pub mod fold;
 pub mod matching;
 pub mod money;
 pub mod order;
+pub mod shares;
 pub mod suggest;
 pub mod task;

@@ -15,6 +15,8 @@ pub(crate) struct ImportFile {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) course: Vec<Course>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) bundle: Vec<Bundle>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) customer: Vec<Customer>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) order: Vec<Order>,
@@ -53,6 +55,18 @@ pub(crate) struct Course {
     pub(crate) source: serde_json::Value,
     #[serde(default = "folder")]
     pub(crate) target: serde_json::Value,
+}
+
+/// Several courses, of the file or of the shop, at one price.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Bundle {
+    pub(crate) slug: String,
+    pub(crate) title: String,
+    pub(crate) price_vnd: i64,
+    pub(crate) courses: Vec<String>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) description: String,
 }
 
 /// A customer.
@@ -129,6 +143,18 @@ impl ImportFile {
                 }
             }
         }
+        for bundle in &self.bundle {
+            let name = &bundle.slug;
+            if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
+                return Err(format!("bundle `{name}`: the slug may have letters, digits, `-`, `_` and `.`"));
+            }
+            if bundle.price_vnd <= 0 {
+                return Err(format!("bundle `{name}`: price_vnd must be whole đồng above 0"));
+            }
+            if bundle.courses.len() < 2 {
+                return Err(format!("bundle `{name}`: it needs at least two courses"));
+            }
+        }
         for customer in &self.customer {
             check_email(&customer.email)?;
         }
@@ -177,6 +203,11 @@ title = "Rust cơ bản"
 price_vnd = 499000
 source = { kind = "folder", path = "/courses/rust" }
 target = { kind = "folder" }
+[[bundle]]
+slug = "tron-bo"
+title = "Trọn bộ"
+price_vnd = 900000
+courses = ["rust-101", "sql-201"]
 [[customer]]
 email = "lan@example.com"
 name = "Trần Thị Lan"
@@ -204,6 +235,7 @@ created_at = 2026-01-02T03:04:05Z
         let error = |from: &str, to: &str| ImportFile::parse(&SAMPLE.replace(from, to)).unwrap_err();
         assert!(error("price_vnd = 499000", "price_vnd = 0").contains("rust-101"));
         assert!(error("price_vnd = 499000", "price_vnd = 1.5").contains("price_vnd"));
+        assert!(error(", \"sql-201\"]", "]").contains("tron-bo"));
         assert!(error("holder =", "owner =").contains("owner"));
         assert!(error("lan@example.com", "lan").contains("lan"));
         assert!(error("03:04:05Z", "03:04:05").contains("DH123456"));

@@ -23,6 +23,10 @@ pub struct DeliveryCase {
     pub mail: Option<String>,
     /// Mails written down for the order so far.
     pub mails: i64,
+    /// The mail's template when it is not the usual one: `new_version`.
+    pub template: Option<String>,
+    /// The owner's words in it; may be empty.
+    pub message: String,
 }
 
 /// One course of it.
@@ -36,6 +40,12 @@ pub struct DeliveryItem {
     pub title: String,
     /// The version to deliver.
     pub version: i64,
+    /// The version that the buyer has got.
+    pub delivered: Option<i64>,
+    /// When access ends by the course's terms, ms, once the first delivery has fixed it.
+    pub access_until: Option<i64>,
+    /// How long access lasts after the first delivery, days; 0 = for ever.
+    pub access_days: i64,
     /// JSON target.
     pub target: String,
     /// Manifest and location, JSON each; `None` while that version is not prepared.
@@ -85,8 +95,10 @@ impl Store {
     /// [`Error::NotFound`] for an unknown order.
     pub async fn delivery_case(&self, order: i64, task: i64) -> Result<DeliveryCase> {
         let head = sqlx::query(
-            "SELECT o.code, c.email, c.name, (SELECT count(*) FROM mail WHERE order_id = o.id) AS mails, \
-                    (SELECT message_id FROM mail WHERE order_id = o.id AND task_id = $2) AS mail \
+            "SELECT o.code, coalesce(o.deliver_to, c.email) AS email, c.name, (SELECT count(*) FROM mail WHERE order_id = o.id) AS mails, \
+                    (SELECT message_id FROM mail WHERE order_id = o.id AND task_id = $2) AS mail, \
+                    (SELECT payload ->> 'template' FROM task WHERE id = $2) AS template, \
+                    (SELECT coalesce(payload ->> 'message', '') FROM task WHERE id = $2) AS message \
              FROM orders AS o JOIN customer AS c ON c.id = o.customer_id WHERE o.id = $1",
         )
         .bind(order)
@@ -95,12 +107,14 @@ impl Store {
         .await?
         .ok_or_else(|| Error::NotFound(format!("order {order}")))?;
         let rows = sqlx::query(
-            "SELECT i.id, i.course_id, i.link, c.title, c.version, c.target, v.manifest, v.location \
-             FROM order_item AS i JOIN course AS c ON c.id = i.course_id \
-             LEFT JOIN course_version AS v ON v.course_id = c.id AND v.version = c.version \
-             WHERE i.order_id = $1 AND i.delivery <> 'revoked' ORDER BY i.id",
+            "SELECT i.id, i.course_id, i.link, i.version AS delivered, i.access_until, c.access_days, c.title, \
+                    coalesce(v.version, c.version) AS version, c.target, v.manifest, v.location \
+             FROM order_item AS i JOIN course AS c ON c.id = i.course_id CROSS JOIN (SELECT coalesce((SELECT payload FROM task WHERE id = $2), '{}') AS payload) AS t \
+             LEFT JOIN course_version AS v ON v.course_id = c.id AND v.version = CASE WHEN t.payload ->> 'keep' THEN coalesce(i.version, c.version) ELSE c.version END \
+             WHERE i.order_id = $1 AND i.delivery <> 'revoked' AND i.course_id = coalesce(t.payload ->> 'only', i.course_id) ORDER BY i.id",
         )
         .bind(order)
+        .bind(task)
         .fetch_all(&self.reader)
         .await?;
         let items = rows
@@ -113,6 +127,9 @@ impl Store {
                     course: row.try_get("course_id")?,
                     title: row.try_get("title")?,
                     version: row.try_get("version")?,
+                    delivered: row.try_get("delivered")?,
+                    access_until: row.try_get("access_until")?,
+                    access_days: row.try_get("access_days")?,
                     target: row.try_get("target")?,
                     prepared: manifest.zip(location),
                     link: row.try_get("link")?,
@@ -127,6 +144,8 @@ impl Store {
             items,
             mail: head.try_get("mail")?,
             mails: head.try_get("mails")?,
+            template: head.try_get("template")?,
+            message: head.try_get::<Option<String>, _>("message")?.unwrap_or_default(),
         })
     }
 

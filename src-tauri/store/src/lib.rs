@@ -3,9 +3,11 @@
 //! Callers speak in orders, transfers and tasks; nothing outside this crate names sqlx. All times are
 //! milliseconds UTC given by the caller, who owns the clock.
 
+mod address;
 mod aftermath;
 pub mod bench;
 pub mod bring_over;
+mod bundles;
 mod cases;
 mod catalogue;
 mod customer_mail;
@@ -28,13 +30,17 @@ mod rejected;
 mod seed;
 mod standby;
 mod storefront;
+mod test_deliveries;
 mod tuning;
 mod unmatched;
 mod verify;
+mod versions;
 mod wallet;
 mod writer;
 
+pub use address::AddressChange;
 pub use aftermath::{Aftermath, MailIntent, NewLink};
+pub use bundles::{BundleEdit, BundleRecord};
 pub use cases::{DeliveryCase, DeliveryItem, LinkRecord, PrepareCase};
 pub use catalogue::{AccountEdit, AuditEntry, CourseEdit, CustomerEdit};
 pub use customer_mail::{MailCase, Told};
@@ -52,9 +58,11 @@ pub use reconcile::{BalanceRecord, Cursor, Listed, RunEnd, RunRecord};
 pub use rejected::RejectedHour;
 pub use standby::Standing;
 pub use storefront::{Buyer, NewBuyer, TopUp};
+pub use test_deliveries::TestCase;
 pub use tuning::Tuning;
 pub use unmatched::{Credit, Hand, Placing};
 pub use verify::Findings;
+pub use versions::{Announcement, CheckCase, LONGEST_MESSAGE, SourceCheck};
 pub use writer::Touched;
 
 /// What every call of the store answers.

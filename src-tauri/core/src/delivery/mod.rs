@@ -14,5 +14,5 @@ mod target;
 
 pub use files::discard_staging;
 pub use manifest::{Manifest, ManifestFile, check_path};
-pub use source::{HttpSource, SourceSpec, fetch};
+pub use source::{HttpSource, Offered, SourceSpec, fetch, look};
 pub use target::{Location, TargetSpec, available, upload, verify};

@@ -10,13 +10,17 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
 use chotdon_domain::task::Lane;
+use chotdon_store::{CheckCase, SourceCheck};
 
 use super::{Rejection, Shop};
 use crate::config::{Config, ConfigError};
+use crate::delivery::mail::Templates;
+use crate::delivery::{Offered, SourceSpec};
 use crate::http::admin::state::{Running, WorkerGlance};
 use crate::present;
 use crate::reconcile::Reconciler;
 use crate::views::{Component, Event, Progress};
+use crate::workers::StageError;
 
 impl Running for Shop {
     fn config(&self) -> Arc<Config> {
@@ -157,6 +161,24 @@ impl Running for Shop {
 
     fn lanes_changed(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.inner.pool.reload_lanes())
+    }
+
+    fn look_at<'a>(
+        &'a self,
+        source: &'a SourceSpec,
+    ) -> BoxFuture<'a, Result<Option<Vec<Offered>>, StageError>> {
+        Box::pin(self.inner.floor.look_at(source))
+    }
+
+    fn check_source(
+        &self,
+        case: CheckCase,
+    ) -> BoxFuture<'_, Result<(SourceCheck, Option<i64>), chotdon_store::Error>> {
+        Box::pin(self.inner.floor.check_source(case))
+    }
+
+    fn templates(&self) -> &Templates {
+        &self.inner.floor.templates
     }
 
     fn reconciler(&self) -> &Reconciler {

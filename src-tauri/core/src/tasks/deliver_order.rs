@@ -31,7 +31,8 @@ async fn share(floor: &Floor, case: &DeliveryCase, cx: &StageContext) -> Result<
         return Ok(waits_for(case.order, missing));
     }
     let config = floor.config();
-    let expires_at = floor.clock.now_ms() + config.orders.link_days * DAY_MS;
+    let now = floor.clock.now_ms();
+    let expires_at = now + config.orders.link_days * DAY_MS;
     let mut links = Vec::with_capacity(case.items.len());
     for item in &case.items {
         let Some((manifest, location)) = &item.prepared else { return Ok(waits_for(case.order, item)) };
@@ -40,8 +41,13 @@ async fn share(floor: &Floor, case: &DeliveryCase, cx: &StageContext) -> Result<
         let location: Location =
             serde_json::from_str(location).map_err(|error| damaged("location", &error))?;
         delivery::available(cx, &floor.library(), &location, &manifest).await?;
-        // A link that the buyer has goes on working when the order is delivered again.
-        let known = item.link.as_deref().and_then(|url| floor.link_key.parse(url.rsplit('/').next()?));
+        let access_until = access_until(item, now);
+        if access_until.is_some_and(|end| end <= now) {
+            return Err(StageError::permanent("access_expired", format!("the access to {} is over", item.title)));
+        }
+        // A link that the buyer has goes on working when the same version is delivered again.
+        let known = item.link.as_deref().filter(|_| item.delivered == Some(item.version));
+        let known = known.and_then(|url| floor.link_key.parse(url.rsplit('/').next()?));
         let id = known.unwrap_or_else(|| rand::random_range(1..=i64::MAX));
         links.push(NewLink {
             id,
@@ -49,8 +55,9 @@ async fn share(floor: &Floor, case: &DeliveryCase, cx: &StageContext) -> Result<
             course: item.course,
             version: item.version,
             url: format!("{}/d/{}", floor.base_url(), floor.link_key.token(id)),
-            expires_at,
+            expires_at: access_until.map_or(expires_at, |end| end.min(expires_at)),
             max_downloads: config.orders.link_max_downloads,
+            access_until,
         });
     }
     let parts = words(floor, &config, case, &links).await?;
@@ -65,6 +72,11 @@ async fn share(floor: &Floor, case: &DeliveryCase, cx: &StageContext) -> Result<
         aftermath,
         next: Next::Advance,
     })
+}
+
+/// When the buyer's access ends by the course's terms, ms: fixed by the first delivery.
+fn access_until(item: &DeliveryItem, now: i64) -> Option<i64> {
+    item.access_until.or_else(|| (item.access_days > 0).then(|| now + item.access_days * DAY_MS))
 }
 
 fn waits_for(order: i64, item: &DeliveryItem) -> StageOutcome {
@@ -102,7 +114,10 @@ async fn mail(floor: &Floor, case: &DeliveryCase) -> Result<StageOutcome, StageE
 fn known_link(config: &Config, floor: &Floor, item: &DeliveryItem) -> Option<NewLink> {
     let url = item.link.clone()?;
     let id = floor.link_key.parse(url.rsplit('/').next()?)?;
-    let expires_at = floor.clock.now_ms() + config.orders.link_days * DAY_MS;
+    let now = floor.clock.now_ms();
+    let access_until = access_until(item, now);
+    let expires_at = now + config.orders.link_days * DAY_MS;
+    let expires_at = access_until.map_or(expires_at, |end| end.min(expires_at));
     let max_downloads = config.orders.link_max_downloads;
     Some(NewLink {
         id,
@@ -112,6 +127,7 @@ fn known_link(config: &Config, floor: &Floor, item: &DeliveryItem) -> Option<New
         url,
         expires_at,
         max_downloads,
+        access_until,
     })
 }
 
@@ -151,5 +167,6 @@ async fn words(
         order_code: case.code.clone(),
         items,
     };
-    floor.templates.delivered(config.shop.language.as_str(), &delivered).await
+    let template = case.template.as_deref().unwrap_or("delivered");
+    floor.templates.delivered_as(template, config.shop.language.as_str(), &delivered, &case.message).await
 }

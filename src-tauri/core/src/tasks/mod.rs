@@ -4,6 +4,7 @@ mod deliver_order;
 mod mail_customer;
 mod notify_owner;
 mod prepare_course;
+mod test_delivery;
 
 use futures::future::BoxFuture;
 
@@ -12,6 +13,8 @@ use chotdon_store::Claimed;
 
 use crate::shop::Floor;
 use crate::workers::{StageContext, StageError, StageOutcome, Stages};
+
+pub(crate) use prepare_course::secret as source_secret;
 
 /// The shop's own tasks.
 pub(crate) struct ShopStages(pub(crate) Floor);
@@ -29,7 +32,8 @@ impl Stages for ShopStages {
                 TaskKind::NotifyOwner => notify_owner::run(&self.0, task, cx).await,
                 TaskKind::MailCustomer => mail_customer::run(&self.0, task).await,
                 TaskKind::SendWebhook => crate::outgoing::run(&self.0, task, cx).await,
-                TaskKind::RevokeAccess | TaskKind::TestDelivery => Err(incomplete("course")),
+                TaskKind::RevokeAccess => Err(incomplete("course")),
+                TaskKind::TestDelivery => test_delivery::run(&self.0, task, cx).await,
             }
         })
     }

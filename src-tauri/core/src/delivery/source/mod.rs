@@ -7,6 +7,7 @@ mod download;
 mod folder;
 mod http;
 mod listing;
+mod look;
 
 use std::path::{Path, PathBuf};
 
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 pub use http::HttpSource;
+pub use look::{Offered, look};
 
 use super::files::{Slot, check_space};
 use super::manifest::{Manifest, ManifestFile};

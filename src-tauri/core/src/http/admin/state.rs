@@ -6,18 +6,21 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chotdon_domain::task::Lane;
-use chotdon_store::Store;
+use chotdon_store::{CheckCase, SourceCheck, Store};
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
 use super::checks::CheckBook;
 use crate::config::{Config, ConfigError};
+use crate::delivery::mail::Templates;
+use crate::delivery::{Offered, SourceSpec};
 use crate::ports::{Clock, Notifier, SecretStore};
 use crate::present::Crew;
 use crate::reconcile::Reconciler;
 use crate::secrets::Credentials;
 use crate::shop::Rejection;
 use crate::views::{Component, Event, Progress};
+use crate::workers::StageError;
 
 /// Who does what the admin API is asked to do, as audit rows say it.
 pub(super) const OWNER: &str = "owner";
@@ -69,6 +72,18 @@ pub(crate) trait Running: Send + Sync + 'static {
     fn cancel(&self, task: i64);
     /// Reads which lanes are paused.
     fn lanes_changed(&self) -> BoxFuture<'_, ()>;
+    /// What a source has; `None` for one that cannot be listed without fetching it.
+    fn look_at<'a>(
+        &'a self,
+        source: &'a SourceSpec,
+    ) -> BoxFuture<'a, Result<Option<Vec<Offered>>, StageError>>;
+    /// Looks whether a course's source has changed, and queues its next version when it has.
+    fn check_source(
+        &self,
+        case: CheckCase,
+    ) -> BoxFuture<'_, Result<(SourceCheck, Option<i64>), chotdon_store::Error>>;
+    /// The words of mails.
+    fn templates(&self) -> &Templates;
     /// Catches up on what no webhook reported.
     fn reconciler(&self) -> &Reconciler;
     /// Numbered events from now on.
