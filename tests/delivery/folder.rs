@@ -4,13 +4,11 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use chotdon_core::delivery::{
-    HttpSource, Location, Manifest, SourceSpec, TargetSpec, available, discard_staging, fetch, upload, verify,
+    HttpSource, Location, Manifest, SourceSpec, available, discard_staging, fetch, upload, verify,
 };
 use chotdon_core::workers::{ErrorClass, StageError};
 
 use crate::stage::{Stage, course, pattern};
-
-const TARGET: TargetSpec = TargetSpec::Folder {};
 
 async fn fetch_folder(stage: &Stage, path: &Path) -> Result<Manifest, StageError> {
     let spec = SourceSpec::Folder { path: path.to_owned() };
@@ -18,7 +16,7 @@ async fn fetch_folder(stage: &Stage, path: &Path) -> Result<Manifest, StageError
 }
 
 async fn put(stage: &Stage, manifest: &Manifest) -> Result<Location, StageError> {
-    upload(&stage.cx, &TARGET, &stage.library(), "rust-101", 3, &stage.staging(), manifest).await
+    upload(&stage.cx, &stage.library(), "rust-101", 3, &stage.staging(), manifest).await
 }
 
 #[tokio::test]
@@ -36,7 +34,7 @@ async fn a_folder_arrives_in_the_library_byte_for_byte() {
     assert_eq!(stage.progress(), (manifest.bytes(), manifest.bytes()));
     let location = put(&stage, &manifest).await.unwrap();
     assert_eq!(location, Location::Folder { dir: "rust-101/v3".into() });
-    verify(&stage.cx, &TARGET, &stage.library(), &location, &manifest).await.unwrap();
+    verify(&stage.cx, &stage.library(), &location, &manifest).await.unwrap();
     discard_staging(&stage.staging()).await.unwrap();
     discard_staging(&stage.staging()).await.unwrap();
 
@@ -60,7 +58,7 @@ async fn every_stage_may_run_again() {
     let changed = fetch_folder(&stage, &stage.path("course")).await.unwrap();
     assert_ne!(changed, first);
     put(&stage, &changed).await.unwrap();
-    verify(&stage.cx, &TARGET, &stage.library(), &location, &changed).await.unwrap();
+    verify(&stage.cx, &stage.library(), &location, &changed).await.unwrap();
     let left: Vec<_> = std::fs::read_dir(stage.library().join("rust-101")).unwrap().collect();
     assert_eq!(left.len(), 1, "nothing but the version: {left:?}");
 }
@@ -75,7 +73,7 @@ async fn a_move_that_was_cut_in_half_is_finished() {
     std::fs::rename(stage.staging().join("files/a"), incoming.join("a")).unwrap();
     std::fs::write(incoming.join("stranger"), b"of another manifest").unwrap();
     let location = put(&stage, &manifest).await.unwrap();
-    verify(&stage.cx, &TARGET, &stage.library(), &location, &expected).await.unwrap();
+    verify(&stage.cx, &stage.library(), &location, &expected).await.unwrap();
     assert!(!stage.library().join("rust-101/v3/stranger").exists());
 }
 
@@ -86,10 +84,10 @@ async fn a_byte_that_turned_at_the_target_is_found() {
     let manifest = fetch_folder(&stage, &stage.path("course")).await.unwrap();
     let location = put(&stage, &manifest).await.unwrap();
     std::fs::write(stage.library().join("rust-101/v3/b"), b"bbbc").unwrap();
-    let error = verify(&stage.cx, &TARGET, &stage.library(), &location, &manifest).await.unwrap_err();
+    let error = verify(&stage.cx, &stage.library(), &location, &manifest).await.unwrap_err();
     assert_eq!((error.code, error.class), ("checksum_mismatch", ErrorClass::Permanent));
     std::fs::remove_file(stage.library().join("rust-101/v3/b")).unwrap();
-    let error = verify(&stage.cx, &TARGET, &stage.library(), &location, &manifest).await.unwrap_err();
+    let error = verify(&stage.cx, &stage.library(), &location, &manifest).await.unwrap_err();
     assert_eq!(error.code, "checksum_mismatch");
 }
 

@@ -14,15 +14,16 @@ const ARROWS: &[(&str, &[&str])] = &[
     // The server's library part is the keyring, which the desktop shares.
     ("chotdon", &["chotdon-core", "chotdon-server"]),
     ("chotdon-server", &["chotdon-core"]),
-    ("chotdon-core", &["chotdon-store", "chotdon-domain", "sepay", "vietqr"]),
+    ("chotdon-core", &["chotdon-store", "chotdon-domain", "gdrive", "sepay", "vietqr"]),
     ("chotdon-store", &["chotdon-domain"]),
     ("chotdon-domain", &[]),
+    ("gdrive", &[]),
     ("sepay", &[]),
     ("vietqr", &[]),
     ("xtask", &[]),
     (
         "chotdon-tests",
-        &["chotdon-server", "chotdon-core", "chotdon-store", "chotdon-domain", "sepay", "vietqr"],
+        &["chotdon-server", "chotdon-core", "chotdon-store", "chotdon-domain", "gdrive", "sepay", "vietqr"],
     ),
 ];
 
@@ -34,7 +35,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("keyring", &["chotdon-server"]),
     ("keyring-core", &["chotdon-server"]),
     ("notify-rust", &["chotdon"]),
-    ("reqwest", &["chotdon-core", "chotdon-tests", "chotdon-server"]),
+    ("reqwest", &["chotdon-core", "chotdon-tests", "chotdon-server", "gdrive"]),
 ];
 
 fn graph() -> Graph {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a test may stop anywhere
 
+mod demo;
 mod drill;
 #[cfg(unix)]
 mod program;

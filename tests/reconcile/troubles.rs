@@ -37,7 +37,9 @@ fn in_pace(sepay: &Sepay) {
 
 #[tokio::test]
 async fn without_a_token_nothing_fails_and_it_says_so() {
-    let shop = TestShop::start().await;
+    let ground = chotdon_tests::Ground::new();
+    let sepay = Sepay::open(ground.clock.clone()).await;
+    let shop = shop_at(&sepay, ground).await;
     let stands = until_state(&shop, "off").await;
     assert_eq!((&stands["configured"], &stands["code"]), (&json!(false), &json!("sepay_token_missing")));
     let (status, problem) = shop.admin("POST", "/admin/api/reconcile", None).await;

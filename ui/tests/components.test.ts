@@ -182,6 +182,7 @@ describe('creating an order', () => {
     await calm();
     expect(fake.asked.find((one) => one.path.endsWith('simulate-transfer'))?.body).toEqual({
       order: 'DH777777',
+      lost: false,
     });
   });
 

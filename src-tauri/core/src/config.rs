@@ -14,6 +14,9 @@ pub use error::ConfigError;
 pub use page::settings_page;
 use setting::{Check, Setting, choice};
 
+/// SePay's transaction API v1.
+pub(crate) const SEPAY_API: &str = "https://my.sepay.vn/userapi";
+
 /// Name of the file in the data directory.
 pub const FILE_NAME: &str = "config.toml";
 
@@ -177,7 +180,7 @@ settings! {
     /// SePay, which reports the bank transfers.
     sepay: SepayConfig {
         /// Transaction API, version 1.
-        api_base: String = "https://my.sepay.vn/userapi".to_owned(), "URL", Check::Url;
+        api_base: String = SEPAY_API.to_owned(), "URL", Check::Url;
         /// How often the transaction API is asked for transfers that no webhook reported;
         /// 0 = only at start, on wake and on demand.
         reconcile_every_s: u32 = 300, "seconds", Check::Range(0, 86_400);

@@ -2,6 +2,8 @@
 //!
 //! Everything else in demo mode is the real program with local adapters.
 
+mod bank;
+
 use std::path::Path;
 
 use anyhow::Context;
@@ -11,6 +13,8 @@ use chotdon_store::{AccountEdit, CourseEdit};
 
 use crate::config::Config;
 use crate::shop::Shop;
+
+pub(crate) use bank::DemoBank;
 
 /// A course of the demo: slug, title, price, files.
 type Sample = (&'static str, &'static str, i64, &'static [(&'static str, &'static str)]);

@@ -23,6 +23,7 @@ use chotdon_store::Store;
 
 use crate::config::{Config, ConfigError};
 use crate::delivery::links::LinkKey;
+use crate::demo::DemoBank;
 use crate::events::Events;
 use crate::http;
 use crate::lock::{DirectoryLock, NotLocked};
@@ -155,7 +156,13 @@ impl Shop {
         let changes = store.changes();
         let for_events = store.changes();
         let for_books = store.changes();
-        let floor = Floor::new(store, &ports, credentials, &options, config, link_key, public_addr)?;
+        let demo_bank = match options.demo {
+            true => Some(DemoBank::open(&dir).await.map_err(|error| StartError::Directory(dir, error))?),
+            false => None,
+        };
+        let bank = demo_bank.as_ref().map(|(bank, _)| bank.clone());
+        let floor = Floor::new(store, &ports, credentials, &options, config, link_key, public_addr)?
+            .with_demo_bank(bank);
         let boot = format!("{:016x}{:016x}", rand::random::<u64>(), rand::random::<u64>());
         floor.store.reclaim(&boot, ports.clock.now_ms()).await?;
         let stages = Arc::new(ShopStages(floor.clone()));
@@ -188,7 +195,8 @@ impl Shop {
                 _lock: lock,
             }),
         };
-        if shop.inner.options.demo {
+        if let Some((bank, listener)) = demo_bank {
+            shop.part("demo_bank", serve(listener, bank.router(), stop.clone()));
             crate::demo::furnish(&shop).await.map_err(|error| StartError::Internal(error.to_string()))?;
         }
         shop.part("workers", pool.clone().run(changes));
@@ -393,6 +401,7 @@ fn reconciler(floor: &Floor, ports: &Ports) -> Result<Reconciler, StartError> {
         config: Box::new(move || settings.config()),
         wake: floor.wake.clone(),
         probe: ports.probe.clone(),
+        demo_bank: floor.demo_bank.clone(),
     };
     Reconciler::new(means).map_err(|error| StartError::Internal(error.to_string()))
 }

@@ -351,15 +351,24 @@ impl Set for Claiming {
     }
 }
 
+/// Leases the ready tasks that `which` picks, for whoever claims: pieces of SQL that name the owner, the lease's end, the
+/// present time and the choice. Returns what [`claimed`] reads.
+macro_rules! lease {
+    (owner: [$($owner:literal),+], until: [$($until:literal),+], now: [$($now:literal),+], which: [$($which:literal),+]) => {
+        concat!(
+            "UPDATE task SET state = 'running', attempt = attempt + 1, lease_epoch = lease_epoch + 1, lease_owner = ",
+            $($owner),+, ", lease_until = ", $($until),+, ", started_at = ", $($now),+,
+            " WHERE id IN (SELECT id FROM task WHERE state = 'ready' AND ", $($which),+, ") \
+             RETURNING id, kind, prio, stage, attempt, max_attempt, lease_epoch, order_id, course_id, course_version, payload"
+        )
+    };
+}
+pub(crate) use lease;
+
 macro_rules! claim_script {
     ($order:literal) => {
-        script!(concat!(
-            "UPDATE task SET state = 'running', attempt = attempt + 1, lease_epoch = lease_epoch + 1, \
-               lease_owner = $1, lease_until = $2, started_at = $3 \
-             WHERE id IN (SELECT id FROM task WHERE state = 'ready' AND lane = $4 ORDER BY ",
-            $order,
-            " LIMIT $5) \
-             RETURNING id, kind, prio, stage, attempt, max_attempt, lease_epoch, order_id, course_id, course_version, payload"
+        script!(lease!(
+            owner: ["$1"], until: ["$2"], now: ["$3"], which: ["lane = $4 ORDER BY ", $order, " LIMIT $5"]
         ))
     };
 }

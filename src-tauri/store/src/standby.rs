@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use chotdon_domain::task::Lane;
 
-use crate::queue::{Claimed, claimed};
+use crate::queue::{Claimed, claimed, lease};
 use crate::writer::{Script, Tx, script};
 use crate::{Result, Store};
 
@@ -73,12 +73,16 @@ pub(crate) struct Taken {
 macro_rules! standing_claim {
     ($args:literal) => {
         concat!(
-            "UPDATE task SET state = 'running', attempt = attempt + 1, lease_epoch = lease_epoch + 1, lease_owner = ",
-            $args, " ->> 'owner', lease_until = ", $args, " ->> 'until', started_at = ", $args, " ->> 'now' ",
-            "WHERE id IN (SELECT id FROM task WHERE state = 'ready' AND lane = 'order' AND NOT EXISTS (",
-            "SELECT 1 FROM lane WHERE name = 'order' AND paused_at IS NOT NULL AND (until IS NULL OR until > ", $args, " ->> 'now')) ",
-            "ORDER BY prio, id LIMIT ", $args, " ->> 'limit') ",
-            "RETURNING id, kind, prio, stage, attempt, max_attempt, lease_epoch, order_id, course_id, course_version, payload; ",
+            lease!(
+                owner: [$args, " ->> 'owner'"],
+                until: [$args, " ->> 'until'"],
+                now: [$args, " ->> 'now'"],
+                which: [
+                    "lane = 'order' AND NOT EXISTS (SELECT 1 FROM lane WHERE name = 'order' AND paused_at IS NOT NULL ",
+                    "AND (until IS NULL OR until > ", $args, " ->> 'now')) ORDER BY prio, id LIMIT ", $args, " ->> 'limit'"
+                ]
+            ),
+            "; ",
             "UPDATE orders SET stage = 'processing' WHERE stage = 'paid' AND id IN (SELECT order_id FROM task ",
             "WHERE state = 'running' AND lease_until = ", $args, " ->> 'until' AND lease_owner = ", $args, " ->> 'owner') ",
             "RETURNING code"

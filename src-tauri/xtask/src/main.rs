@@ -11,9 +11,9 @@ mod needs;
 mod package;
 mod process;
 mod project;
+mod python;
 mod report;
 mod run;
-mod schemathesis;
 mod test;
 mod ui;
 

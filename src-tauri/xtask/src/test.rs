@@ -11,7 +11,7 @@ use clap::Args;
 use crate::process::{self, Ending, Stream};
 use crate::project::Project;
 use crate::report::{self, Counts, Outcome, Row};
-use crate::{codegen, needs, schemathesis, ui};
+use crate::{codegen, needs, python, ui};
 
 /// Options of `cargo xtask test`.
 #[derive(Debug, Args)]
@@ -52,9 +52,13 @@ const STEPS: &[Step] = &[
     Step { name: "codegen", after: &["build", "npm"], slow: false, run: api_types },
     Step { name: "rust-test", after: &["build"], slow: false, run: rust_test },
     Step { name: "schemathesis", after: &["build"], slow: true, run: public_api },
+    Step { name: "foreign", after: &["build"], slow: true, run: foreign },
     Step { name: "ui-pages", after: &["npm"], slow: true, run: ui_pages },
     Step { name: "desktop", after: &["build"], slow: true, run: desktop },
 ];
+
+/// The test programs that need other people's programs; each names the feature `foreign` in its manifest.
+const FOREIGN_TESTS: &[&str] = &[];
 
 /// Longer than any step takes on a slow machine.
 const STEP_LIMIT: Duration = Duration::from_secs(45 * 60);
@@ -153,7 +157,7 @@ fn ui_build(runner: &mut Runner<'_>) -> Result<()> {
 }
 
 fn clippy(runner: &mut Runner<'_>) -> Result<()> {
-    let features = ["--features", "chotdon-tests/desktop,chotdon-tests/schemathesis"];
+    let features = ["--features", "chotdon-tests/desktop,chotdon-tests/schemathesis,chotdon-tests/foreign"];
     runner.cargo(
         &[&["clippy", "--workspace", "--all-targets"], &features[..], &["--", "--deny", "warnings"]].concat(),
     )
@@ -176,10 +180,20 @@ fn rust_test(runner: &mut Runner<'_>) -> Result<()> {
 
 // The public API against its own document.
 fn public_api(runner: &mut Runner<'_>) -> Result<()> {
-    let program = schemathesis::ensure(runner.project)?;
+    let program = python::ensure(runner.project, &python::SCHEMATHESIS)?
+        .join(format!("schemathesis{}", env::consts::EXE_SUFFIX));
     let mut cargo = runner.project.cargo();
     cargo.args(["test", "--workspace", "--features", "chotdon-tests/schemathesis", "--test", "schemathesis"]);
     runner.step(cargo.env("CHOTDON_SCHEMATHESIS", program))
+}
+
+// Stand-ins and protocols, judged by programs that are not ours.
+fn foreign(runner: &mut Runner<'_>) -> Result<()> {
+    let programs = python::ensure(runner.project, &python::FOREIGN)?;
+    let mut cargo = runner.project.cargo();
+    cargo.args(["test", "--workspace", "--no-fail-fast", "--features", "chotdon-tests/foreign"]);
+    cargo.args(FOREIGN_TESTS.iter().flat_map(|name| ["--test", name]));
+    runner.step(cargo.env("CHOTDON_FOREIGN", programs))
 }
 
 // Every page in Chromium: pictures, axe, the Content-Security-Policy.

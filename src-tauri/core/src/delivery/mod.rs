@@ -15,4 +15,4 @@ mod target;
 pub use files::discard_staging;
 pub use manifest::{Manifest, ManifestFile, check_path};
 pub use source::{HttpSource, Offered, SourceSpec, fetch, look};
-pub use target::{Location, TargetSpec, available, upload, verify};
+pub use target::{DriveFile, Location, TargetSpec, available, upload, verify};

@@ -18,6 +18,7 @@ use crate::config::{Config, MailTransport};
 use crate::delivery::HttpSource;
 use crate::delivery::links::LinkKey;
 use crate::delivery::mail::{SmtpSettings, Templates, TlsMode, Transport};
+use crate::demo::DemoBank;
 use crate::http::hosted::Bell;
 use crate::outgoing::Caller;
 use crate::ports::{Clock, Notifier, Ports, SecretError};
@@ -42,6 +43,8 @@ pub(crate) struct Floor {
     pub(crate) bell: Arc<Bell>,
     /// Calls storefronts.
     pub(crate) caller: Caller,
+    /// The bank of a demo shop.
+    pub(crate) demo_bank: Option<DemoBank>,
     config: Arc<RwLock<Arc<Config>>>,
     public_addr: SocketAddr,
     shown: Arc<Mutex<VecDeque<i64>>>,
@@ -73,11 +76,17 @@ impl Floor {
             wake: Arc::new(Wake::new(ports.clock.clone())),
             bell: Arc::default(),
             caller: Caller::new().map_err(|error| StartError::Internal(error.to_string()))?,
+            demo_bank: None,
             config: Arc::new(RwLock::new(Arc::new(config))),
             public_addr,
             shown: Arc::default(),
             pool: Arc::default(),
         })
+    }
+
+    /// The same with the bank of a demo.
+    pub(super) fn with_demo_bank(self, demo_bank: Option<DemoBank>) -> Self {
+        Self { demo_bank, ..self }
     }
 
     /// The pool exists only after the floor that its tasks stand on.

@@ -16,6 +16,7 @@ use super::{Rejection, Shop};
 use crate::config::{Config, ConfigError};
 use crate::delivery::mail::Templates;
 use crate::delivery::{Offered, SourceSpec};
+use crate::demo::DemoBank;
 use crate::http::admin::state::{Running, WorkerGlance};
 use crate::present;
 use crate::reconcile::Reconciler;
@@ -37,6 +38,10 @@ impl Running for Shop {
 
     fn demo(&self) -> bool {
         Shop::demo(self)
+    }
+
+    fn demo_bank(&self) -> Option<&DemoBank> {
+        self.inner.floor.demo_bank.as_ref()
     }
 
     fn public_addr(&self) -> SocketAddr {

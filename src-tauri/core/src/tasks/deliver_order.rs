@@ -3,10 +3,10 @@
 use chotdon_store::{Aftermath, Claimed, DeliveryCase, DeliveryItem, MailIntent, NewLink, prepare_key};
 use serde_json::json;
 
-use super::{damaged, incomplete, unreadable};
+use super::{damaged, incomplete, place, unreadable};
 use crate::config::{Config, MailTransport};
 use crate::delivery::mail::{Delivered, DeliveredItem, Message, Parts, delivery_message_id};
-use crate::delivery::{self, Location, Manifest};
+use crate::delivery::{Location, Manifest};
 use crate::shop::Floor;
 use crate::workers::{Next, StageContext, StageError, StageOutcome};
 
@@ -40,7 +40,7 @@ async fn share(floor: &Floor, case: &DeliveryCase, cx: &StageContext) -> Result<
             serde_json::from_str(manifest).map_err(|error| damaged("manifest", &error))?;
         let location: Location =
             serde_json::from_str(location).map_err(|error| damaged("location", &error))?;
-        delivery::available(cx, &floor.library(), &location, &manifest).await?;
+        place::available(floor, cx, &location, &manifest).await?;
         let access_until = access_until(item, now);
         if access_until.is_some_and(|end| end <= now) {
             return Err(StageError::permanent("access_expired", format!("the access to {} is over", item.title)));

@@ -3,6 +3,7 @@
 mod deliver_order;
 mod mail_customer;
 mod notify_owner;
+mod place;
 mod prepare_course;
 mod test_delivery;
 

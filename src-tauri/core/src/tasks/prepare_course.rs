@@ -4,7 +4,7 @@ use secrecy::SecretString;
 
 use chotdon_store::{Aftermath, Claimed};
 
-use super::{damaged, incomplete, unreadable};
+use super::{damaged, incomplete, place, unreadable};
 use crate::delivery::{self, Location, Manifest, SourceSpec, TargetSpec};
 use crate::secrets::SecretName;
 use crate::shop::Floor;
@@ -30,15 +30,13 @@ pub(super) async fn run(
         }
         "upload" => {
             let manifest = manifest(floor, task).await?;
-            let location =
-                delivery::upload(cx, &target, &floor.library(), &case.slug, version, &staging, &manifest)
-                    .await?;
+            let location = place::upload(floor, task, cx, &target, &case, &staging, &manifest).await?;
             Ok(StageOutcome { output: text(&location)?, ..StageOutcome::done() })
         }
         _ => {
             let manifest = manifest(floor, task).await?;
             let location = location(floor, task).await?;
-            delivery::verify(cx, &target, &floor.library(), &location, &manifest).await?;
+            place::verify(floor, cx, &location, &manifest).await?;
             delivery::discard_staging(&staging).await?;
             prepared(course, version, &manifest, &location)
         }

@@ -3,10 +3,10 @@
 use chotdon_store::{Aftermath, Claimed, MailIntent, NewLink, TestCase, prepare_key};
 use serde_json::json;
 
-use super::{damaged, incomplete, unreadable};
+use super::{damaged, incomplete, place, unreadable};
 use crate::config::MailTransport;
 use crate::delivery::mail::{Delivered, DeliveredItem, Message, Parts, test_message_id};
-use crate::delivery::{self, Location, Manifest};
+use crate::delivery::{Location, Manifest};
 use crate::shop::Floor;
 use crate::workers::{Next, StageContext, StageError, StageOutcome};
 
@@ -41,7 +41,7 @@ async fn share(
     };
     let manifest: Manifest = serde_json::from_str(manifest).map_err(|error| damaged("manifest", &error))?;
     let location: Location = serde_json::from_str(location).map_err(|error| damaged("location", &error))?;
-    delivery::available(cx, &floor.library(), &location, &manifest).await?;
+    place::available(floor, cx, &location, &manifest).await?;
     let id = rand::random_range(1..=i64::MAX);
     let expires_at = floor.clock.now_ms() + DAY_MS;
     let url = format!("{}/d/{}", floor.base_url(), floor.link_key.token(id));

@@ -183,6 +183,9 @@ pub struct SimulateTransfer {
     pub content: Option<String>,
     /// SePay id; drawn when left out.
     pub id: Option<i64>,
+    /// The bank has the transfer and its webhook is lost, so that only reconciliation finds it; `false` when left out.
+    #[serde(default)]
+    pub lost: bool,
 }
 
 /// What the webhook endpoint answered to a simulated transfer.
@@ -190,6 +193,7 @@ pub struct SimulateTransfer {
 #[allow(missing_docs)]
 pub struct SimulatedTransfer {
     pub sepay_id: i64,
+    /// 0 when the webhook was lost on purpose.
     pub http_status: u16,
     #[schema(value_type = Object)]
     pub answer: serde_json::Value,

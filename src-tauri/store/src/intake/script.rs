@@ -7,6 +7,7 @@ use crate::Result;
 use crate::customer_mail::queue_topups;
 use crate::enqueue::ensure_prepared;
 use crate::notices::{self, NEEDS_OWNER, Raise};
+use crate::queue::lease;
 use crate::standby::standing_claim;
 use crate::writer::{Script, Tx, script};
 

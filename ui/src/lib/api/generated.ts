@@ -2490,12 +2490,20 @@ export interface components {
              * @default null
              */
             id?: number | null;
+            /**
+             * @description The bank has the transfer and its webhook is lost, so that only reconciliation finds it; `false` when left out.
+             * @default false
+             */
+            lost?: boolean;
         };
         /** @description What the webhook endpoint answered to a simulated transfer. */
         SimulatedTransfer: {
             /** Format: int64 */
             sepay_id: number;
-            /** Format: int32 */
+            /**
+             * Format: int32
+             * @description 0 when the webhook was lost on purpose.
+             */
             http_status: number;
             answer: Record<string, unknown>;
         };

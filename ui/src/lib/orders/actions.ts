@@ -19,10 +19,12 @@ export async function retryOrder(code: string, known?: OrderDetail): Promise<voi
   live.touch(['orders', `order:${code}`, 'queue', 'failures']);
 }
 
-export async function simulatePayment(code: string): Promise<boolean> {
-  const answer = await attempt(() => api.simulateTransfer({ order: code }));
+/** Pays an order in the demo; `lost` = the bank has the money and its webhook never comes. */
+export async function simulatePayment(code: string, lost = false): Promise<boolean> {
+  const answer = await attempt(() => api.simulateTransfer({ order: code, lost }));
   if (!answer) return false;
-  toast.ok(t('pay.simulated', { status: answer.http_status }), `SePay #${answer.sepay_id}`);
+  const words = lost ? t('pay.simulated_lost') : t('pay.simulated', { status: answer.http_status });
+  toast.ok(words, `SePay #${answer.sepay_id}`);
   live.touch(['orders', `order:${code}`, 'queue', 'money']);
   return true;
 }

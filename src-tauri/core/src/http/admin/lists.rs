@@ -1,4 +1,4 @@
-//! Customers, the inbox and the record of human actions.
+//! Notices and the record of human actions.
 
 use axum::Json;
 use axum::extract::{Path, State};

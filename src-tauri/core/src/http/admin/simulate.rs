@@ -1,4 +1,5 @@
-//! The demo's bank: sends a real webhook, authenticated with the shop's own key, to the public listener.
+//! The demo's bank at work: books a transfer and sends a real webhook, authenticated with the shop's own key, to the public
+//! listener, or loses it.
 
 use axum::Json;
 use axum::extract::State;
@@ -21,11 +22,19 @@ pub(super) async fn simulate_transfer(
     State(desk): State<Desk>,
     Given(wish): Given<SimulateTransfer>,
 ) -> Answer<Json<SimulatedTransfer>> {
-    if !desk.shop.demo() {
+    let Some(bank) = desk.shop.demo_bank() else {
         let detail = "transfers can be simulated in demo mode only";
         return Err(Problem::new(StatusCode::NOT_FOUND, "not_demo", detail));
-    }
+    };
     let notification = notification(&desk, &wish).await?;
+    bank.book(&notification).map_err(|error| {
+        let detail = format!("the demo bank cannot write its book: {error}");
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+    })?;
+    if wish.lost {
+        let answer = serde_json::json!({ "success": false, "lost": true });
+        return Ok(Json(SimulatedTransfer { sepay_id: notification.sepay_id, http_status: 0, answer }));
+    }
     let body = notification.to_body();
     let mut request = super::checks::client()?
         .post(format!("http://{}/api/v1/payment/webhook", desk.shop.public_addr()))

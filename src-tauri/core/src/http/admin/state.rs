@@ -14,6 +14,7 @@ use super::checks::CheckBook;
 use crate::config::{Config, ConfigError};
 use crate::delivery::mail::Templates;
 use crate::delivery::{Offered, SourceSpec};
+use crate::demo::DemoBank;
 use crate::ports::{Clock, Notifier, SecretStore};
 use crate::present::Crew;
 use crate::reconcile::Reconciler;
@@ -35,6 +36,8 @@ pub(crate) trait Running: Send + Sync + 'static {
     fn data_dir(&self) -> &Path;
     /// Whether this is the demo.
     fn demo(&self) -> bool;
+    /// The bank of a demo shop.
+    fn demo_bank(&self) -> Option<&DemoBank>;
     /// Address of the public listener.
     fn public_addr(&self) -> SocketAddr;
     /// What links are built from, without a slash at the end.

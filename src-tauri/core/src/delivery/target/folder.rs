@@ -1,4 +1,4 @@
-//! Where a prepared course lies for its buyers. So far: a library folder that the app itself serves.
+//! The library of the data directory, which the app itself serves.
 //!
 //! Layout: `LIBRARY/SLUG/vN/…`, one directory per version, put there in one rename. Older versions stay, links
 //! to them go on working.
@@ -7,45 +7,14 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::files::{CHUNK, blocking, check_space, make_parent, staged, sync_dir, write_error};
-use super::manifest::{Manifest, ManifestFile, check_path, check_paths};
+use super::super::files::{CHUNK, blocking, check_space, make_parent, staged, sync_dir, write_error};
+use super::super::manifest::{Manifest, ManifestFile, check_path, check_paths};
+use super::Location;
 use crate::workers::{StageContext, StageError};
 
-/// A course's target, as configured: `{"kind":"folder"}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum TargetSpec {
-    /// The library of the data directory, served by signed links.
-    Folder {},
-}
-
-/// Where one version of a course ended up, in the target's own words; stored as JSON.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Location {
-    /// A directory of the library.
-    Folder {
-        /// Relative to the library, `/` between components.
-        dir: String,
-    },
-}
-
-impl Location {
-    /// The directory this location names below `library`.
-    ///
-    /// # Errors
-    /// `link_broken` when the stored text leads elsewhere.
-    pub(super) fn dir(&self, library: &Path) -> Result<PathBuf, StageError> {
-        let Self::Folder { dir } = self;
-        check_path(dir).map_err(|why| StageError::permanent("link_broken", format!("{why}: {dir:?}")))?;
-        Ok(library.join(dir))
-    }
-}
-
-/// Moves the staged files to the target: first below a name of its own, then, all synced, to the final one.
+/// Moves the staged files to the library: first below a name of its own, then, all synced, to the final one.
 ///
 /// May be called again after a crash at any point; files already there are not moved twice. A directory that
 /// already has the final name is answered as it is when nothing is staged, and replaced otherwise.
@@ -55,14 +24,12 @@ impl Location {
 /// that names no place, `checksum_mismatch` when a staged file is gone (prepare it again from its source).
 pub async fn upload(
     cx: &StageContext,
-    target: &TargetSpec,
     library: &Path,
     slug: &str,
     version: i64,
     staging: &Path,
     manifest: &Manifest,
 ) -> Result<Location, StageError> {
-    let TargetSpec::Folder {} = target;
     cx.check()?;
     if slug.contains('/') || check_path(slug).is_err() || slug.starts_with('.') {
         return Err(StageError::permanent(
@@ -246,12 +213,10 @@ pub async fn available(
 /// Transient `target_unwritable` when it cannot be read, `cancelled`.
 pub async fn verify(
     cx: &StageContext,
-    target: &TargetSpec,
     library: &Path,
     location: &Location,
     manifest: &Manifest,
 ) -> Result<(), StageError> {
-    let TargetSpec::Folder {} = target;
     check_paths(manifest.files.iter().map(|f| f.path.as_str()))?;
     let dir = location.dir(library)?;
     let (cx, manifest) = (cx.clone(), manifest.clone());

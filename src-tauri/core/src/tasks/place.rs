@@ -1,0 +1,61 @@
+//! Asks a course's own target: brings the files there, looks whether they are there and as they should be.
+
+use std::path::Path;
+
+use chotdon_store::{Claimed, PrepareCase};
+
+use super::incomplete;
+use crate::delivery::{self, Location, Manifest, TargetSpec};
+use crate::shop::Floor;
+use crate::workers::{StageContext, StageError};
+
+/// Brings the staged files of a course's version to its target.
+pub(super) async fn upload(
+    floor: &Floor,
+    task: &Claimed,
+    cx: &StageContext,
+    target: &TargetSpec,
+    case: &PrepareCase,
+    staging: &Path,
+    manifest: &Manifest,
+) -> Result<Location, StageError> {
+    let version = task.course_version.ok_or_else(|| incomplete("version"))?;
+    match target {
+        TargetSpec::Folder {} => {
+            delivery::upload(cx, &floor.library(), &case.slug, version, staging, manifest).await
+        }
+        TargetSpec::Drive { .. } => {
+            Err(StageError::permanent("drive_not_connected", "Google Drive is not connected"))
+        }
+    }
+}
+
+/// Compares what lies at the target with the manifest.
+pub(super) async fn verify(
+    floor: &Floor,
+    cx: &StageContext,
+    location: &Location,
+    manifest: &Manifest,
+) -> Result<(), StageError> {
+    match location {
+        Location::Folder { .. } => delivery::verify(cx, &floor.library(), location, manifest).await,
+        Location::Drive { .. } => {
+            Err(StageError::permanent("drive_not_connected", "Google Drive is not connected"))
+        }
+    }
+}
+
+/// Looks whether what a buyer is about to be given is there, without reading it.
+pub(super) async fn available(
+    floor: &Floor,
+    cx: &StageContext,
+    location: &Location,
+    manifest: &Manifest,
+) -> Result<(), StageError> {
+    match location {
+        Location::Folder { .. } => delivery::available(cx, &floor.library(), location, manifest).await,
+        Location::Drive { .. } => {
+            Err(StageError::permanent("drive_not_connected", "Google Drive is not connected"))
+        }
+    }
+}
