@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chotdon_tests::{Setup, TestShop};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{at_version, course, done, link, mailed, newest_mail, nothing, post, refused, sold, status_of};
 
@@ -135,27 +135,23 @@ async fn sources_are_looked_at_once_a_day_without_being_asked() {
 
 #[tokio::test]
 async fn a_version_is_announced_behind_those_who_wait_and_not_before_it_is_ready() {
-    let shop = TestShop::start().await;
+    let shop = TestShop::with(Setup { env: vec![("CHOTDON_WORKERS__COUNT", "1".into())], ..Setup::default() }).await;
     assert_eq!(
         refused(&shop, &format!("courses/{SLUG}/announce"), nothing()).await,
         (409, "version_not_ready".into())
     );
-    sold(&shop, &[SLUG]).await;
+    let first = sold(&shop, &[SLUG]).await;
     done(&shop, &format!("courses/{SLUG}/prepare"), nothing()).await;
     at_version(&shop, SLUG, 2).await;
     done(&shop, "queue/pause", json!({ "lane": "order" })).await;
     done(&shop, &format!("courses/{SLUG}/announce"), nothing()).await;
     let (code, total) = shop.order(&[SLUG]).await;
     shop.bank_receives(total, &code).await;
-    let (_, tasks) = shop.admin("GET", "/admin/api/tasks?kind=deliver_order&state=ready", None).await;
-    let prio = |order: &str| {
-        let row = tasks["rows"].as_array().unwrap().iter().find(|task| (task["order"] == order) == (order == code));
-        row.map(|task| task["vip"].clone())
-    };
-    assert_eq!(tasks["rows"].as_array().unwrap().len(), 2, "{tasks}");
-    assert_eq!(prio(&code), Some(json!(false)));
     done(&shop, "queue/resume", json!({ "lane": "order" })).await;
-    shop.settled(&code, "completed").await;
+    let served = mailed(&shop, &code, 1).await;
+    let told = mailed(&shop, &first, 2).await;
+    let sent = |order: &Value, at: usize| order["mails"][at]["sent_at"].as_str().unwrap().to_owned();
+    assert!(sent(&served, 0) < sent(&told, 1), "who paid just now comes before who is only told");
     assert_eq!(post(&shop, &format!("courses/{SLUG}/announce"), json!({ "messag": "x" })).await.0, 400);
     shop.sound().await;
 }

@@ -16,7 +16,11 @@ export type Page<T> = { rows: T[]; next?: string | null };
 
 export type TimelineRow = WithData<'TimelineRow', 'data'>;
 export type Notice = WithData<'Notice', 'data'>;
-export type CourseRow = WithData<'CourseRow', 'source' | 'target'>;
+export type CourseRow = Omit<Schemas['CourseRow'], 'source' | 'target'> & {
+  source: Spec;
+  target: Spec;
+  enrolment?: Spec | null;
+};
 export type SimulatedTransfer = Omit<Schemas['SimulatedTransfer'], 'answer'> & { answer: unknown };
 export type OrderDetail = Omit<Schemas['OrderDetail'], 'timeline'> & { timeline: TimelineRow[] };
 
@@ -89,3 +93,87 @@ export type WebhookDetail = Omit<Schemas['WebhookDetail'], 'response'> & {
 export type WebhookSummary = Schemas['WebhookSummary'];
 export type Reconcile = Schemas['Reconcile'];
 export type ReconcileRun = Schemas['ReconcileRun'];
+
+// The catalogue.
+/** A source, a target or an enrolment: `kind` says which further fields it has. */
+export type Spec = { kind: string; [field: string]: unknown };
+export type CourseChange = Omit<
+  Partial<Schemas['CourseChange']>,
+  'source' | 'target' | 'enrolment' | 'title' | 'price_vnd'
+> & {
+  title: string;
+  price_vnd: number;
+  source: Spec;
+  target: Spec;
+  enrolment?: Spec | null;
+};
+export type CourseDetail = Omit<Schemas['CourseDetail'], 'course'> & { course: CourseRow };
+export type CourseCheck = Schemas['CourseCheck'];
+export type Announcement = Schemas['Announcement'];
+export type SourceListing = Schemas['SourceListing'];
+export type BundleRow = Schemas['BundleRow'];
+export type BundleChange = Pick<Schemas['BundleChange'], 'title' | 'price_vnd' | 'courses'> &
+  Partial<Schemas['BundleChange']>;
+export type AddressRequest = Pick<Schemas['AddressRequest'], 'email'> & Partial<Schemas['AddressRequest']>;
+
+// Shapes of the parts beside this one.
+export type ServiceRow = {
+  name: string;
+  state: string;
+  since?: string | null;
+  until?: string | null;
+  code?: string | null;
+  detail?: string | null;
+  reason?: string | null;
+  waiting: number;
+  in_use: number;
+  at_once: number;
+  today: number;
+  per_day?: number | null;
+};
+export type Services = { services: ServiceRow[] };
+export type ExternalWorker = {
+  name: string;
+  key_id: string;
+  state: string;
+  created_at: string;
+  seen_at?: string | null;
+  previous_until?: string | null;
+  revoked_at?: string | null;
+  tasks: {
+    task: number;
+    course: string;
+    stage: string;
+    started_at: string;
+    lease_until: string;
+    progress?: Progress | null;
+  }[];
+};
+export type WorkerKeyShown = { name: string; key: string; command: string; previous_until?: string | null };
+export type RecipeNeed = { name: string; about: string; default?: string | null };
+export type RecipeRow = {
+  name: string;
+  title: string;
+  about: string;
+  base_url?: string | null;
+  course: string;
+  secrets: RecipeNeed[];
+  fields: RecipeNeed[];
+  can_unenrol: boolean;
+};
+export type RecipeTest = {
+  state: string;
+  code?: string | null;
+  detail?: string | null;
+  requests: { part: string; step: string; method: string; url: string; body?: string | null }[];
+};
+export type Google = {
+  state: string;
+  email?: string | null;
+  used_bytes?: number | null;
+  limit_bytes?: number | null;
+  client_id: string;
+  secret_set: boolean;
+  code?: string | null;
+  detail?: string | null;
+};
