@@ -48,13 +48,18 @@ export function draftOf(course: CourseRow): CourseDraft {
 /** Empty fields are not sent: left out, they mean "none" to the core. */
 function filled(spec: Spec): Spec {
   const entries = Object.entries(spec).filter(
-    ([, value]) => value !== '' && value !== null && value !== undefined && !(Array.isArray(value) && value.length === 0),
+    ([, value]) =>
+      value !== '' && value !== null && value !== undefined && !(Array.isArray(value) && value.length === 0),
   );
   return { ...Object.fromEntries(entries), kind: spec.kind };
 }
 
 /** What is sent; `undefined` while the price is no amount. */
-export function changeOf(draft: CourseDraft, create: boolean, known: Spec | null | undefined): CourseChange | undefined {
+export function changeOf(
+  draft: CourseDraft,
+  create: boolean,
+  known: Spec | null | undefined,
+): CourseChange | undefined {
   const price_vnd = readMoney(draft.price);
   if (price_vnd === undefined) return undefined;
   const change: CourseChange = {
