@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use chotdon_domain::access::GrantState;
 use chotdon_domain::order::{Delivery, Outcome, Stage};
+use chotdon_domain::service::ServiceState;
 use chotdon_domain::task::{Lane, TaskKind, TaskState};
 
 use crate::{Source, none, refused, sources};
@@ -19,6 +21,7 @@ const WITHOUT_A_TYPE: &[(&str, &[&str])] = &[
     ("reconcile_run.cause", &["start", "wake", "timer", "demand", "tunnel"]),
     ("reconcile_run.state", &["running", "done", "failed", "stopped"]),
     ("course_check.state", &["same", "changed", "unknown", "failed"]),
+    ("access_grant.kind", &["drive"]),
 ];
 
 /// `table.column` → the values of the Rust enum that is stored there.
@@ -38,6 +41,8 @@ fn enums() -> BTreeMap<String, Vec<String>> {
         ("task.lane", lanes.clone()),
         ("task.state", names(&TaskState::ALL, TaskState::as_str)),
         ("lane.name", lanes),
+        ("service.state", names(&ServiceState::ALL, ServiceState::as_str)),
+        ("access_grant.state", names(&GrantState::ALL, GrantState::as_str)),
         ("outgoing_event.type", chotdon_core::store::OUTGOING_EVENTS.to_vec()),
     ];
     let untyped = WITHOUT_A_TYPE.iter().map(|(column, values)| (*column, values.to_vec()));

@@ -225,3 +225,24 @@ async fn each_top_up_is_told_once_and_its_mail_cannot_touch_the_money() {
     day.adds_up().await;
     day.shop.sound().await;
 }
+
+#[tokio::test]
+async fn what_was_paid_too_much_is_told_when_it_goes_to_the_wallet() {
+    let mut day = Day::open().await;
+    let (code, price) = day.shop.order(&[COURSE]).await;
+    day.receives(price + 9_000, &code).await;
+    day.shop.settled(&code, "completed").await;
+    day.does(&format!("orders/{code}/surplus"), json!({ "to": "wallet" })).await;
+    let story = day
+        .shop
+        .until(|| async {
+            let order = day.shop.look(&code).await;
+            let mails = order["mails"].as_array()?;
+            (mails.iter().filter(|mail| mail["state"] == "sent").count() == 2).then_some(order)
+        })
+        .await;
+    let subjects: Vec<&str> =
+        story["mails"].as_array().unwrap().iter().filter_map(|mail| mail["subject"].as_str()).collect();
+    assert!(subjects.iter().any(|subject| subject.contains("chuyển thừa")), "{subjects:?}");
+    day.adds_up().await;
+}

@@ -1,6 +1,7 @@
 //! What the tests of a whole shop share.
 
 mod chance;
+pub mod drive;
 mod listener;
 #[cfg(target_os = "linux")]
 pub mod machine;

@@ -228,6 +228,26 @@ settings! {
         /// File with certificates (PEM) to trust besides the public ones.
         ca_file: Option<String> = None, "path", Check::Any, shown "none";
     }
+    /// Google Drive, where courses are delivered to. Its secrets: `google.client_secret`, `google.refresh_token`, and
+    /// `google.service_account` in place of both for a shared drive.
+    drive: DriveConfig {
+        /// The API.
+        api_base: String = gdrive::Ends::GOOGLE.0.to_owned(), "URL", Check::Url;
+        /// Where files are uploaded to.
+        upload_base: String = gdrive::Ends::GOOGLE.1.to_owned(), "URL", Check::Url;
+        /// Where tokens come from; the owner's consent is asked for at Google's own page, or below this address.
+        auth_base: String = gdrive::Ends::GOOGLE.2.to_owned(), "URL", Check::Url;
+        /// Your own OAuth client of the kind "Desktop app".
+        client_id: String = String::new(), "text", Check::Any;
+        /// Asks for access to the whole Drive instead of only what the app made: for folders that exist already.
+        full_access: bool = false, "yes or no", Check::Any;
+        /// Id of the folder that the courses' folders are made in. Without full access it has to be one that the app made.
+        parent_folder_id: Option<String> = None, "text", Check::Any, shown "the account's root";
+        /// Id of the shared drive to work in.
+        shared_drive_id: Option<String> = None, "text", Check::Any, shown "none";
+        /// Most buyers that are given access within 24 hours; Google's own limit is not published.
+        shares_per_day: u32 = 500, "permissions", Check::Range(1, 1_000_000);
+    }
     /// The worker pool.
     workers: WorkersConfig {
         /// How many tasks run at once.
@@ -245,6 +265,27 @@ settings! {
         stall_s: u32 = 90, "seconds", Check::Range(1, 86_400);
         /// How long running stages may finish when the app quits.
         drain_s: u32 = 30, "seconds", Check::Range(0, 3_600);
+    }
+    /// Outside services: how much of each is used at once, how fast, and when one that fails is left alone.
+    services: ServicesConfig {
+        /// Calls to Google Drive at once.
+        drive: u16 = 4, "calls", Check::Range(1, 64);
+        /// Time between two buyers who are given access on Google Drive; 0 = no pace.
+        share_every_s: u32 = 5, "seconds", Check::Range(0, 3_600);
+        /// Mails under way at once.
+        smtp: u16 = 8, "mails", Check::Range(1, 64);
+        /// Mails in 24 hours; the rest waits. 0 = no cap of ours. Gmail allows 500, with Workspace 2,000.
+        mails_per_day: u32 = 0, "mails", Check::Range(0, 1_000_000);
+        /// Calls to one learning platform at once.
+        lms: u16 = 2, "calls", Check::Range(1, 64);
+        /// Transfers by rclone at once.
+        rclone: u16 = 2, "transfers", Check::Range(1, 64);
+        /// Downloads from one host at once.
+        source: u16 = 4, "downloads", Check::Range(1, 64);
+        /// Failures in a row after which a service is left alone for a while.
+        breaks_after: u16 = 5, "failures", Check::Range(1, 1_000);
+        /// How long it is left alone the first time; doubles each time it does not help, up to 15 minutes.
+        break_s: u32 = 30, "seconds", Check::Range(1, 3_600);
     }
     /// Protection of the public listener against floods.
     limits: LimitsConfig {

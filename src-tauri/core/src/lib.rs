@@ -15,6 +15,7 @@ pub(crate) mod present;
 pub mod private_file;
 pub mod reconcile;
 pub mod secrets;
+pub(crate) mod services;
 mod shop;
 mod tasks;
 pub mod views;

@@ -2,6 +2,7 @@
 
 mod books;
 mod door;
+mod drive;
 mod floor;
 mod running;
 mod sources;
@@ -165,6 +166,8 @@ impl Shop {
             .with_demo_bank(bank);
         let boot = format!("{:016x}{:016x}", rand::random::<u64>(), rand::random::<u64>());
         floor.store.reclaim(&boot, ports.clock.now_ms()).await?;
+        let for_services = floor.store.changes();
+        floor.services.load().await?;
         let stages = Arc::new(ShopStages(floor.clone()));
         let pool = Pool::new(
             floor.store.clone(),
@@ -211,6 +214,8 @@ impl Shop {
         shop.part("wake", wake(shop.inner.floor.clone(), stop.clone()));
         shop.part("reconcile", reconciler.clone().live(stop.clone()));
         let for_pages = shop.inner.floor.store.changes();
+        let services = shop.inner.floor.services.clone();
+        shop.part("services", services.live(for_services, stop.clone()));
         shop.part("pages", shop.inner.floor.bell.clone().run(for_pages, stop.clone()));
         shop.part("expiry", expiry(shop.inner.floor.clone(), reconciler, stop.clone()));
         shop.part("public_listener", serve(public, http::public::router(&shop.inner.floor), stop.clone()));
@@ -303,6 +308,8 @@ impl Shop {
             tracing::error!(%error, "the webhook endpoints could not be read");
         }
         self.inner.pool.reload_lanes().await;
+        // What was wrong with them may be right now.
+        self.inner.floor.services.reconsider().await;
         // The token may be there now.
         if self.inner.reconciler.standing().state == "off" {
             self.inner.reconciler.nudge(Cause::Demand);
@@ -387,6 +394,7 @@ async fn wake(floor: Floor, stop: CancellationToken) {
                 if let Err(error) = floor.http.forget_connections() {
                     tracing::error!(%error, "connections from before the sleep are kept");
                 }
+                floor.drive_door.forget_connections();
             }
         }
     }

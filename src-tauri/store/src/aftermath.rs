@@ -10,6 +10,7 @@ use crate::customer_mail;
 use crate::enqueue::ensure_prepared;
 use crate::notices::{self, Raise};
 use crate::queue::{Settlement, StageResult, prepare_key};
+use crate::services;
 use crate::test_deliveries;
 use crate::writer::{Script, Tx, script};
 
@@ -58,6 +59,11 @@ pub enum Aftermath {
         course: i64,
         /// Version.
         version: i64,
+    },
+    /// The task waits for an outside service.
+    WaitsForService {
+        /// Its name.
+        service: String,
     },
     /// A mail to a customer about their money is about to be sent.
     MailWritten {
@@ -287,6 +293,7 @@ impl Aftermath {
                 tx.ready(lanes.iter().map(String::as_str));
                 Ok(())
             }
+            Self::WaitsForService { service } => services::waits(tx, task, service, now).await,
             Self::MailWritten { order, mail } => customer_mail::written(tx, task, *order, mail, now).await,
             Self::MailSent { message_id, reference } => {
                 customer_mail::sent(tx, task, message_id, reference, now).await

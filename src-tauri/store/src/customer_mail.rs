@@ -29,6 +29,20 @@ pub enum Told {
         /// Whole đồng.
         amount: i64,
     },
+    /// What an order was paid too much went to their wallet.
+    Surplus {
+        /// The ledger row.
+        row: i64,
+        /// Order id.
+        order: i64,
+        /// Whole đồng.
+        amount: i64,
+    },
+    /// The order is paid for, and its delivery takes longer than usual.
+    OnItsWay {
+        /// Order id.
+        order: i64,
+    },
 }
 
 impl Told {
@@ -36,6 +50,8 @@ impl Told {
         match self {
             Self::TopUp { transfer, .. } => format!("mail:topup:{transfer}"),
             Self::Refund { row, .. } => format!("mail:refund:{row}"),
+            Self::Surplus { row, .. } => format!("mail:surplus:{row}"),
+            Self::OnItsWay { order } => format!("mail:on_its_way:{order}"),
         }
     }
 
@@ -47,6 +63,12 @@ impl Told {
             Self::Refund { row, order, amount } => {
                 json!({ "what": "refund", "customer": customer, "row": row, "order": order, "amount_vnd": amount })
             }
+            Self::Surplus { row, order, amount } => {
+                json!({ "what": "surplus", "customer": customer, "row": row, "order": order, "amount_vnd": amount })
+            }
+            Self::OnItsWay { order } => {
+                json!({ "what": "on_its_way", "customer": customer, "order": order, "amount_vnd": 0 })
+            }
         }
     }
 }
@@ -57,7 +79,7 @@ pub struct MailCase {
     /// The task's own name for the mail, which stays over its attempts: `topup:7.31`. It ends in the task's id, since a
     /// transfer that was credited to the wrong customer is told to the right one by a task of its own.
     pub key: String,
-    /// `topup` or `refund`.
+    /// `topup`, `refund`, `surplus` or `on_its_way`.
     pub what: String,
     /// Address.
     pub email: String,
@@ -67,7 +89,7 @@ pub struct MailCase {
     pub amount_vnd: i64,
     /// In their wallet now, whole đồng.
     pub wallet_vnd: i64,
-    /// The order, for a refund.
+    /// The order, for a refund or a surplus.
     pub order_id: Option<i64>,
     /// Its code.
     pub order: Option<String>,

@@ -130,11 +130,15 @@ impl Store {
                         SurplusTo::SetAside => Account::SetAside,
                     };
                     let moved = Movement::new(now, Account::Order(order.id), goal, amount, "surplus");
-                    post(tx, &[moved.by(&actor, &reason)]).await?;
+                    let row = post(tx, &[moved.by(&actor, &reason)]).await?.first().copied();
                     save(tx, &order, now).await?;
                     let data = json!({ "amount_vnd": amount, "to": to.as_str(), "reason": reason });
                     tell(tx, order.id, now, "surplus_moved", &data, "owner").await?;
                     audit(tx, now, &actor, "order.surplus", &code, &data).await?;
+                    if let (SurplusTo::Wallet, Some(row)) = (to, row) {
+                        let told = Told::Surplus { row, order: order.id, amount };
+                        customer_mail::queue(tx, order.customer, &told, now).await?;
+                    }
                     Ok(amount)
                 })
             })

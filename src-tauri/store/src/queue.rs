@@ -119,9 +119,10 @@ pub enum StageResult {
         /// When, ms.
         run_at: i64,
     },
-    /// It waits until the task with this dedupe key is done; the attempt is given back.
+    /// It waits until the task with this dedupe key is done, or the service of this key can be used; the attempt is
+    /// given back.
     Waits {
-        /// Dedupe key.
+        /// Dedupe key, or `service:NAME`.
         on: String,
     },
 }

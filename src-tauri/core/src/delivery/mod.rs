@@ -5,6 +5,7 @@
 //! again after a crash at any point.
 
 pub mod download;
+mod drive_error;
 mod files;
 pub mod links;
 pub mod mail;
@@ -12,7 +13,9 @@ mod manifest;
 mod source;
 mod target;
 
+pub(crate) use drive_error::drive_error;
 pub use files::discard_staging;
 pub use manifest::{Manifest, ManifestFile, check_path};
 pub use source::{HttpSource, Offered, SourceSpec, fetch, look};
+pub(crate) use target::drive;
 pub use target::{DriveFile, Location, TargetSpec, available, upload, verify};

@@ -12,6 +12,7 @@ pub(crate) fn notice(notice: &NoticeRecord) -> Notice {
         "task_failed" => "/failures",
         "worker_crashed" | "worker_hung" => "/queue",
         "mail_stopped" => "/settings",
+        "service_parked" => "/queue",
         "unmatched" => "/unmatched",
         "different_body" | "wrong_product" => "/webhooks",
         kind if crate::reconcile::is_ours(kind) => crate::reconcile::ROUTE,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chotdon_domain::task::{Lane, TaskState as State};
 use chotdon_store::read::{QueueRecord, TaskRecord, TaskStory};
+use chotdon_store::service_of;
 
 use super::rfc3339;
 use crate::http::admin::state::WorkerGlance;
@@ -46,7 +47,8 @@ pub(crate) fn task_row(task: &TaskRecord, progress: Option<&Progress>) -> TaskRo
         vip: task.prio < 2 && task.lane == Lane::Order,
         order: task.order_code.clone(),
         course: task.course_title.clone(),
-        waiting_for_course: task.waits_on.is_some(),
+        waiting_for_course: task.waits_on.as_deref().is_some_and(|on| service_of(on).is_none()),
+        waiting_for: task.waits_on.as_deref().and_then(service_of).map(str::to_owned),
         run_at: timed.then(|| rfc3339(task.run_at)),
         created_at: rfc3339(task.created_at),
         started_at: task.started_at.map(rfc3339),

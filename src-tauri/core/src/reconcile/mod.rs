@@ -195,6 +195,18 @@ impl Reconciler {
         self.inner.standing.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Whether there is anyone to ask: SePay with a token, or the bank of a demo.
+    ///
+    /// # Errors
+    /// [`Trouble::Secrets`] when that cannot be seen.
+    pub(crate) async fn configured(&self) -> Result<bool, Trouble> {
+        match self.inner.door().await {
+            Ok(_) => Ok(true),
+            Err(Trouble::NoToken) => Ok(false),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
     /// Asks for a run, for whoever does not wait for it.
     pub(crate) fn nudge(&self, cause: Cause) {
         // A full queue holds a demand already.

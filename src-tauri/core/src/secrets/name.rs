@@ -14,6 +14,7 @@ const FIXED: &[&str] = &[
     "smtp.password",
     "google.client_secret",
     "google.refresh_token",
+    "google.service_account",
     "tunnel.token",
     "telegram.bot_token",
 ];
@@ -52,6 +53,24 @@ impl SecretName {
     #[must_use]
     pub fn smtp_password() -> Self {
         Self("smtp.password".to_owned())
+    }
+
+    /// The secret of the owner's own OAuth client.
+    #[must_use]
+    pub fn google_client_secret() -> Self {
+        Self("google.client_secret".to_owned())
+    }
+
+    /// What the owner's consent gave, for as long as it lasts.
+    #[must_use]
+    pub fn google_refresh_token() -> Self {
+        Self("google.refresh_token".to_owned())
+    }
+
+    /// Google's JSON file of a service account, for shared drives.
+    #[must_use]
+    pub fn google_service_account() -> Self {
+        Self("google.service_account".to_owned())
     }
 
     /// The bearer token of the private listener.

@@ -7,12 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use secrecy::ExposeSecret;
 use sepay::Keys;
-use serde_json::json;
 
-use chotdon_domain::task::Lane;
-use chotdon_store::{Raise, STOPPED, Store};
+use chotdon_store::Store;
 
 use super::door::Intake;
+use super::drive::DriveDoor;
 use super::{Options, StartError};
 use crate::config::{Config, MailTransport};
 use crate::delivery::HttpSource;
@@ -23,6 +22,7 @@ use crate::http::hosted::Bell;
 use crate::outgoing::Caller;
 use crate::ports::{Clock, Notifier, Ports, SecretError};
 use crate::secrets::{Credentials, SecretName};
+use crate::services::Services;
 use crate::wake::Wake;
 use crate::workers::{Pool, StageError};
 
@@ -43,8 +43,12 @@ pub(crate) struct Floor {
     pub(crate) bell: Arc<Bell>,
     /// Calls storefronts.
     pub(crate) caller: Caller,
+    /// Lets stages use outside services.
+    pub(crate) services: Services,
     /// The bank of a demo shop.
     pub(crate) demo_bank: Option<DemoBank>,
+    /// The shop's Google account.
+    pub(crate) drive_door: Arc<DriveDoor>,
     config: Arc<RwLock<Arc<Config>>>,
     public_addr: SocketAddr,
     shown: Arc<Mutex<VecDeque<i64>>>,
@@ -63,8 +67,12 @@ impl Floor {
     ) -> Result<Self, StartError> {
         let http = HttpSource::new().map_err(|error| StartError::Internal(error.to_string()))?;
         store.tuning().set(i64::from(config.queue.retry_max), config.orders.tolerance_vnd);
+        let config = Arc::new(RwLock::new(Arc::new(config)));
+        let now = config.clone();
+        let services = Services::new(store.clone(), ports.clock.clone(), move || read(&now));
         Ok(Self {
             store,
+            services,
             clock: ports.clock.clone(),
             notifier: ports.notifier.clone(),
             credentials,
@@ -77,7 +85,8 @@ impl Floor {
             bell: Arc::default(),
             caller: Caller::new().map_err(|error| StartError::Internal(error.to_string()))?,
             demo_bank: None,
-            config: Arc::new(RwLock::new(Arc::new(config))),
+            drive_door: Arc::default(),
+            config,
             public_addr,
             shown: Arc::default(),
             pool: Arc::default(),
@@ -95,7 +104,7 @@ impl Floor {
     }
 
     pub(crate) fn config(&self) -> Arc<Config> {
-        self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
+        read(&self.config)
     }
 
     pub(super) fn set_config(&self, config: Config) {
@@ -177,27 +186,12 @@ impl Floor {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Pauses the deliveries for a reason that is no order's own, and tells the owner.
-    pub(crate) async fn stop_deliveries(&self, reason: &'static str, detail: &str) {
-        let now = self.clock.now_ms();
-        let notice = Raise {
-            class: STOPPED,
-            merge_key: Some(reason.to_owned()),
-            kind: "mail_stopped",
-            data: json!({ "code": reason, "detail": detail }),
-            task: None,
-        };
-        let paused = self.store.pause(Some(Lane::Order), None, Some(reason.to_owned()), "system", now).await;
-        if let Err(error) = paused.and(self.store.raise_notice(notice, now).await) {
-            tracing::error!(%error, "deliveries could not be paused");
-        }
-        if let Some(pool) = self.pool.get() {
-            pool.reload_lanes().await;
-        }
-    }
-
     /// Counts an authentic webhook.
     pub(crate) fn webhook_came(&self) {
         self.intake.came(self.clock.now_ms());
     }
+}
+
+fn read(config: &RwLock<Arc<Config>>) -> Arc<Config> {
+    config.read().unwrap_or_else(PoisonError::into_inner).clone()
 }

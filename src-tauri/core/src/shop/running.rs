@@ -20,6 +20,7 @@ use crate::demo::DemoBank;
 use crate::http::admin::state::{Running, WorkerGlance};
 use crate::present;
 use crate::reconcile::Reconciler;
+use crate::services::Services;
 use crate::views::{Component, Event, Progress};
 use crate::workers::StageError;
 
@@ -188,6 +189,10 @@ impl Running for Shop {
 
     fn reconciler(&self) -> &Reconciler {
         &self.inner.reconciler
+    }
+
+    fn services(&self) -> &Services {
+        &self.inner.floor.services
     }
 
     fn events(&self) -> BoxStream<'static, Event> {

@@ -21,7 +21,7 @@ pub(super) async fn run(
     let case = floor.store.delivery_case(order, task.id).await.map_err(unreadable)?;
     match task.stage.as_str() {
         "share" => share(floor, &case, cx).await,
-        _ => mail(floor, &case).await,
+        _ => mail(floor, &case, cx).await,
     }
 }
 
@@ -89,7 +89,7 @@ fn waits_for(order: i64, item: &DeliveryItem) -> StageOutcome {
 
 /// Sends the mail that the share stage has written down. A crash after the server took it and before we wrote
 /// that down sends it again under the same Message-ID: a server cannot be asked what it accepted.
-async fn mail(floor: &Floor, case: &DeliveryCase) -> Result<StageOutcome, StageError> {
+async fn mail(floor: &Floor, case: &DeliveryCase, cx: &StageContext) -> Result<StageOutcome, StageError> {
     let config = floor.config();
     let message_id = case.mail.clone().ok_or_else(|| {
         StageError::permanent("internal", "the mail was never written down; retry from share".to_owned())
@@ -101,11 +101,7 @@ async fn mail(floor: &Floor, case: &DeliveryCase) -> Result<StageOutcome, StageE
             case.items.iter().filter_map(|item| known_link(&config, floor, item)).collect();
         let parts = words(floor, &config, case, &links).await?;
         let message = Message::new(message_id.clone(), case.email.clone(), case.name.clone(), parts);
-        match floor.transport().await?.send(floor.clock.now_ms(), &message).await {
-            Ok(reference) => reference,
-            Err(error) if error.code == "mail_auth" => return stop_mail(floor, case, &error).await,
-            Err(error) => return Err(error),
-        }
+        super::send(floor, cx, &message).await?
     };
     let aftermath = Aftermath::Delivered { order: case.order, message_id, reference };
     Ok(StageOutcome { output: "{}".to_owned(), aftermath, next: Next::Advance })
@@ -129,17 +125,6 @@ fn known_link(config: &Config, floor: &Floor, item: &DeliveryItem) -> Option<New
         max_downloads,
         access_until,
     })
-}
-
-/// Our own password is refused, which is no order's fault: deliveries pause and the owner is told.
-async fn stop_mail(
-    floor: &Floor,
-    case: &DeliveryCase,
-    error: &StageError,
-) -> Result<StageOutcome, StageError> {
-    tracing::error!(order_code = %case.code, detail = %error.detail, "the mail server refuses our login; deliveries pause");
-    floor.stop_deliveries("mail_auth", &error.detail).await;
-    Ok(StageOutcome { next: Next::Later(floor.clock.now_ms()), ..StageOutcome::done() })
 }
 
 async fn words(

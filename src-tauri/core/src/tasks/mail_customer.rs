@@ -6,14 +6,18 @@ use super::{incomplete, unreadable};
 use crate::config::MailTransport;
 use crate::delivery::mail::{Message, MoneyMoved, Parts, money_message_id};
 use crate::shop::Floor;
-use crate::workers::{Next, StageError, StageOutcome};
+use crate::workers::{StageContext, StageError, StageOutcome};
 
-pub(super) async fn run(floor: &Floor, task: &Claimed) -> Result<StageOutcome, StageError> {
+pub(super) async fn run(
+    floor: &Floor,
+    task: &Claimed,
+    cx: &StageContext,
+) -> Result<StageOutcome, StageError> {
     let case = floor.store.mail_case(task.id).await.map_err(unreadable)?;
     let case = case.ok_or_else(|| incomplete("customer"))?;
     match task.stage.as_str() {
         "compose" => compose(floor, &case).await,
-        _ => mail(floor, &case).await,
+        _ => mail(floor, &case, cx).await,
     }
 }
 
@@ -28,7 +32,7 @@ async fn compose(floor: &Floor, case: &MailCase) -> Result<StageOutcome, StageEr
 }
 
 /// Sends it. A crash after the server took it and before we wrote that down sends it again under the same id.
-async fn mail(floor: &Floor, case: &MailCase) -> Result<StageOutcome, StageError> {
+async fn mail(floor: &Floor, case: &MailCase, cx: &StageContext) -> Result<StageOutcome, StageError> {
     let message_id = case.message_id.clone().ok_or_else(|| {
         StageError::permanent("internal", "the mail was never written down; retry from compose".to_owned())
     })?;
@@ -37,15 +41,7 @@ async fn mail(floor: &Floor, case: &MailCase) -> Result<StageOutcome, StageError
     } else {
         let parts = words(floor, case).await?;
         let message = Message::new(message_id.clone(), case.email.clone(), case.name.clone(), parts);
-        match floor.transport().await?.send(floor.clock.now_ms(), &message).await {
-            Ok(reference) => reference,
-            Err(error) if error.code == "mail_auth" => {
-                tracing::error!(key = %case.key, detail = %error.detail, "the mail server refuses our login; deliveries pause");
-                floor.stop_deliveries("mail_auth", &error.detail).await;
-                return Ok(StageOutcome { next: Next::Later(floor.clock.now_ms()), ..StageOutcome::done() });
-            }
-            Err(error) => return Err(error),
-        }
+        super::send(floor, cx, &message).await?
     };
     let aftermath = Aftermath::MailSent { message_id, reference };
     Ok(StageOutcome { aftermath, ..StageOutcome::done() })

@@ -12,8 +12,9 @@ use futures::future::BoxFuture;
 use chotdon_domain::task::TaskKind;
 use chotdon_store::Claimed;
 
+use crate::delivery::mail::Message;
 use crate::shop::Floor;
-use crate::workers::{StageContext, StageError, StageOutcome, Stages};
+use crate::workers::{StageContext, StageError, StageOutcome, Stages, Until};
 
 pub(crate) use prepare_course::secret as source_secret;
 
@@ -27,17 +28,31 @@ impl Stages for ShopStages {
         cx: &'a StageContext,
     ) -> BoxFuture<'a, Result<StageOutcome, StageError>> {
         Box::pin(async move {
-            match task.kind {
+            let ran = match task.kind {
                 TaskKind::PrepareCourse => prepare_course::run(&self.0, task, cx).await,
                 TaskKind::DeliverOrder => deliver_order::run(&self.0, task, cx).await,
                 TaskKind::NotifyOwner => notify_owner::run(&self.0, task, cx).await,
-                TaskKind::MailCustomer => mail_customer::run(&self.0, task).await,
+                TaskKind::MailCustomer => mail_customer::run(&self.0, task, cx).await,
                 TaskKind::SendWebhook => crate::outgoing::run(&self.0, task, cx).await,
                 TaskKind::RevokeAccess => Err(incomplete("course")),
                 TaskKind::TestDelivery => test_delivery::run(&self.0, task, cx).await,
-            }
+            };
+            self.0.services.judge(cx, ran).await
         })
     }
+}
+
+/// Sends a mail as the settings say; answers the other side's words of acceptance. A login that is refused is no
+/// mail's own fault: all mail waits until the settings change.
+async fn send(floor: &Floor, cx: &StageContext, message: &Message) -> Result<String, StageError> {
+    let sending = async {
+        let sent = floor.transport().await?.send(floor.clock.now_ms(), message).await;
+        sent.map_err(|error| match error.code {
+            "mail_auth" => StageError::parks("smtp", error.code, error.detail, Until::Change),
+            _ => error,
+        })
+    };
+    floor.services.through("smtp", cx, sending).await
 }
 
 /// A database that cannot be read now is a reason to try again.

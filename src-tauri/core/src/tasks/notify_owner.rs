@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::unreadable;
 use crate::config::{Config, Language, minute_of_day};
 use crate::ports::Toast;
+use crate::services;
 use crate::shop::Floor;
 use crate::workers::{Next, StageContext, StageError, StageOutcome};
 
@@ -77,6 +78,11 @@ fn toast(notice: &NoticeRecord, language: Language) -> Toast {
     let vi = language == Language::Vi;
     if let Some((title, body)) = crate::reconcile::words(&notice.kind, &data, vi) {
         let route = crate::reconcile::ROUTE.to_owned();
+        return Toast { title, body, route, urgent: notice.class == STOPPED };
+    }
+    if notice.kind == "service_parked" {
+        let (title, body) = services::words(&data, vi);
+        let route = "/queue".to_owned();
         return Toast { title, body, route, urgent: notice.class == STOPPED };
     }
     let (title, body, route) = match notice.kind.as_str() {

@@ -54,8 +54,8 @@ pub(super) async fn available(
 ) -> Result<(), StageError> {
     match location {
         Location::Folder { .. } => delivery::available(cx, &floor.library(), location, manifest).await,
-        Location::Drive { .. } => {
-            Err(StageError::permanent("drive_not_connected", "Google Drive is not connected"))
+        Location::Drive { folder_id, .. } => {
+            delivery::drive::available(&floor.drive().await?, folder_id).await
         }
     }
 }

@@ -21,7 +21,7 @@ pub(super) async fn run(
     let case = case.ok_or_else(|| incomplete("course"))?;
     match task.stage.as_str() {
         "share" => share(floor, task, &case, cx).await,
-        _ => mail(floor, &case).await,
+        _ => mail(floor, &case, cx).await,
     }
 }
 
@@ -67,7 +67,7 @@ async fn share(
 }
 
 /// Sends the mail that the share stage has written down.
-async fn mail(floor: &Floor, case: &TestCase) -> Result<StageOutcome, StageError> {
+async fn mail(floor: &Floor, case: &TestCase, cx: &StageContext) -> Result<StageOutcome, StageError> {
     let lost = || StageError::permanent("internal", "the test's link was never written down; retry from share");
     let (message_id, link, expires_at) = match (&case.mail, &case.link, case.expires_at) {
         (Some(id), Some(link), Some(expires_at)) => (id.clone(), link, expires_at),
@@ -78,7 +78,7 @@ async fn mail(floor: &Floor, case: &TestCase) -> Result<StageOutcome, StageError
     } else {
         let parts = words(floor, case, link, expires_at).await?;
         let message = Message::new(message_id.clone(), case.email.clone(), String::new(), parts);
-        floor.transport().await?.send(floor.clock.now_ms(), &message).await?
+        super::send(floor, cx, &message).await?
     };
     Ok(StageOutcome { aftermath: Aftermath::MailSent { message_id, reference }, ..StageOutcome::done() })
 }

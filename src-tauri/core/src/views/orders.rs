@@ -105,7 +105,7 @@ pub struct Payment {
 /// `overpaid`/`underpaid` (`difference_vnd`), `late`, `paid_twice`, `course_ready` (`course`),
 /// `course_waiting` (`course`), `preparing` (`course`), `shared` (`course`), `mail_sent` (`recipient`), `completed`,
 /// `attempt_failed` (`task, stage, code, attempt, max, retry_at`), `failed` (`task, stage, code`),
-/// `retried` (`stage`), `cancelled` (`reason, held_vnd`), `expired`, `note` (`text`), `redelivered`,
+/// `retried` (`stage`), `service_waiting` (`service, code, until`), `cancelled` (`reason, held_vnd`), `expired`, `note` (`text`), `redelivered`,
 /// `marked_paid` (`reason`), `refunded` (`amount_vnd, held_vnd, whole, reason`), `access_revoked` (`links`),
 /// `announced` (`course, version`), `resent`, `email_changed` (`from, to, reason, customer`), `surplus_moved` (`amount_vnd, to, reason`), `wallet_paid` (`amount_vnd`), `reversed` (`amount_vnd, what, reason`).
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]

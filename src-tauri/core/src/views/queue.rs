@@ -23,6 +23,8 @@ pub struct TaskRow {
     pub course: Option<String>,
     /// True while it waits for a course to be prepared.
     pub waiting_for_course: bool,
+    /// The outside service it waits for: `drive`, `drive_sharing`, `smtp`, `lms:NAME`, …
+    pub waiting_for: Option<String>,
     pub run_at: Option<String>,
     pub created_at: String,
     pub started_at: Option<String>,

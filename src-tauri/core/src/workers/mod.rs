@@ -9,4 +9,4 @@ mod watch;
 mod worker;
 
 pub use pool::{Next, Pool, PoolSettings, StageOutcome, Stages, WorkerSight};
-pub use stage::{ErrorClass, Meter, StageContext, StageError};
+pub use stage::{ErrorClass, Meter, StageContext, StageError, Until, Wait};

@@ -49,7 +49,9 @@ pub struct StageOutcome {
 pub enum Next {
     /// Goes on with the following stage, or is done.
     Advance,
-    /// Waits until the task with this dedupe key is done.
+    /// Goes on with this stage, leaving out those in between.
+    Jump(&'static str),
+    /// Waits until the task with this dedupe key is done, or the service of this key can be used.
     WaitFor(String),
     /// Runs the stage again at this time (ms) without having failed.
     Later(i64),

@@ -20,6 +20,34 @@ pub struct StageError {
     pub detail: String,
     /// The other side's own wish (`Retry-After`); our backoff otherwise.
     pub retry_after: Option<Duration>,
+    /// The service that the task waits for instead of failing; `None` = it failed.
+    pub waits: Option<Box<Wait>>,
+}
+
+/// A task waits for a service; see [`StageError::parks`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wait {
+    /// `drive`, `drive_sharing`, `smtp`, `lms:NAME`, `rclone`, `source:HOST`.
+    pub service: String,
+    /// Set when this error is the reason that the service is left alone from now on.
+    pub until: Option<Until>,
+}
+
+/// How long a service is left alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// Until this time, ms; tried again then.
+    At(i64),
+    /// Until something changes: a setting, a secret, the owner's word.
+    Change,
+    /// For the first of these times, ms; each time in a row that it does not help, for the next one.
+    Steps(&'static [i64]),
+}
+
+impl From<i64> for Until {
+    fn from(at: i64) -> Self {
+        Self::At(at)
+    }
 }
 
 /// Whether trying again can help.
@@ -51,12 +79,30 @@ impl ErrorClass {
 impl StageError {
     /// An error that trying again may cure.
     pub fn transient(code: &'static str, detail: impl Into<String>) -> Self {
-        Self { class: ErrorClass::Transient, code, detail: detail.into(), retry_after: None }
+        Self { class: ErrorClass::Transient, code, detail: detail.into(), retry_after: None, waits: None }
     }
 
     /// An error that needs a person.
     pub fn permanent(code: &'static str, detail: impl Into<String>) -> Self {
-        Self { class: ErrorClass::Permanent, code, detail: detail.into(), retry_after: None }
+        Self { class: ErrorClass::Permanent, code, detail: detail.into(), retry_after: None, waits: None }
+    }
+
+    /// `service` cannot be used until then, which is no task's fault: this one and every other that needs it wait
+    /// without burning an attempt, the owner sees since when, until when and why, and it goes on by itself.
+    pub fn parks(
+        service: impl Into<String>,
+        code: &'static str,
+        detail: impl Into<String>,
+        until: impl Into<Until>,
+    ) -> Self {
+        let wait = Wait { service: service.into(), until: Some(until.into()) };
+        Self { waits: Some(Box::new(wait)), ..Self::transient(code, detail) }
+    }
+
+    /// The task waits for `service`, which is not used now or is used by as many as it may be.
+    pub fn waits_for(service: impl Into<String>) -> Self {
+        let wait = Wait { service: service.into(), until: None };
+        Self { waits: Some(Box::new(wait)), ..Self::transient("service_waiting", "the service is not free") }
     }
 
     /// The same error, not to be tried again before `after`.
@@ -74,6 +120,7 @@ pub struct StageContext {
     pub cancel: CancellationToken,
     meter: Arc<Meter>,
     clock: Arc<dyn Clock>,
+    used: Arc<std::sync::Mutex<Vec<String>>>,
 }
 
 /// Live figures of one running stage, read by the pool.
@@ -95,7 +142,19 @@ impl StageContext {
     /// A context around `meter`.
     #[must_use]
     pub fn new(cancel: CancellationToken, meter: Arc<Meter>, clock: Arc<dyn Clock>) -> Self {
-        Self { cancel, meter, clock }
+        Self { cancel, meter, clock, used: Arc::default() }
+    }
+
+    /// Notes that the stage uses an outside service.
+    pub(crate) fn uses(&self, service: &str) {
+        if let Ok(mut used) = self.used.lock() {
+            used.push(service.to_owned());
+        }
+    }
+
+    /// The outside services that the stage has used so far.
+    pub(crate) fn used(&self) -> Vec<String> {
+        self.used.lock().map(|mut used| std::mem::take(&mut *used)).unwrap_or_default()
     }
 
     /// Shows life without progress. A stage that shows none for `queue.stall_s` seconds is taken for hung.

@@ -50,6 +50,7 @@ impl Pool {
                 code: "worker_hung",
                 detail: format!("no sign of life for {} s", (now - seen_at) / 1000),
                 retry_after: None,
+                waits: None,
             };
             let (result, aftermath) = failure(self, &task, &error, seen_at, now);
             settle(self, &task, result, aftermath).await;

@@ -105,6 +105,7 @@ fn well_done(task: &Claimed, outcome: StageOutcome) -> (StageResult, Aftermath) 
             Some(next) => StageResult::Checkpoint { next: next.to_owned(), output: outcome.output },
             None => StageResult::Done { output: outcome.output },
         },
+        Next::Jump(stage) => StageResult::Checkpoint { next: stage.to_owned(), output: outcome.output },
         Next::WaitFor(on) => StageResult::Waits { on },
         Next::Later(run_at) => StageResult::Postponed { run_at },
     };
@@ -196,7 +197,13 @@ fn crashed(panic: &(dyn Any + Send)) -> StageError {
         .map(|text| (*text).to_owned())
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "no words".to_owned());
-    StageError { class: ErrorClass::Crashed, code: "worker_crashed", detail: words, retry_after: None }
+    StageError {
+        class: ErrorClass::Crashed,
+        code: "worker_crashed",
+        detail: words,
+        retry_after: None,
+        waits: None,
+    }
 }
 
 /// A failing worker is never silent.

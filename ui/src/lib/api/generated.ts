@@ -861,6 +861,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/api/services": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Drive, the mail server, platforms and sources: which are used, and why one is not. */
+        get: operations["services"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/services/{name}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stops what needs this service; calls under way are finished. */
+        post: operations["pause"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/services/{name}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ends a pause. A service that is left alone for another reason is tried at once. */
+        post: operations["resume"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/api/settings": {
         parameters: {
             query?: never;
@@ -1987,7 +2038,7 @@ export interface components {
             text: string;
         };
         /**
-         * @description A note in the in-app inbox. `kind`: `task_failed`, `worker_crashed`, `worker_hung`, `mail_stopped`,
+         * @description A note in the in-app inbox. `kind`: `task_failed`, `worker_crashed`, `worker_hung`, `mail_stopped`, `service_parked` (`service, code, state, since, until`),
          *     `different_body`, `unmatched`, `wrong_product`, `ledger_stopped`, `caught_up`, `reconcile_failed`, `sepay_difference`, `sepay_balance_gap`,
          *     `soft_duplicate`, `sepay_row_unreadable`; `data` holds its words (`code`, `task_kind`, `order`, `course`, `stage`, `amount_vnd`).
          */
@@ -2426,6 +2477,8 @@ export interface components {
                 course?: string | null;
                 /** @description True while it waits for a course to be prepared. */
                 waiting_for_course: boolean;
+                /** @description The outside service it waits for: `drive`, `drive_sharing`, `smtp`, `lms:NAME`, … */
+                waiting_for?: string | null;
                 run_at?: string | null;
                 created_at: string;
                 started_at?: string | null;
@@ -2870,6 +2923,70 @@ export interface components {
              */
             timestamp_tolerance_s: number;
         };
+        /** @description `POST /admin/api/services/{name}/pause`. */
+        ServicePause: {
+            /**
+             * Format: int64
+             * @description Minutes until it resumes by itself; none means until resumed.
+             * @default null
+             */
+            minutes?: number | null;
+            /**
+             * @description Why, shown beside the pause.
+             * @default null
+             */
+            reason?: string | null;
+        };
+        /** @description One outside service. */
+        ServiceRow: {
+            /** @description `drive`, `drive_upload`, `drive_sharing`, `smtp`, `rclone`, `lms:NAME`, `source:HOST`. */
+            name: string;
+            /**
+             * @description `open`; `paused` by the owner; `parked` for a quota, or because the owner has to do something; `broken` after
+             *     failures in a row; `trying` when its time is over and the next call shows whether it is well.
+             */
+            state: string;
+            /** @description Since when it is not open. */
+            since?: string | null;
+            /** @description When it goes on by itself; `null` while it is open or waits for the owner. */
+            until?: string | null;
+            /** @description Why it is left alone, for the words: `sharing_quota`, `mail_auth`, `google_reconnect`, `daily_cap`, … */
+            code?: string | null;
+            /** @description Technical detail. */
+            detail?: string | null;
+            /** @description The owner's words, while paused. */
+            reason?: string | null;
+            /**
+             * Format: int64
+             * @description Tasks that wait for it.
+             */
+            waiting: number;
+            /**
+             * Format: int64
+             * @description Calls under way.
+             */
+            in_use: number;
+            /**
+             * Format: int64
+             * @description Calls that may be under way at once.
+             */
+            at_once: number;
+            /**
+             * Format: int64
+             * @description Calls in the 24 hours being counted; 0 for a service without pace and cap.
+             */
+            today: number;
+            /**
+             * Format: int64
+             * @description Calls that 24 hours allow; `null` = no cap of ours.
+             */
+            per_day?: number | null;
+        };
+        /** @description `GET /admin/api/services`. */
+        Services: {
+            /** @description By name. */
+            services: components["schemas"]["ServiceRow"][];
+        };
         /** @description `POST /admin/api/transfers/{id}/set-aside`. */
         SetAsideTransfer: {
             /** @description Why, 1 to 500 characters. */
@@ -3045,6 +3162,8 @@ export interface components {
             course?: string | null;
             /** @description True while it waits for a course to be prepared. */
             waiting_for_course: boolean;
+            /** @description The outside service it waits for: `drive`, `drive_sharing`, `smtp`, `lms:NAME`, … */
+            waiting_for?: string | null;
             run_at?: string | null;
             created_at: string;
             started_at?: string | null;
@@ -3075,7 +3194,7 @@ export interface components {
          *     `overpaid`/`underpaid` (`difference_vnd`), `late`, `paid_twice`, `course_ready` (`course`),
          *     `course_waiting` (`course`), `preparing` (`course`), `shared` (`course`), `mail_sent` (`recipient`), `completed`,
          *     `attempt_failed` (`task, stage, code, attempt, max, retry_at`), `failed` (`task, stage, code`),
-         *     `retried` (`stage`), `cancelled` (`reason, held_vnd`), `expired`, `note` (`text`), `redelivered`,
+         *     `retried` (`stage`), `service_waiting` (`service, code, until`), `cancelled` (`reason, held_vnd`), `expired`, `note` (`text`), `redelivered`,
          *     `marked_paid` (`reason`), `refunded` (`amount_vnd, held_vnd, whole, reason`), `access_revoked` (`links`),
          *     `announced` (`course, version`), `resent`, `email_changed` (`from, to, reason, customer`), `surplus_moved` (`amount_vnd, to, reason`), `wallet_paid` (`amount_vnd`), `reversed` (`amount_vnd, what, reason`).
          */
@@ -5008,6 +5127,97 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Settings"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    services: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Services"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pause: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Service */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ServicePause"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Services"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resume: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Service */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Services"];
                 };
             };
             default: {

@@ -14,6 +14,8 @@ export const CODES = [
   'target_unwritable',
   'link_broken',
   'mail_auth',
+  'daily_cap',
+  'service_waiting',
   'mail_refused',
   'mail_unreachable',
   'mail_not_set_up',

@@ -1,6 +1,6 @@
 //! The words of mails: built-in templates in two languages, each replaceable by a file of the owner's.
 //!
-//! A template (`delivered`, `new_version`, `topup`, `refund`) has the parts `delivered.vi.subject`, `.text` and `.html`, and the same with `en`.
+//! A template (`delivered`, `new_version`, `topup`, `refund`, `surplus`, `on_its_way`) has the parts `delivered.vi.subject`, `.text` and `.html`, and the same with `en`.
 //! A file of that name in the templates directory takes the place of the built-in part.
 
 use std::fmt::Write;
@@ -23,7 +23,7 @@ use crate::workers::StageError;
 const MAX_TEMPLATE: u64 = 256 * 1024;
 
 /// Every built-in part by name.
-const BUILT_IN: [(&str, &str); 24] = [
+const BUILT_IN: &[(&str, &str)] = &[
     ("delivered.vi.subject", include_str!("templates/delivered.vi.subject")),
     ("delivered.vi.text", include_str!("templates/delivered.vi.text")),
     ("delivered.vi.html", include_str!("templates/delivered.vi.html")),
@@ -48,6 +48,18 @@ const BUILT_IN: [(&str, &str); 24] = [
     ("refund.en.subject", include_str!("templates/refund.en.subject")),
     ("refund.en.text", include_str!("templates/refund.en.text")),
     ("refund.en.html", include_str!("templates/refund.en.html")),
+    ("surplus.vi.subject", include_str!("templates/surplus.vi.subject")),
+    ("surplus.vi.text", include_str!("templates/surplus.vi.text")),
+    ("surplus.vi.html", include_str!("templates/surplus.vi.html")),
+    ("surplus.en.subject", include_str!("templates/surplus.en.subject")),
+    ("surplus.en.text", include_str!("templates/surplus.en.text")),
+    ("surplus.en.html", include_str!("templates/surplus.en.html")),
+    ("on_its_way.vi.subject", include_str!("templates/on_its_way.vi.subject")),
+    ("on_its_way.vi.text", include_str!("templates/on_its_way.vi.text")),
+    ("on_its_way.vi.html", include_str!("templates/on_its_way.vi.html")),
+    ("on_its_way.en.subject", include_str!("templates/on_its_way.en.subject")),
+    ("on_its_way.en.text", include_str!("templates/on_its_way.en.text")),
+    ("on_its_way.en.html", include_str!("templates/on_its_way.en.html")),
 ];
 
 /// The words of one mail.
@@ -191,7 +203,7 @@ impl Templates {
         self.compose(template, lang, &view).await
     }
 
-    /// The mail `template` (`topup`, `refund`) in `lang` (`vi`, `en`; anything else is `vi`).
+    /// The mail `template` (`topup`, `refund`, `surplus`, `on_its_way`) in `lang` (`vi`, `en`; anything else is `vi`).
     ///
     /// # Errors
     /// Permanent `mail_template`, naming file and line.

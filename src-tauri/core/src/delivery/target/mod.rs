@@ -3,6 +3,7 @@
 //! One file a target brings the files there and looks whether they are still there; which one is asked is decided
 //! in `tasks/place.rs`, where the shop's accounts are known.
 
+pub(crate) mod drive;
 mod folder;
 
 use std::path::{Path, PathBuf};

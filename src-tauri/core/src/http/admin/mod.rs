@@ -18,6 +18,7 @@ mod overview;
 mod page;
 mod queue;
 mod reconcile;
+mod services;
 mod settings;
 mod simulate;
 pub(crate) mod state;
@@ -81,6 +82,9 @@ routes! {
     get "/admin/api/queue" queue::queue;
     post "/admin/api/queue/pause" queue::pause;
     post "/admin/api/queue/resume" queue::resume;
+    get "/admin/api/services" services::services;
+    post "/admin/api/services/{name}/pause" services::pause;
+    post "/admin/api/services/{name}/resume" services::resume;
     get "/admin/api/tasks" tasks::tasks;
     get "/admin/api/tasks/{id}" tasks::task;
     post "/admin/api/tasks/{id}/retry" tasks::retry_task;

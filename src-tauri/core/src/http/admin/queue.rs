@@ -12,7 +12,7 @@ use crate::present;
 use crate::views::{PauseRequest, Problem, Queue};
 
 /// A pause of more than this many minutes is a slip.
-const LONGEST_PAUSE_MIN: i64 = 7 * 24 * 60;
+pub(super) const LONGEST_PAUSE_MIN: i64 = 7 * 24 * 60;
 
 /// Lanes and workers.
 #[utoipa::path(get, path = "/admin/api/queue", tag = "queue",

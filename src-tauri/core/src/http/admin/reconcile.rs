@@ -11,7 +11,6 @@ use super::state::OWNER;
 use crate::http::problem::{Answer, Given};
 use crate::present;
 use crate::reconcile::{Trouble, time_of};
-use crate::secrets::SecretName;
 use crate::views::{Problem, Reconcile, ReconcileRun, ReconcileWish};
 
 /// How long an answer waits for the run; a longer one goes on by itself.
@@ -22,13 +21,13 @@ const SHOWN: i64 = 20;
 #[utoipa::path(get, path = "/admin/api/reconcile", tag = "money",
     responses((status = 200, body = Reconcile), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn reconcile(State(desk): State<Desk>) -> Answer<Json<Reconcile>> {
-    let token = desk.credentials.get(&SecretName::sepay_api_token(), desk.now()).await?;
+    let configured = desk.shop.reconciler().configured().await.map_err(problem)?;
     let standing = desk.shop.reconciler().standing();
     let runs: Vec<ReconcileRun> =
         desk.store.reconcile_runs(SHOWN).await?.iter().map(present::reconcile_run).collect();
     Ok(Json(Reconcile {
         state: standing.state.to_owned(),
-        configured: token.is_some(),
+        configured,
         code: standing.code.map(str::to_owned),
         last_run: runs.first().cloned(),
         runs,

@@ -19,6 +19,7 @@ use crate::ports::{Clock, Notifier, SecretStore};
 use crate::present::Crew;
 use crate::reconcile::Reconciler;
 use crate::secrets::Credentials;
+use crate::services::Services;
 use crate::shop::Rejection;
 use crate::views::{Component, Event, Progress};
 use crate::workers::StageError;
@@ -89,6 +90,8 @@ pub(crate) trait Running: Send + Sync + 'static {
     fn templates(&self) -> &Templates;
     /// Catches up on what no webhook reported.
     fn reconciler(&self) -> &Reconciler;
+    /// The outside services.
+    fn services(&self) -> &Services;
     /// Numbered events from now on.
     fn events(&self) -> BoxStream<'static, Event>;
 }
