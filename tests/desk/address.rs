@@ -14,7 +14,12 @@ async fn a_changed_address_ends_the_old_link_and_gets_one_of_its_own() {
     let code = sold(&shop, &[SLUG]).await;
     let old = link(&shop.look(&code).await, 0);
     assert_eq!(status_of(&shop, &old).await, 200, "the control");
-    done(&shop, &format!("orders/{code}/change-email"), json!({ "email": "minh@example.com", "reason": "gõ nhầm" })).await;
+    done(
+        &shop,
+        &format!("orders/{code}/change-email"),
+        json!({ "email": "minh@example.com", "reason": "gõ nhầm" }),
+    )
+    .await;
     let order = mailed(&shop, &code, 2).await;
     let new = link(&order, 0);
     assert_eq!(status_of(&shop, &new).await, 200);
@@ -22,8 +27,12 @@ async fn a_changed_address_ends_the_old_link_and_gets_one_of_its_own() {
     assert_eq!(order["deliver_to"], "minh@example.com");
     assert_eq!(order["order"]["customer"]["email"], "lan@example.com", "the customer stays who they are");
     assert!(newest_mail(&shop, "minh@example.com").await["text"].as_str().unwrap().contains(&new));
-    let told = order["timeline"].as_array().unwrap().iter().find(|row| row["kind"] == "email_changed").unwrap();
-    assert_eq!((&told["data"]["from"], &told["data"]["reason"]), (&json!("lan@example.com"), &json!("gõ nhầm")));
+    let told =
+        order["timeline"].as_array().unwrap().iter().find(|row| row["kind"] == "email_changed").unwrap();
+    assert_eq!(
+        (&told["data"]["from"], &told["data"]["reason"]),
+        (&json!("lan@example.com"), &json!("gõ nhầm"))
+    );
     let (_, found) = shop.admin("GET", "/admin/api/orders?q=minh@example.com", None).await;
     assert_eq!(found["rows"][0]["code"], code.as_str());
     assert_eq!(order["order"]["stage"], "completed");
@@ -58,7 +67,8 @@ async fn an_order_that_is_not_paid_yet_goes_to_the_new_address_once_it_is() {
     let order = mailed(&shop, &code, 1).await;
     assert_eq!(order["mails"][0]["recipient"], "minh@example.com");
     done(&shop, &format!("orders/{code}/refund"), json!({ "reason": "trả lại" })).await;
-    let closed = refused(&shop, &format!("orders/{code}/change-email"), json!({ "email": "x@example.com" })).await;
+    let closed =
+        refused(&shop, &format!("orders/{code}/change-email"), json!({ "email": "x@example.com" })).await;
     assert_eq!(closed, (409, "order_closed".into()));
 }
 

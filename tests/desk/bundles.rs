@@ -39,7 +39,10 @@ async fn a_course_is_not_sold_twice_in_one_order_and_names_are_not_shared() {
     let order = json!({ "customer": { "email": "lan@example.com" }, "items": [{ "course": "tron-bo" }, { "course": "rust-co-ban" }] });
     assert_eq!(refused(&shop, "orders", order).await, (409, "course_twice".into()));
     let named = |answer: (u16, Value)| (answer.0, answer.1["code"].as_str().unwrap_or_default().to_owned());
-    assert_eq!(named(bundle(&shop, "rust-co-ban", 1, &["rust-co-ban", "tieng-nhat-n3"]).await), (409, "slug_taken".into()));
+    assert_eq!(
+        named(bundle(&shop, "rust-co-ban", 1, &["rust-co-ban", "tieng-nhat-n3"]).await),
+        (409, "slug_taken".into())
+    );
     assert_eq!(bundle(&shop, "mot", 1, &["rust-co-ban"]).await.0, 400);
     assert_eq!(bundle(&shop, "lap", 1, &["rust-co-ban", "rust-co-ban"]).await.0, 400);
     assert_eq!(bundle(&shop, "la", 1, &["rust-co-ban", "khong-co"]).await.0, 404);
@@ -50,7 +53,9 @@ async fn a_course_is_not_sold_twice_in_one_order_and_names_are_not_shared() {
 
 #[tokio::test]
 async fn one_course_that_cannot_be_had_holds_the_mail_until_it_is_mended() {
-    let shop = TestShop::with(Setup { env: vec![("CHOTDON_QUEUE__RETRY_MAX", "1".into())], ..Setup::default() }).await;
+    let shop =
+        TestShop::with(Setup { env: vec![("CHOTDON_QUEUE__RETRY_MAX", "1".into())], ..Setup::default() })
+            .await;
     sold(&shop, &["rust-co-ban"]).await;
     let (code, total) = shop.order(&["rust-co-ban", "khoa-hoc-loi", "thiet-ke-giao-dien"]).await;
     shop.bank_receives(total, &code).await;

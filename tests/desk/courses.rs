@@ -15,16 +15,25 @@ async fn prices_are_remembered_and_a_copy_is_off_sale() {
     let (status, row) = shop.admin("PUT", &format!("/admin/api/courses/{SLUG}"), Some(edit(599_000))).await;
     assert_eq!((status, &row["version"]), (200, &json!(1)), "{row}");
     let now = course(&shop, SLUG).await;
-    let prices: Vec<_> = now["prices"].as_array().unwrap().iter().map(|row| row["price_vnd"].as_i64().unwrap()).collect();
+    let prices: Vec<_> =
+        now["prices"].as_array().unwrap().iter().map(|row| row["price_vnd"].as_i64().unwrap()).collect();
     assert_eq!(prices, [599_000, 499_000]);
     let mut again = edit(1);
     again["create"] = json!(true);
     let (status, answer) = shop.admin("PUT", &format!("/admin/api/courses/{SLUG}"), Some(again)).await;
     assert_eq!((status, answer["code"].as_str()), (409, Some("slug_taken")));
 
-    let copy = done(&shop, &format!("courses/{SLUG}/duplicate"), json!({ "slug": "rust-2", "title": "Rust 2" })).await;
-    assert_eq!((&copy["active"], &copy["price_vnd"], &copy["description"]), (&json!(false), &json!(599_000), &json!("Từ số không")));
-    assert_eq!(refused(&shop, &format!("courses/{SLUG}/duplicate"), json!({ "slug": "rust-2" })).await.1, "slug_taken");
+    let copy =
+        done(&shop, &format!("courses/{SLUG}/duplicate"), json!({ "slug": "rust-2", "title": "Rust 2" }))
+            .await;
+    assert_eq!(
+        (&copy["active"], &copy["price_vnd"], &copy["description"]),
+        (&json!(false), &json!(599_000), &json!("Từ số không"))
+    );
+    assert_eq!(
+        refused(&shop, &format!("courses/{SLUG}/duplicate"), json!({ "slug": "rust-2" })).await.1,
+        "slug_taken"
+    );
     let order = json!({ "customer": { "email": "lan@example.com" }, "items": [{ "course": "rust-2" }] });
     assert_eq!(post(&shop, "orders", order.clone()).await.1["code"], "unknown_course");
     done(&shop, "courses/rust-2/archive", json!({ "active": true })).await;

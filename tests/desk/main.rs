@@ -4,6 +4,7 @@
 mod address;
 mod bundles;
 mod courses;
+mod google;
 mod trial;
 mod versions;
 
@@ -24,7 +25,8 @@ async fn mailed(shop: &TestShop, code: &str, n: usize) -> Value {
         let order = shop.look(code).await;
         let mails = order["mails"].as_array().unwrap();
         let sent = mails.len() == n && mails.iter().all(|mail| mail["state"] == "sent");
-        (sent && order["order"]["stage"] == "completed" && order["items"][0]["delivery"] == "delivered").then_some(order)
+        (sent && order["order"]["stage"] == "completed" && order["items"][0]["delivery"] == "delivered")
+            .then_some(order)
     })
     .await
 }

@@ -44,7 +44,10 @@ async fn a_test_of_a_course_that_cannot_be_had_disturbs_no_order() {
     let shop = TestShop::start().await;
     let path = "courses/khoa-hoc-loi/test-delivery";
     done(&shop, path, json!({ "email": "chu@example.com" })).await;
-    assert_eq!(refused(&shop, path, json!({ "email": "chu@example.com" })).await, (409, "test_running".into()));
+    assert_eq!(
+        refused(&shop, path, json!({ "email": "chu@example.com" })).await,
+        (409, "test_running".into())
+    );
     shop.until(|| async {
         let course = course(&shop, "khoa-hoc-loi").await;
         (course["course"]["preparation"]["state"] == "failed").then_some(())

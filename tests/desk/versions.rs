@@ -31,7 +31,9 @@ async fn a_changed_source_is_prepared_anew_and_past_buyers_are_told_once() {
     assert_eq!((&now["past"]["orders"], &now["past"]["buyers"]), (&json!(1), &json!(1)));
 
     let message = "Thêm bài về màu sắc <b>mới</b>.";
-    let dry = done(&shop, &format!("courses/{SLUG}/announce"), json!({ "dry_run": true, "message": message })).await;
+    let dry =
+        done(&shop, &format!("courses/{SLUG}/announce"), json!({ "dry_run": true, "message": message }))
+            .await;
     assert_eq!((&dry["orders"], &dry["queued"]), (&json!(1), &json!(0)));
     assert_eq!(shop.mails().len(), 1, "a dry run tells nobody");
     let told = done(&shop, &format!("courses/{SLUG}/announce"), json!({ "message": message })).await;
@@ -50,14 +52,20 @@ async fn a_changed_source_is_prepared_anew_and_past_buyers_are_told_once() {
     assert!(after["timeline"].as_array().unwrap().iter().any(|row| row["kind"] == "announced"));
 
     let again = done(&shop, &format!("courses/{SLUG}/announce"), nothing()).await;
-    assert_eq!((&again["queued"], &again["orders"]), (&json!(0), &json!(0)), "once for each order and version");
+    assert_eq!(
+        (&again["queued"], &again["orders"]),
+        (&json!(0), &json!(0)),
+        "once for each order and version"
+    );
     assert_eq!(shop.money().await["transfers"], 1);
     shop.sound().await;
 }
 
 #[tokio::test]
 async fn buyers_get_the_current_version_while_the_next_one_cannot_be_prepared() {
-    let shop = TestShop::with(Setup { env: vec![("CHOTDON_QUEUE__RETRY_MAX", "1".into())], ..Setup::default() }).await;
+    let shop =
+        TestShop::with(Setup { env: vec![("CHOTDON_QUEUE__RETRY_MAX", "1".into())], ..Setup::default() })
+            .await;
     sold(&shop, &[SLUG]).await;
     std::fs::remove_dir_all(shop.dir().join("demo-courses").join(SLUG)).unwrap();
     done(&shop, &format!("courses/{SLUG}/prepare"), nothing()).await;
@@ -99,7 +107,10 @@ async fn an_edit_during_a_preparation_gets_a_version_of_its_own() {
     held.store(true, Ordering::SeqCst);
     done(&shop, &format!("courses/{SLUG}/prepare"), nothing()).await;
     shop.until(|| async { (!held.load(Ordering::SeqCst)).then_some(()) }).await;
-    assert_eq!(refused(&shop, &format!("courses/{SLUG}/prepare"), nothing()).await, (409, "already_preparing".into()));
+    assert_eq!(
+        refused(&shop, &format!("courses/{SLUG}/prepare"), nothing()).await,
+        (409, "already_preparing".into())
+    );
 
     let other = shop.dir().join("other");
     std::fs::create_dir_all(&other).unwrap();
@@ -135,7 +146,8 @@ async fn sources_are_looked_at_once_a_day_without_being_asked() {
 
 #[tokio::test]
 async fn a_version_is_announced_behind_those_who_wait_and_not_before_it_is_ready() {
-    let shop = TestShop::with(Setup { env: vec![("CHOTDON_WORKERS__COUNT", "1".into())], ..Setup::default() }).await;
+    let shop =
+        TestShop::with(Setup { env: vec![("CHOTDON_WORKERS__COUNT", "1".into())], ..Setup::default() }).await;
     assert_eq!(
         refused(&shop, &format!("courses/{SLUG}/announce"), nothing()).await,
         (409, "version_not_ready".into())

@@ -4,6 +4,7 @@ mod books;
 mod door;
 mod drive;
 mod floor;
+mod google;
 mod running;
 mod sources;
 
@@ -37,6 +38,7 @@ use crate::workers::{Pool, PoolSettings};
 
 pub(crate) use door::Rejection;
 pub(crate) use floor::Floor;
+pub(crate) use google::{GoogleConsent, GoogleGlance};
 
 /// Where the public listener is when nothing else is said.
 const PUBLIC_DEFAULT: &str = "127.0.0.1:8686";

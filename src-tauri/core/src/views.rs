@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 mod courses;
+mod google;
 mod money;
 mod orders;
 mod overview;
@@ -19,6 +20,7 @@ mod transfers;
 mod webhooks;
 
 pub use courses::*;
+pub use google::*;
 pub use money::*;
 pub use orders::*;
 pub use overview::*;

@@ -90,7 +90,10 @@ async fn change_email(
     .await?;
     let stage: String = row.try_get("stage")?;
     if matches!(stage.as_str(), "cancelled" | "refunded" | "expired") {
-        return Err(Error::refused("order_closed", format!("order {code} is {stage}; nothing is delivered any more")));
+        return Err(Error::refused(
+            "order_closed",
+            format!("order {code} is {stage}; nothing is delivered any more"),
+        ));
     }
     let (from, own): (String, String) = (row.try_get("email")?, row.try_get("own")?);
     if from == change.email && (!change.customer || own == change.email) {
@@ -111,11 +114,13 @@ async fn change_email(
     let (name, phone, summary): (String, Option<String>, String) =
         (row.try_get("name")?, row.try_get("phone")?, row.try_get("summary")?);
     let text = format!("{code} {} {from} {name} {} {summary}", change.email, phone.unwrap_or_default());
-    sqlx::query("DELETE FROM order_search WHERE rowid = $1; INSERT INTO order_search (rowid, text) VALUES ($1, $2)")
-        .bind(id)
-        .bind(fold(&text))
-        .execute(&mut tx.conn)
-        .await?;
+    sqlx::query(
+        "DELETE FROM order_search WHERE rowid = $1; INSERT INTO order_search (rowid, text) VALUES ($1, $2)",
+    )
+    .bind(id)
+    .bind(fold(&text))
+    .execute(&mut tx.conn)
+    .await?;
 
     let mut stopped = Vec::new();
     if from != change.email && stage != "pending" && !untouched(tx, id).await? {
@@ -123,7 +128,8 @@ async fn change_email(
         end_links(tx, id, now).await?;
         deliver_kept(tx, id, now).await?;
     }
-    let data = json!({ "from": from, "to": change.email, "reason": change.reason, "customer": change.customer });
+    let data =
+        json!({ "from": from, "to": change.email, "reason": change.reason, "customer": change.customer });
     tell(tx, id, now, "email_changed", &data, "owner").await?;
     audit(tx, now, actor, "order.change_email", code, &data).await?;
     tx.orders_changed([code.to_owned()]);

@@ -274,7 +274,8 @@ impl Aftermath {
             }
             Self::Prepared { course, version, manifest, location, bytes } => {
                 // Whoever waits for an older version is served by this one.
-                let keys: Vec<String> = (1..=*version).rev().take(20).map(|v| prepare_key(*course, v)).collect();
+                let keys: Vec<String> =
+                    (1..=*version).rev().take(20).map(|v| prepare_key(*course, v)).collect();
                 let args = json!({ "now": now, "task": task, "course": course, "version": version, "manifest": manifest,
                                    "location": location, "bytes": bytes, "keys": keys });
                 let codes = run(tx, PREPARED, &args).await?;

@@ -141,8 +141,13 @@ pub(crate) async fn save(tx: &mut Tx, edit: &BundleEdit, now: i64) -> Result<boo
     .fetch_one(&mut tx.conn)
     .await?;
     let members = serde_json::to_string(&members)?;
-    let wanted =
-        (edit.title.trim().to_owned(), edit.description.trim().to_owned(), edit.price_vnd, edit.active, members);
+    let wanted = (
+        edit.title.trim().to_owned(),
+        edit.description.trim().to_owned(),
+        edit.price_vnd,
+        edit.active,
+        members,
+    );
     if before == wanted {
         return Ok(false);
     }
@@ -206,11 +211,16 @@ pub(crate) async fn fill(tx: &mut Tx, slugs: &[String]) -> Result<Basket> {
             .checked_add(price)
             .ok_or_else(|| Error::Invalid("the total is too large".to_owned()))?;
     }
-    let twice = basket.items.iter().enumerate().any(|(at, item)| {
-        basket.items[..at].iter().any(|before| before.course == item.course)
-    });
+    let twice = basket
+        .items
+        .iter()
+        .enumerate()
+        .any(|(at, item)| basket.items[..at].iter().any(|before| before.course == item.course));
     if twice {
-        return Err(Error::refused("course_twice", "items: a course is there twice, alone or in a bundle".to_owned()));
+        return Err(Error::refused(
+            "course_twice",
+            "items: a course is there twice, alone or in a bundle".to_owned(),
+        ));
     }
     Ok(basket)
 }

@@ -219,7 +219,8 @@ pub(crate) async fn create(tx: &mut Tx, order: &NewOrderRow) -> Result<CreatedOr
     }
     let basket = bundles::fill(tx, &order.courses).await?;
     let total = basket.total;
-    let items: Vec<_> = basket.items.iter().map(|item| json!([item.course, item.price, item.bundle])).collect();
+    let items: Vec<_> =
+        basket.items.iter().map(|item| json!([item.course, item.price, item.bundle])).collect();
     let customer = customer_of(tx, &order.email, &order.name, order.phone.as_deref(), order.now).await?;
     let code = free_code(tx).await?;
     let summary = basket.titles.join(" · ");

@@ -87,7 +87,8 @@ impl Store {
         let (manifest, location): (Option<String>, Option<String>) =
             (row.try_get("manifest")?, row.try_get("location")?);
         let shared: Option<String> = row.try_get("shared")?;
-        let shared: serde_json::Value = shared.map_or(Ok(serde_json::Value::Null), |text| serde_json::from_str(&text))?;
+        let shared: serde_json::Value =
+            shared.map_or(Ok(serde_json::Value::Null), |text| serde_json::from_str(&text))?;
         Ok(Some(TestCase {
             course: row.try_get("id")?,
             title: row.try_get("title")?,

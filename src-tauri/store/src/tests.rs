@@ -154,7 +154,8 @@ fn share(order: i64) -> Aftermath {
             version: 1,
             url: "http://x/d/t".into(),
             expires_at: NOW + 1000,
-            max_downloads: 3, access_until: None
+            max_downloads: 3,
+            access_until: None,
         }],
         mail: MailIntent {
             message_id: "m1".into(),

@@ -100,7 +100,10 @@ impl Store {
                 Box::pin(async move {
                     let course = course_id(tx, &slug).await?;
                     let Some(version) = prepare_next(tx, course, now).await? else {
-                        return Err(Error::refused("already_preparing", format!("a version of {slug} is being prepared already")));
+                        return Err(Error::refused(
+                            "already_preparing",
+                            format!("a version of {slug} is being prepared already"),
+                        ));
                     };
                     audit(tx, now, &actor, "course.prepare", &slug, &json!({ "version": version })).await?;
                     Ok(version)
@@ -137,7 +140,8 @@ impl Store {
                LEFT JOIN course_check AS k ON k.course_id = c.id WHERE {condition} AND $2 = $2 \
               ORDER BY coalesce(k.at, 0), c.id LIMIT 100"
         );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(slug).bind(before).fetch_all(&self.reader).await?;
+        let rows =
+            sqlx::query(sqlx::AssertSqlSafe(sql)).bind(slug).bind(before).fetch_all(&self.reader).await?;
         rows.iter()
             .map(|row| {
                 Ok(CheckCase {
@@ -251,18 +255,19 @@ impl Store {
     }
 }
 
-async fn count(conn: &mut sqlx::SqliteConnection, course: i64, version: i64, now: i64) -> Result<Announcement> {
+async fn count(
+    conn: &mut sqlx::SqliteConnection,
+    course: i64,
+    version: i64,
+    now: i64,
+) -> Result<Announcement> {
     let sql = format!(
         "SELECT coalesce(sum(why = 'open'), 0) AS open, count(DISTINCT CASE WHEN why = 'open' THEN customer_id END) AS buyers, \
                 coalesce(sum(why = 'told'), 0) AS told, coalesce(sum(why = 'busy'), 0) AS busy, coalesce(sum(why = 'over'), 0) AS over \
            FROM ({PAST})"
     );
-    let row = sqlx::query(sqlx::AssertSqlSafe(sql))
-        .bind(course)
-        .bind(version)
-        .bind(now)
-        .fetch_one(conn)
-        .await?;
+    let row =
+        sqlx::query(sqlx::AssertSqlSafe(sql)).bind(course).bind(version).bind(now).fetch_one(conn).await?;
     Ok(Announcement {
         version,
         orders: row.try_get("open")?,
@@ -327,9 +332,7 @@ pub(crate) async fn prepare_next(tx: &mut Tx, course: i64, now: i64) -> Result<O
     let version = match (row.try_get::<i64, _>("ready")? != 0, failed) {
         (false, _) => row.try_get("version")?,
         (true, Some(failed)) => failed,
-        (true, None) => {
-            sqlx::query_scalar(NEXT_VERSION).bind(course).fetch_one(&mut tx.conn).await?
-        }
+        (true, None) => sqlx::query_scalar(NEXT_VERSION).bind(course).fetch_one(&mut tx.conn).await?,
     };
     ensure_prepared(tx, course, version, now).await?;
     tx.touched.topic("courses");

@@ -6,8 +6,8 @@ use chotdon_store::{Announcement as Counts, BundleRecord, SourceCheck};
 use super::{json, rfc3339, task_row};
 use crate::delivery::Offered;
 use crate::views::{
-    Announcement, BundleName, BundleRow, CourseCheck, CourseDetail, CourseRow, ErrorText, Preparation, PriceRow,
-    SourceFile, SourceListing, TestRow, VersionRow,
+    Announcement, BundleName, BundleRow, CourseCheck, CourseDetail, CourseRow, ErrorText, Preparation,
+    PriceRow, SourceFile, SourceListing, TestRow, VersionRow,
 };
 
 /// Files of a listing that are shown.
@@ -113,7 +113,10 @@ pub(crate) fn source_listing(offered: Option<&[Offered]>) -> SourceListing {
     SourceListing {
         listed: offered.is_some(),
         files: i64::try_from(files.len()).unwrap_or(i64::MAX),
-        bytes: files.iter().filter_map(|file| file.size).fold(0, |sum: i64, size| sum.saturating_add(bytes(size))),
+        bytes: files
+            .iter()
+            .filter_map(|file| file.size)
+            .fold(0, |sum: i64, size| sum.saturating_add(bytes(size))),
         first: files
             .iter()
             .take(SHOWN)

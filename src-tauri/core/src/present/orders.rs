@@ -6,7 +6,8 @@ use chotdon_store::read::{ItemRecord, MailRecord, OrderRecord, OrderStory, Timel
 
 use super::{json, rfc3339, task_row, transfer_row};
 use crate::views::{
-    BundleName, CustomerName, Delivery, Flag, MailRow, OrderDetail, OrderItem, OrderRow, Payment, Stage, TimelineRow,
+    BundleName, CustomerName, Delivery, Flag, MailRow, OrderDetail, OrderItem, OrderRow, Payment, Stage,
+    TimelineRow,
 };
 
 /// One line of the order list.

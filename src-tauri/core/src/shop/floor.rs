@@ -12,7 +12,7 @@ use chotdon_store::Store;
 
 use super::door::Intake;
 use super::drive::DriveDoor;
-use super::{Options, StartError};
+use super::{GoogleConsent, Options, StartError};
 use crate::config::{Config, MailTransport};
 use crate::delivery::HttpSource;
 use crate::delivery::links::LinkKey;
@@ -49,6 +49,8 @@ pub(crate) struct Floor {
     pub(crate) demo_bank: Option<DemoBank>,
     /// The shop's Google account.
     pub(crate) drive_door: Arc<DriveDoor>,
+    /// The owner's consent to their Google Drive, while it is asked for.
+    pub(crate) google_consent: Arc<GoogleConsent>,
     config: Arc<RwLock<Arc<Config>>>,
     public_addr: SocketAddr,
     shown: Arc<Mutex<VecDeque<i64>>>,
@@ -86,6 +88,7 @@ impl Floor {
             caller: Caller::new().map_err(|error| StartError::Internal(error.to_string()))?,
             demo_bank: None,
             drive_door: Arc::default(),
+            google_consent: Arc::default(),
             config,
             public_addr,
             shown: Arc::default(),

@@ -12,9 +12,8 @@ use futures::stream::BoxStream;
 use chotdon_domain::task::Lane;
 use chotdon_store::{CheckCase, SourceCheck};
 
-use super::{Rejection, Shop};
+use super::{GoogleGlance, Rejection, Shop};
 use crate::config::{Config, ConfigError};
-use crate::delivery::mail::Templates;
 use crate::delivery::{Offered, SourceSpec};
 use crate::demo::DemoBank;
 use crate::http::admin::state::{Running, WorkerGlance};
@@ -183,8 +182,16 @@ impl Running for Shop {
         Box::pin(self.inner.floor.check_source(case))
     }
 
-    fn templates(&self) -> &Templates {
-        &self.inner.floor.templates
+    fn ask_google(&self) -> BoxFuture<'_, Result<String, StageError>> {
+        Box::pin(self.inner.floor.ask_google())
+    }
+
+    fn google(&self) -> BoxFuture<'_, GoogleGlance> {
+        Box::pin(self.inner.floor.google())
+    }
+
+    fn leave_google<'a>(&'a self, actor: &'a str) -> BoxFuture<'a, Result<(), StageError>> {
+        Box::pin(self.inner.floor.leave_google(actor))
     }
 
     fn reconciler(&self) -> &Reconciler {

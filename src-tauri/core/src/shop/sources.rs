@@ -120,7 +120,12 @@ fn print(offered: &[Offered]) -> String {
     let mut hash = Sha256::new();
     for one in sorted {
         let size = one.size.map_or_else(String::new, |size| size.to_string());
-        let fields = [one.path.as_str(), &size, one.sha256.as_deref().unwrap_or(""), one.stamp.as_deref().unwrap_or("")];
+        let fields = [
+            one.path.as_str(),
+            &size,
+            one.sha256.as_deref().unwrap_or(""),
+            one.stamp.as_deref().unwrap_or(""),
+        ];
         for field in fields {
             hash.update(field.as_bytes());
             hash.update([0]);

@@ -43,7 +43,10 @@ async fn share(floor: &Floor, case: &DeliveryCase, cx: &StageContext) -> Result<
         place::available(floor, cx, &location, &manifest).await?;
         let access_until = access_until(item, now);
         if access_until.is_some_and(|end| end <= now) {
-            return Err(StageError::permanent("access_expired", format!("the access to {} is over", item.title)));
+            return Err(StageError::permanent(
+                "access_expired",
+                format!("the access to {} is over", item.title),
+            ));
         }
         // A link that the buyer has goes on working when the same version is delivered again.
         let known = item.link.as_deref().filter(|_| item.delivered == Some(item.version));

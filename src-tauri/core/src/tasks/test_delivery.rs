@@ -56,8 +56,7 @@ async fn share(
         access_until: None,
     };
     let parts = words(floor, case, &url, expires_at).await?;
-    let message_id =
-        case.mail.clone().unwrap_or_else(|| test_message_id(task.id, &floor.config().mail.from));
+    let message_id = case.mail.clone().unwrap_or_else(|| test_message_id(task.id, &floor.config().mail.from));
     let mail = MailIntent { message_id, recipient: case.email.clone(), subject: parts.subject };
     Ok(StageOutcome {
         output: json!({ "link": url, "expires_at": expires_at }).to_string(),
@@ -68,7 +67,8 @@ async fn share(
 
 /// Sends the mail that the share stage has written down.
 async fn mail(floor: &Floor, case: &TestCase, cx: &StageContext) -> Result<StageOutcome, StageError> {
-    let lost = || StageError::permanent("internal", "the test's link was never written down; retry from share");
+    let lost =
+        || StageError::permanent("internal", "the test's link was never written down; retry from share");
     let (message_id, link, expires_at) = match (&case.mail, &case.link, case.expires_at) {
         (Some(id), Some(link), Some(expires_at)) => (id.clone(), link, expires_at),
         _ => return Err(lost()),

@@ -243,7 +243,17 @@ impl Store {
         .bind(order.customer_id)
         .fetch_one(&mut *connection)
         .await?;
-        Ok(Some(OrderStory { order, items, timeline, tasks, transfers, mails, refunded_vnd, wallet_vnd, deliver_to }))
+        Ok(Some(OrderStory {
+            order,
+            items,
+            timeline,
+            tasks,
+            transfers,
+            mails,
+            refunded_vnd,
+            wallet_vnd,
+            deliver_to,
+        }))
     }
 }
 

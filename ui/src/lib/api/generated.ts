@@ -396,6 +396,60 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/api/google": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The account as it is now; asks Google when one is connected. */
+        get: operations["google"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/google/connect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begins to ask the owner for consent: their browser has to open the address. The answer comes to an address of this
+         *     machine, so the browser has to run here.
+         */
+        post: operations["connect"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/google/disconnect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Forgets the account and takes the consent back at Google. */
+        post: operations["disconnect"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/api/ledger": {
         parameters: {
             query?: never;
@@ -888,7 +942,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Stops what needs this service; calls under way are finished. */
-        post: operations["pause"];
+        post: operations["pause_service"];
         delete?: never;
         options?: never;
         head?: never;
@@ -905,7 +959,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Ends a pause. A service that is left alone for another reason is tried at once. */
-        post: operations["resume"];
+        post: operations["resume_service"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1835,6 +1889,38 @@ export interface components {
          * @enum {string}
          */
         Flag: "underpaid" | "overpaid" | "late" | "paid_twice" | "marked";
+        /** @description `GET /admin/api/google`. */
+        Google: {
+            /**
+             * @description `off`, `waiting` (for the owner's consent), `connected`, `reconnect` (the consent is not good any more), `failed`
+             *     (Google cannot be asked now).
+             */
+            state: string;
+            /** @description The account's address. */
+            email?: string | null;
+            /**
+             * Format: int64
+             * @description Bytes in all of Google's services.
+             */
+            used_bytes?: number | null;
+            /**
+             * Format: int64
+             * @description `null` = not limited, or not known.
+             */
+            limit_bytes?: number | null;
+            /** @description The owner's own OAuth client; empty = not set. */
+            client_id: string;
+            /** @description Whether its secret is set. */
+            secret_set: boolean;
+            /** @description Error code of what is wrong, for the UI's catalogue. */
+            code?: string | null;
+            detail?: string | null;
+        };
+        /** @description `POST /admin/api/google/connect`. */
+        GoogleConnect: {
+            /** @description What a browser on this machine has to open. */
+            url: string;
+        };
         /** @description `GET /health`, for monitors. */
         Health: {
             /** @description `ok`, or `degraded` when a component is not `ok`. */
@@ -2950,7 +3036,7 @@ export interface components {
             since?: string | null;
             /** @description When it goes on by itself; `null` while it is open or waits for the owner. */
             until?: string | null;
-            /** @description Why it is left alone, for the words: `sharing_quota`, `mail_auth`, `google_reconnect`, `daily_cap`, … */
+            /** @description Why it is left alone, for the words: `drive_sharing_quota`, `mail_auth`, `drive_reconnect`, `daily_cap`, … */
             code?: string | null;
             /** @description Technical detail. */
             detail?: string | null;
@@ -4219,6 +4305,87 @@ export interface operations {
             };
         };
     };
+    google: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Google"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    connect: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GoogleConnect"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    disconnect: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Google"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     ledger: {
         parameters: {
             query?: {
@@ -5166,7 +5333,7 @@ export interface operations {
             };
         };
     };
-    pause: {
+    pause_service: {
         parameters: {
             query?: never;
             header?: never;
@@ -5200,7 +5367,7 @@ export interface operations {
             };
         };
     };
-    resume: {
+    resume_service: {
         parameters: {
             query?: never;
             header?: never;

@@ -117,21 +117,8 @@ export type BundleChange = Pick<Schemas['BundleChange'], 'title' | 'price_vnd' |
 export type AddressRequest = Pick<Schemas['AddressRequest'], 'email'> & Partial<Schemas['AddressRequest']>;
 
 // Shapes of the parts beside this one.
-export type ServiceRow = {
-  name: string;
-  state: string;
-  since?: string | null;
-  until?: string | null;
-  code?: string | null;
-  detail?: string | null;
-  reason?: string | null;
-  waiting: number;
-  in_use: number;
-  at_once: number;
-  today: number;
-  per_day?: number | null;
-};
-export type Services = { services: ServiceRow[] };
+export type ServiceRow = Schemas['ServiceRow'];
+export type Services = Schemas['Services'];
 export type ExternalWorker = {
   name: string;
   key_id: string;
@@ -167,13 +154,4 @@ export type RecipeTest = {
   detail?: string | null;
   requests: { part: string; step: string; method: string; url: string; body?: string | null }[];
 };
-export type Google = {
-  state: string;
-  email?: string | null;
-  used_bytes?: number | null;
-  limit_bytes?: number | null;
-  client_id: string;
-  secret_set: boolean;
-  code?: string | null;
-  detail?: string | null;
-};
+export type Google = Schemas['Google'];

@@ -136,15 +136,13 @@ fn take_rows(
             "file" if entries.len() >= MAX_FILES => {
                 return Err(invalid(format!("the listing has more than {MAX_FILES} files")));
             }
-            "file" => {
-                entries.push(Entry {
-                    url: below(base, &row.name)?,
-                    path,
-                    size: row.size,
-                    sha256: None,
-                    changed: row.mtime,
-                })
-            }
+            "file" => entries.push(Entry {
+                url: below(base, &row.name)?,
+                path,
+                size: row.size,
+                sha256: None,
+                changed: row.mtime,
+            }),
             "directory" if depth >= MAX_DEPTH => {
                 return Err(invalid(format!("the listing is deeper than {MAX_DEPTH} levels: {path:?}")));
             }

@@ -9,6 +9,7 @@ mod courses;
 mod customers;
 mod events;
 mod failures;
+mod google;
 mod health;
 mod lists;
 mod mailbox;
@@ -83,8 +84,8 @@ routes! {
     post "/admin/api/queue/pause" queue::pause;
     post "/admin/api/queue/resume" queue::resume;
     get "/admin/api/services" services::services;
-    post "/admin/api/services/{name}/pause" services::pause;
-    post "/admin/api/services/{name}/resume" services::resume;
+    post "/admin/api/services/{name}/pause" services::pause_service;
+    post "/admin/api/services/{name}/resume" services::resume_service;
     get "/admin/api/tasks" tasks::tasks;
     get "/admin/api/tasks/{id}" tasks::task;
     post "/admin/api/tasks/{id}/retry" tasks::retry_task;
@@ -127,6 +128,9 @@ routes! {
     post "/admin/api/courses/{slug}/test-delivery" course_versions::test_delivery;
     get "/admin/api/bundles" courses::bundles;
     put "/admin/api/bundles/{slug}" courses::save_bundle;
+    get "/admin/api/google" google::google;
+    post "/admin/api/google/connect" google::connect;
+    post "/admin/api/google/disconnect" google::disconnect;
     get "/admin/api/settings" settings::settings;
     put "/admin/api/settings/{section}" settings::save_section;
     put "/admin/api/secrets/{name}" settings::set_secret;

@@ -34,10 +34,7 @@ pub(super) async fn change_email(
 #[utoipa::path(post, path = "/admin/api/orders/{code}/resend", tag = "orders",
     params(("code" = String, Path, description = "Order code")),
     responses((status = 200, body = OrderDetail), (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn resend(
-    State(desk): State<Desk>,
-    Path(code): Path<String>,
-) -> Answer<Json<OrderDetail>> {
+pub(super) async fn resend(State(desk): State<Desk>, Path(code): Path<String>) -> Answer<Json<OrderDetail>> {
     desk.store.resend(&code, OWNER, desk.now()).await?;
     Ok(Json(detail(&desk, &code).await?))
 }

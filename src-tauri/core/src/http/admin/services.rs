@@ -23,7 +23,7 @@ pub(super) async fn services(State(desk): State<Desk>) -> Answer<Json<Services>>
 #[utoipa::path(post, path = "/admin/api/services/{name}/pause", tag = "queue", request_body = ServicePause,
     params(("name" = String, Path, description = "Service")),
     responses((status = 200, body = Services), (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn pause(
+pub(super) async fn pause_service(
     State(desk): State<Desk>,
     Path(name): Path<String>,
     Given(request): Given<ServicePause>,
@@ -47,7 +47,10 @@ pub(super) async fn pause(
 #[utoipa::path(post, path = "/admin/api/services/{name}/resume", tag = "queue",
     params(("name" = String, Path, description = "Service")),
     responses((status = 200, body = Services), (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn resume(State(desk): State<Desk>, Path(name): Path<String>) -> Answer<Json<Services>> {
+pub(super) async fn resume_service(
+    State(desk): State<Desk>,
+    Path(name): Path<String>,
+) -> Answer<Json<Services>> {
     if !known(&name) {
         return Err(Problem::not_found("this service"));
     }

@@ -12,7 +12,6 @@ use futures::stream::BoxStream;
 
 use super::checks::CheckBook;
 use crate::config::{Config, ConfigError};
-use crate::delivery::mail::Templates;
 use crate::delivery::{Offered, SourceSpec};
 use crate::demo::DemoBank;
 use crate::ports::{Clock, Notifier, SecretStore};
@@ -20,7 +19,7 @@ use crate::present::Crew;
 use crate::reconcile::Reconciler;
 use crate::secrets::Credentials;
 use crate::services::Services;
-use crate::shop::Rejection;
+use crate::shop::{GoogleGlance, Rejection};
 use crate::views::{Component, Event, Progress};
 use crate::workers::StageError;
 
@@ -86,8 +85,12 @@ pub(crate) trait Running: Send + Sync + 'static {
         &self,
         case: CheckCase,
     ) -> BoxFuture<'_, Result<(SourceCheck, Option<i64>), chotdon_store::Error>>;
-    /// The words of mails.
-    fn templates(&self) -> &Templates;
+    /// Begins to ask for consent to the owner's Google Drive; answers the address to open.
+    fn ask_google(&self) -> BoxFuture<'_, Result<String, StageError>>;
+    /// The owner's Google account as it is now.
+    fn google(&self) -> BoxFuture<'_, GoogleGlance>;
+    /// Forgets the owner's Google account.
+    fn leave_google<'a>(&'a self, actor: &'a str) -> BoxFuture<'a, Result<(), StageError>>;
     /// Catches up on what no webhook reported.
     fn reconciler(&self) -> &Reconciler;
     /// The outside services.
