@@ -83,6 +83,27 @@ export const CODES = [
   'webhook_secret_missing',
   // Said by the UI itself: no answer came.
   'unreachable',
+  'drive_not_connected',
+  'drive_reconnect',
+  'drive_busy',
+  'drive_sharing_quota',
+  'drive_full',
+  'drive_denied',
+  'drive_not_found',
+  'drive_session_lost',
+  'drive_unclear',
+  'drive_unreachable',
+  'already_preparing',
+  'version_not_ready',
+  'order_closed',
+  'same_address',
+  'email_taken',
+  'slug_taken',
+  'course_twice',
+  'test_running',
+  'access_expired',
+  'drive_client_missing',
+  'drive_consent_timeout',
 ] as const;
 
 export type ErrorWords = { title: string; cause: string; fix: string };
