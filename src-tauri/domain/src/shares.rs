@@ -31,7 +31,7 @@ mod tests {
 
     #[test]
     fn a_bundle_price_is_split_like_the_prices_of_its_courses() {
-        assert_eq!(shares(900_000, &[499_000, 799_000, 1_290_000]), [173_493, 277_798, 448_709]);
+        assert_eq!(shares(900_000, &[499_000, 799_000, 1_290_000]), [173_532, 277_860, 448_608]);
         assert_eq!(shares(100, &[1, 1, 1]), [34, 33, 33]);
         assert_eq!(shares(2, &[1, 1, 1]), [1, 1, 0]);
         assert_eq!(shares(5, &[]), Vec::<i64>::new());
