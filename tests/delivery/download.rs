@@ -23,6 +23,7 @@ impl Library {
         Shared {
             token: "TOKEN",
             library: Box::leak(Box::new(self.stage.library())),
+            remotes: None,
             location: &self.location,
             manifest: &self.manifest,
             course_title: "Rust <cơ bản>",

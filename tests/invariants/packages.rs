@@ -14,16 +14,28 @@ const ARROWS: &[(&str, &[&str])] = &[
     // The server's library part is the keyring, which the desktop shares.
     ("chotdon", &["chotdon-core", "chotdon-server"]),
     ("chotdon-server", &["chotdon-core"]),
-    ("chotdon-core", &["chotdon-store", "chotdon-domain", "gdrive", "sepay", "vietqr"]),
+    ("chotdon-core", &["chotdon-store", "chotdon-domain", "gdrive", "lms", "rclone", "sepay", "vietqr"]),
     ("chotdon-store", &["chotdon-domain"]),
     ("chotdon-domain", &[]),
     ("gdrive", &[]),
+    ("lms", &[]),
+    ("rclone", &[]),
     ("sepay", &[]),
     ("vietqr", &[]),
     ("xtask", &[]),
     (
         "chotdon-tests",
-        &["chotdon-server", "chotdon-core", "chotdon-store", "chotdon-domain", "gdrive", "sepay", "vietqr"],
+        &[
+            "chotdon-server",
+            "chotdon-core",
+            "chotdon-store",
+            "chotdon-domain",
+            "gdrive",
+            "lms",
+            "rclone",
+            "sepay",
+            "vietqr",
+        ],
     ),
 ];
 
@@ -35,7 +47,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("keyring", &["chotdon-server"]),
     ("keyring-core", &["chotdon-server"]),
     ("notify-rust", &["chotdon"]),
-    ("reqwest", &["chotdon-core", "chotdon-tests", "chotdon-server", "gdrive"]),
+    ("reqwest", &["chotdon-core", "chotdon-tests", "chotdon-server", "gdrive", "lms", "rclone"]),
 ];
 
 fn graph() -> Graph {

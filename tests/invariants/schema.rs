@@ -17,6 +17,7 @@ const WITHOUT_A_TYPE: &[(&str, &[&str])] = &[
     ("transfer.state", &["order", "wallet", "unmatched", "set_aside", "ignored"]),
     ("bucket.name", &["in", "orders", "wallets", "unmatched", "set_aside", "refunded", "shop"]),
     ("mail.state", &["intent", "sent"]),
+    ("enrolment.state", &["intent", "enrolled", "revoking", "revoked"]),
     ("notice.state", &["new", "seen", "resolved"]),
     ("reconcile_run.cause", &["start", "wake", "timer", "demand", "tunnel"]),
     ("reconcile_run.state", &["running", "done", "failed", "stopped"]),

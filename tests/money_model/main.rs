@@ -38,6 +38,7 @@ async fn shop() -> (Store, tempfile::TempDir) {
         price_vnd: PRICE,
         source: r#"{"kind":"folder","path":"/x"}"#.to_owned(),
         target: r#"{"kind":"folder"}"#.to_owned(),
+        enrolment: None,
         active: true,
         description: None,
         access_days: None,

@@ -3,6 +3,7 @@
 mod chance;
 pub mod drive;
 mod listener;
+pub mod lms;
 #[cfg(target_os = "linux")]
 pub mod machine;
 #[cfg(unix)]

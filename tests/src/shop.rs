@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chotdon_core::ports::{Clock, Notifier, Ports, Probe, Toast};
+use chotdon_core::ports::{Clock, Notifier, Ports, Probe, SecretStore, Toast};
 use chotdon_core::secrets::MemorySecrets;
 use chotdon_core::{Options, Shop};
-use futures::StreamExt;
 use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -138,6 +138,13 @@ impl Ground {
         };
         let dir = tempfile::tempdir().expect("a temporary directory");
         Self { clock: Arc::new(clock), secrets: Arc::new(secrets), dir }
+    }
+}
+
+impl Ground {
+    /// Puts a secret there before a shop is opened.
+    pub fn set_secret(&self, name: &str, value: &str) {
+        self.secrets.set(name, value.to_owned().into()).now_or_never();
     }
 }
 

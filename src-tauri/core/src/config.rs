@@ -247,6 +247,8 @@ settings! {
         shared_drive_id: Option<String> = None, "text", Check::Any, shown "none";
         /// Most buyers that are given access within 24 hours; Google's own limit is not published.
         shares_per_day: u32 = 500, "permissions", Check::Range(1, 1_000_000);
+        /// How long a buyer's access lasts; 0 = for ever. Where Google does not end it, the app takes it back.
+        access_days: u32 = 0, "days", Check::Range(0, 3_650);
     }
     /// The worker pool.
     workers: WorkersConfig {
@@ -265,6 +267,28 @@ settings! {
         stall_s: u32 = 90, "seconds", Check::Range(1, 86_400);
         /// How long running stages may finish when the app quits.
         drain_s: u32 = 30, "seconds", Check::Range(0, 3_600);
+    }
+    /// The owner's own programs that fetch courses.
+    downloader: DownloaderConfig {
+        /// How long a program may run when its course says nothing else.
+        timeout_s: u32 = 21_600, "seconds", Check::Range(1, 604_800);
+        /// How long a program may take to end by itself when it is stopped; then it is killed.
+        grace_s: u16 = 10, "seconds", Check::Range(0, 600);
+        /// How many files a program may leave.
+        max_files: u16 = 10_000, "files", Check::Range(1, 10_000);
+        /// How much a program may leave, everything together.
+        max_gb: u32 = 200, "GiB", Check::Range(1, 100_000);
+        /// How much a program may print.
+        max_output_mb: u16 = 16, "MiB", Check::Range(1, 4_096);
+        /// How many processes a program may have at once.
+        max_processes: u16 = 64, "processes", Check::Range(1, 4_096);
+    }
+    /// rclone, for sources and targets other than folders, servers and Google Drive.
+    rclone: RcloneConfig {
+        /// The program: a path, or a name that is looked for in the usual places. Version 1.75.0 or newer.
+        path: String = "rclone".to_owned(), "path", Check::Any;
+        /// How much of what buyers download from remotes is kept on this machine's disk.
+        cache_mb: u32 = 20_480, "MiB", Check::Range(1, 16_777_216);
     }
     /// Outside services: how much of each is used at once, how fast, and when one that fails is left alone.
     services: ServicesConfig {

@@ -103,6 +103,7 @@ async fn save(shop: &Shop, slug: &str, title: &str, price_vnd: i64, folder: &Pat
         price_vnd,
         source: json!({ "kind": "folder", "path": folder }).to_string(),
         target: json!({ "kind": "folder" }).to_string(),
+        enrolment: None,
         active: true,
         description: None,
         access_days: None,

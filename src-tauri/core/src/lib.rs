@@ -3,6 +3,7 @@
 pub mod config;
 pub mod delivery;
 mod demo;
+pub mod enrolment;
 mod events;
 pub mod http;
 mod intake;
@@ -13,6 +14,7 @@ pub mod outgoing;
 pub mod ports;
 pub(crate) mod present;
 pub mod private_file;
+pub mod programs;
 pub mod reconcile;
 pub mod secrets;
 pub(crate) mod services;

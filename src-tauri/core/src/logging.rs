@@ -27,6 +27,12 @@ pub fn hide(value: &SecretString) {
     Mask::of_process().hide(value);
 }
 
+/// `text` as it may be kept and shown: without any value that was hidden, in whatever spelling.
+#[must_use]
+pub fn masked(text: &str) -> String {
+    Mask::of_process().apply(text).into_owned()
+}
+
 /// Keeps the log files written; what is still buffered is written when it is dropped.
 #[must_use]
 pub struct Logging {

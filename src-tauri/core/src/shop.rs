@@ -7,6 +7,7 @@ mod floor;
 mod google;
 mod running;
 mod sources;
+mod turns;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -220,6 +221,7 @@ impl Shop {
         shop.part("services", services.live(for_services, stop.clone()));
         shop.part("pages", shop.inner.floor.bell.clone().run(for_pages, stop.clone()));
         shop.part("expiry", expiry(shop.inner.floor.clone(), reconciler, stop.clone()));
+        shop.part("access", access(shop.inner.floor.clone(), stop.clone()));
         shop.part("public_listener", serve(public, http::public::router(&shop.inner.floor), stop.clone()));
         if let (Some(listener), Some(local)) = (private, private_addr) {
             let door = http::private::PrivateDoor {
@@ -328,6 +330,7 @@ impl Shop {
         for (_, part) in parts {
             let _ = tokio::time::timeout(Duration::from_secs(5), part).await;
         }
+        self.inner.floor.ways.remotes.quit().await;
         self.inner.floor.store.close().await;
         tracing::info!("the shop is closed");
     }
@@ -393,7 +396,7 @@ async fn wake(floor: Floor, stop: CancellationToken) {
         tokio::select! {
             () = &mut watching => return,
             _ = woke.changed() => {
-                if let Err(error) = floor.http.forget_connections() {
+                if let Err(error) = floor.ways.http.forget_connections() {
                     tracing::error!(%error, "connections from before the sleep are kept");
                 }
                 floor.drive_door.forget_connections();
@@ -431,6 +434,27 @@ async fn expiry(floor: Floor, reconciler: Reconciler, stop: CancellationToken) {
                 None
             }
         };
+        let wait =
+            next.map_or(EXPIRY, |at| Duration::from_millis(u64::try_from(at - now).unwrap_or(0).max(1_000)));
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = floor.clock.sleep(wait.min(EXPIRY)) => {}
+        }
+    }
+}
+
+/// Lets access at other systems end when its time is over.
+async fn access(floor: Floor, stop: CancellationToken) {
+    loop {
+        let now = floor.clock.now_ms();
+        let next = match floor.store.expire_access(now).await {
+            Ok((_, next)) => next,
+            Err(error) => {
+                tracing::error!(%error, "access could not be ended");
+                None
+            }
+        };
+        // Access lasts days: what is given meanwhile is not due before the next look.
         let wait =
             next.map_or(EXPIRY, |at| Duration::from_millis(u64::try_from(at - now).unwrap_or(0).max(1_000)));
         tokio::select! {

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 mod courses;
+mod enrolment;
 mod google;
 mod money;
 mod orders;
@@ -20,6 +21,7 @@ mod transfers;
 mod webhooks;
 
 pub use courses::*;
+pub use enrolment::*;
 pub use google::*;
 pub use money::*;
 pub use orders::*;

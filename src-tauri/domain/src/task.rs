@@ -67,7 +67,7 @@ impl TaskKind {
     pub const fn stages(self) -> &'static [&'static str] {
         match self {
             Self::PrepareCourse => &["fetch", "upload", "verify"],
-            Self::DeliverOrder => &["share", "mail"],
+            Self::DeliverOrder => &["share", "enrol", "mail"],
             Self::NotifyOwner => &["show"],
             Self::MailCustomer => &["compose", "mail"],
             Self::SendWebhook => &["send"],

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use chotdon_core::enrolment::EnrolmentSpec;
 use serde::{Deserialize, Serialize};
 
 /// The whole file.
@@ -55,6 +56,9 @@ pub(crate) struct Course {
     pub(crate) source: serde_json::Value,
     #[serde(default = "folder")]
     pub(crate) target: serde_json::Value,
+    /// Left out keeps what the shop has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) enrolment: Option<serde_json::Value>,
 }
 
 /// Several courses, of the file or of the shop, at one price.
@@ -158,6 +162,12 @@ impl ImportFile {
         for customer in &self.customer {
             check_email(&customer.email)?;
         }
+        for course in &self.course {
+            if let Some(enrolment) = &course.enrolment {
+                EnrolmentSpec::parse(enrolment.clone())
+                    .map_err(|why| format!("course `{}`: enrolment: {why}", course.slug))?;
+            }
+        }
         let mut codes = HashSet::with_capacity(self.order.len());
         for order in &self.order {
             check_email(&order.email).map_err(|error| format!("order {}: {error}", order.code))?;
@@ -203,6 +213,7 @@ title = "Rust cơ bản"
 price_vnd = 499000
 source = { kind = "folder", path = "/courses/rust" }
 target = { kind = "folder" }
+enrolment = { kind = "recipe", name = "moodle", base_url = "https://school.example.com", course = "42", secret = "lms.school" }
 [[bundle]]
 slug = "tron-bo"
 title = "Trọn bộ"
@@ -241,5 +252,7 @@ created_at = 2026-01-02T03:04:05Z
         assert!(error("03:04:05Z", "03:04:05").contains("DH123456"));
         assert!(error("[\"rust-101\"]", "[]").contains("DH123456"));
         assert!(error("kind = \"folder\", path", "path").contains("source"));
+        assert!(error("name = \"moodle\"", "name = \"mudle\"").contains("teachable"));
+        assert!(error("secret = \"lms.school\"", "secret = \"abc\"").contains("rust-101"));
     }
 }

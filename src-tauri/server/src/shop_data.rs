@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 use chotdon_core::config::Config;
+use chotdon_core::enrolment::EnrolmentSpec;
 use chotdon_core::ports::SystemClock;
 use chotdon_core::reconcile::{self, Trouble};
 use chotdon_core::secrets::{self, Credentials};
@@ -182,6 +183,7 @@ impl ShopData {
                 price_vnd: row.price_vnd,
                 source: serde_json::from_str(&row.source)?,
                 target: serde_json::from_str(&row.target)?,
+                enrolment: row.enrolment.as_deref().map(serde_json::from_str).transpose()?,
             })
         });
         Ok(ImportFile {
@@ -234,7 +236,14 @@ fn course_row(course: &Course) -> CourseRow {
         price_vnd: course.price_vnd,
         source: course.source.to_string(),
         target: course.target.to_string(),
+        enrolment: course.enrolment.as_ref().and_then(enrolment_text),
     }
+}
+
+/// Written in one way, as the admin API writes it.
+fn enrolment_text(given: &serde_json::Value) -> Option<String> {
+    let spec = EnrolmentSpec::parse(given.clone()).ok()?;
+    serde_json::to_string(&spec).ok()
 }
 
 fn customer_row(customer: &Customer) -> CustomerRow {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::Result;
 use crate::customer_mail;
 use crate::enqueue::ensure_prepared;
+use crate::enrolment::{self, Enrolled};
 use crate::notices::{self, Raise};
 use crate::queue::{Settlement, StageResult, prepare_key};
 use crate::services;
@@ -24,10 +25,19 @@ pub enum Aftermath {
     Shared {
         /// Order id.
         order: i64,
-        /// One per course.
+        /// One per course that the app serves itself.
         links: Vec<NewLink>,
+        /// One per course that lies elsewhere.
+        given: Vec<GivenLink>,
         /// The mail, as intent.
         mail: MailIntent,
+    },
+    /// The buyer is a student at every platform that the order's courses name.
+    Enrolled {
+        /// Order id.
+        order: i64,
+        /// One per course that names a platform.
+        places: Vec<Enrolled>,
     },
     /// The mail was accepted by the server: the order is complete.
     Delivered {
@@ -125,6 +135,19 @@ pub struct NewLink {
     pub access_until: Option<i64>,
 }
 
+/// The address of a course that lies elsewhere, which opens for its buyer alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GivenLink {
+    /// Order item.
+    pub item: i64,
+    /// Version.
+    pub version: i64,
+    /// Full address.
+    pub url: String,
+    /// When access itself ends by the course's terms, ms; the first delivery fixes it. `None` = never.
+    pub access_until: Option<i64>,
+}
+
 /// A mail about to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MailIntent {
@@ -140,7 +163,7 @@ const SHARED: Script = script!(
     "\
 INSERT INTO link (id, order_item_id, course_id, version, created_at, expires_at, max_downloads) \
   SELECT value ->> 'id', value ->> 'item', value ->> 'course', value ->> 'version', $1 ->> 'now', value ->> 'expires_at', value ->> 'max' \
-    FROM json_each($1, '$.links') WHERE true \
+    FROM json_each($1, '$.links') WHERE value ->> 'id' IS NOT NULL \
   ON CONFLICT (order_item_id, version) DO UPDATE SET id = excluded.id, created_at = excluded.created_at, \
     expires_at = excluded.expires_at, max_downloads = excluded.max_downloads, downloads = 0, revoked_at = NULL; \
 UPDATE order_item SET link = j.url, version = j.version, delivery = 'sharing', access_until = coalesce(order_item.access_until, j.access_until) \
@@ -246,7 +269,10 @@ impl Aftermath {
         let (now, task) = (settled.now, settled.task);
         match self {
             Self::None => Ok(()),
-            Self::Shared { order, links, mail } => {
+            Self::Shared { order, links, given, mail } => {
+                let elsewhere = given
+                    .iter()
+                    .map(|link| json!({ "item": link.item, "version": link.version, "url": link.url, "access_until": link.access_until }));
                 let links: Vec<Value> = links
                     .iter()
                     .map(|link| {
@@ -254,6 +280,7 @@ impl Aftermath {
                                 "url": link.url, "expires_at": link.expires_at, "max": link.max_downloads,
                                 "access_until": link.access_until })
                     })
+                    .chain(elsewhere)
                     .collect();
                 let mail = json!({ "message_id": mail.message_id, "recipient": mail.recipient, "subject": mail.subject });
                 let codes = closing(
@@ -263,6 +290,11 @@ impl Aftermath {
                 )
                 .await?;
                 tx.orders_changed(codes);
+                Ok(())
+            }
+            Self::Enrolled { order, places } => {
+                let code = enrolment::enrolled(tx, *order, places, now).await?;
+                tx.orders_changed([code]);
                 Ok(())
             }
             Self::Delivered { order, message_id, reference } => {

@@ -51,6 +51,8 @@ pub struct CourseRow {
     pub source: String,
     /// JSON `{kind, …}`.
     pub target: String,
+    /// JSON `{kind, …}`; `None` keeps what is there.
+    pub enrolment: Option<String>,
 }
 
 /// A customer, found by address.
@@ -114,16 +116,17 @@ INSERT INTO bank_account (bank, bin, account, holder, virtual_account, memo_pref
     (excluded.bin, excluded.holder, excluded.virtual_account, excluded.memo_prefix)";
 
 const COURSES: &str = "\
-INSERT INTO course (slug, title, price_vnd, source, target, created_at, updated_at) \
-  SELECT value ->> 'slug', value ->> 'title', value ->> 'price_vnd', value ->> 'source', value ->> 'target', $2, $2 \
+INSERT INTO course (slug, title, price_vnd, source, target, enrolment, created_at, updated_at) \
+  SELECT value ->> 'slug', value ->> 'title', value ->> 'price_vnd', value ->> 'source', value ->> 'target', value ->> 'enrolment', $2, $2 \
     FROM json_each($1) WHERE true \
   ON CONFLICT (slug) DO UPDATE SET title = excluded.title, price_vnd = excluded.price_vnd, source = excluded.source, \
-    target = excluded.target, updated_at = excluded.updated_at, \
+    target = excluded.target, enrolment = coalesce(excluded.enrolment, enrolment), updated_at = excluded.updated_at, \
     version = CASE WHEN (source, target) = (excluded.source, excluded.target) THEN version ELSE 1 + max(version, \
       coalesce((SELECT max(course_version) FROM task WHERE course_id = course.id AND kind = 'prepare_course'), 0), \
       coalesce((SELECT max(v.version) FROM course_version AS v WHERE v.course_id = course.id), 0)) END, \
     ready = ready AND (source, target) = (excluded.source, excluded.target) \
-  WHERE (title, price_vnd, source, target) <> (excluded.title, excluded.price_vnd, excluded.source, excluded.target)";
+  WHERE (title, price_vnd, source, target, coalesce(enrolment, '')) \
+    <> (excluded.title, excluded.price_vnd, excluded.source, excluded.target, coalesce(excluded.enrolment, enrolment, ''))";
 
 const CUSTOMERS: &str = "\
 INSERT INTO customer (email, email_key, name, phone, deposit_code, created_at) \
@@ -210,18 +213,21 @@ impl Store {
             memo_prefix,
         })
         .collect();
-        let courses = sqlx::query_as("SELECT slug, title, price_vnd, source, target FROM course ORDER BY id")
-            .fetch_all(&self.reader)
-            .await?
-            .into_iter()
-            .map(|(slug, title, price_vnd, source, target)| CourseRow {
-                slug,
-                title,
-                price_vnd,
-                source,
-                target,
-            })
-            .collect();
+        let courses = sqlx::query_as(
+            "SELECT slug, title, price_vnd, source, target, enrolment FROM course ORDER BY id",
+        )
+        .fetch_all(&self.reader)
+        .await?
+        .into_iter()
+        .map(|(slug, title, price_vnd, source, target, enrolment)| CourseRow {
+            slug,
+            title,
+            price_vnd,
+            source,
+            target,
+            enrolment,
+        })
+        .collect();
         let customers = sqlx::query_as("SELECT email, name, phone FROM customer ORDER BY id")
             .fetch_all(&self.reader)
             .await?
@@ -450,6 +456,7 @@ mod tests {
             price_vnd,
             source: r#"{"kind":"folder","path":"/c"}"#.to_owned(),
             target: r#"{"kind":"folder"}"#.to_owned(),
+            enrolment: None,
         };
         let order = |code: &str, email: &str, courses: &[&str], stage| OrderRow {
             code: code.to_owned(),

@@ -52,6 +52,14 @@ pub struct DeliveryItem {
     pub prepared: Option<(String, String)>,
     /// The link given so far.
     pub link: Option<String>,
+    /// When the buyer's access elsewhere ends, ms; `None` = never, or none was given.
+    pub granted_until: Option<i64>,
+    /// Slug.
+    pub slug: String,
+    /// JSON, how the buyer becomes a student somewhere else; `None` = not at all.
+    pub enrolment: Option<String>,
+    /// Where the buyer learns, once enrolled.
+    pub learn_url: Option<String>,
 }
 
 /// A version of a course about to be prepared.
@@ -107,8 +115,11 @@ impl Store {
         .await?
         .ok_or_else(|| Error::NotFound(format!("order {order}")))?;
         let rows = sqlx::query(
-            "SELECT i.id, i.course_id, i.link, i.version AS delivered, i.access_until, c.access_days, c.title, \
-                    coalesce(v.version, c.version) AS version, c.target, v.manifest, v.location \
+            "SELECT i.id, i.course_id, i.link, i.version AS delivered, i.access_until, c.access_days, c.slug, c.title, \
+                    coalesce(v.version, c.version) AS version, c.target, c.enrolment, v.manifest, v.location, \
+                    (SELECT max(expires_at) FROM access_grant WHERE order_item_id = i.id AND state IN ('intent','granted')) AS granted_until, \
+                    (SELECT learn_url FROM enrolment WHERE order_item_id = i.id AND state = 'enrolled' \
+                       ORDER BY enrolled_at DESC LIMIT 1) AS learn_url \
              FROM order_item AS i JOIN course AS c ON c.id = i.course_id CROSS JOIN (SELECT coalesce((SELECT payload FROM task WHERE id = $2), '{}') AS payload) AS t \
              LEFT JOIN course_version AS v ON v.course_id = c.id AND v.version = CASE WHEN t.payload ->> 'keep' THEN coalesce(i.version, c.version) ELSE c.version END \
              WHERE i.order_id = $1 AND i.delivery <> 'revoked' AND i.course_id = coalesce(t.payload ->> 'only', i.course_id) ORDER BY i.id",
@@ -133,6 +144,10 @@ impl Store {
                     target: row.try_get("target")?,
                     prepared: manifest.zip(location),
                     link: row.try_get("link")?,
+                    granted_until: row.try_get("granted_until")?,
+                    slug: row.try_get("slug")?,
+                    enrolment: row.try_get("enrolment")?,
+                    learn_url: row.try_get("learn_url")?,
                 })
             })
             .collect::<Result<Vec<_>>>()?;

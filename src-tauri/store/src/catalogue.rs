@@ -20,6 +20,8 @@ pub struct CourseEdit {
     pub source: String,
     /// JSON `{kind, …}`.
     pub target: String,
+    /// JSON `{kind, …}`; `Some(None)` takes it away, `None` keeps what is there.
+    pub enrolment: Option<Option<String>>,
     pub active: bool,
     /// What the catalogue says of it; `None` keeps what is there.
     pub description: Option<String>,
@@ -84,12 +86,13 @@ impl Store {
                 let (edit, actor) = (edit.clone(), actor.clone());
                 Box::pin(async move {
                     let version: i64 = sqlx::query_scalar(
-                        "INSERT INTO course (slug, title, price_vnd, source, target, active, created_at, updated_at, description, access_days) \
-                         VALUES ($1, $2, $3, $4, $5, $6, $7, $7, coalesce($8, ''), coalesce($9, 0)) \
+                        "INSERT INTO course (slug, title, price_vnd, source, target, active, created_at, updated_at, enrolment, description, access_days) \
+                         VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, coalesce($10, ''), coalesce($11, 0)) \
                          ON CONFLICT (slug) DO UPDATE SET title = excluded.title, price_vnd = excluded.price_vnd, \
-                           description = coalesce($8, description), access_days = coalesce($9, access_days), \
+                           description = coalesce($10, description), access_days = coalesce($11, access_days), \
                            source = excluded.source, target = excluded.target, active = excluded.active, \
                            updated_at = excluded.updated_at, \
+                           enrolment = CASE WHEN $9 THEN excluded.enrolment ELSE enrolment END, \
                            version = CASE WHEN source = excluded.source AND target = excluded.target THEN version ELSE 1 + max(version, \
                              coalesce((SELECT max(course_version) FROM task WHERE course_id = course.id AND kind = 'prepare_course'), 0), \
                              coalesce((SELECT max(v.version) FROM course_version AS v WHERE v.course_id = course.id), 0)) END, \
@@ -103,6 +106,8 @@ impl Store {
                     .bind(&edit.target)
                     .bind(edit.active)
                     .bind(now)
+                    .bind(edit.enrolment.clone().flatten())
+                    .bind(edit.enrolment.is_some())
                     .bind(edit.description.as_deref().map(str::trim))
                     .bind(edit.access_days)
                     .fetch_one(&mut tx.conn)

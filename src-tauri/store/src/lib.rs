@@ -3,6 +3,7 @@
 //! Callers speak in orders, transfers and tasks; nothing outside this crate names sqlx. All times are
 //! milliseconds UTC given by the caller, who owns the clock.
 
+mod access;
 mod address;
 mod aftermath;
 pub mod bench;
@@ -13,6 +14,7 @@ mod catalogue;
 mod customer_mail;
 mod effects;
 mod enqueue;
+mod enrolment;
 mod error;
 mod guard;
 mod intake;
@@ -40,14 +42,16 @@ mod versions;
 mod wallet;
 mod writer;
 
+pub use access::{AccessRecord, Grant, GrantWish};
 pub use address::AddressChange;
-pub use aftermath::{Aftermath, MailIntent, NewLink};
+pub use aftermath::{Aftermath, GivenLink, MailIntent, NewLink};
 pub use bundles::{BundleEdit, BundleRecord};
 pub use cases::{DeliveryCase, DeliveryItem, LinkRecord, PrepareCase};
 pub use catalogue::{AccountEdit, AuditEntry, CourseEdit, CustomerEdit};
 pub use customer_mail::{MailCase, Told};
 pub use effects::{Claimant, Effect};
 pub use enqueue::jittered_backoff_ms;
+pub use enrolment::{Enrolled, EnrolmentIntent, EnrolmentRecord, Intended};
 pub use error::Error;
 pub use intake::{Answer, Incoming, Source};
 pub use notices::{INFORMATION, NEEDS_OWNER, NoticeRecord, Raise, STOPPED};

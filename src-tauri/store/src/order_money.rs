@@ -8,8 +8,10 @@ use sqlx::Row;
 
 use chotdon_domain::order::{Flags, MoneyRefusal, OrderMoney, Stage};
 
+use crate::access;
 use crate::customer_mail::{self, Told};
 use crate::enqueue::ensure_prepared;
+use crate::enrolment;
 use crate::ledger::{Account, Movement};
 use crate::orders::{audit, tell};
 use crate::posting::post;
@@ -343,7 +345,8 @@ pub(crate) async fn call_off_delivery(tx: &mut Tx, order: i64, now: i64) -> Resu
     Ok(tasks)
 }
 
-/// Ends every link of the order. With `all`, courses that nobody has got yet count as taken back as well.
+/// Ends every link of the order, and takes back what its buyer was given at other systems. With `all`, courses that
+/// nobody has got yet count as taken back as well.
 pub(crate) async fn take_access_back(tx: &mut Tx, order: i64, all: bool, now: i64) -> Result<()> {
     let given: Vec<i64> = sqlx::query_scalar(
         "UPDATE order_item SET delivery = 'revoked' WHERE order_id = $1 AND delivery <> 'revoked' AND ($3 OR link IS NOT NULL); \
@@ -355,9 +358,12 @@ pub(crate) async fn take_access_back(tx: &mut Tx, order: i64, all: bool, now: i6
     .bind(all)
     .fetch_all(&mut tx.conn)
     .await?;
-    if given.is_empty() {
+    let why = if all { "refunded" } else { "cancelled" };
+    let grants = access::revoke_for(tx, order, None, why, now).await?;
+    let places = enrolment::revoke_for(tx, order, None, now).await?;
+    if given.is_empty() && grants == 0 && places == 0 {
         return Ok(());
     }
-    let links: Value = json!({ "links": given.len() });
+    let links: Value = json!({ "links": given.len() + grants });
     tell(tx, order, now, "access_revoked", &links, "system").await
 }

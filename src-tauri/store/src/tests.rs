@@ -1,5 +1,6 @@
 //! The store as its callers see it, on a real file.
 
+mod enrolment;
 mod standby;
 
 use chotdon_domain::matching::Direction;
@@ -157,6 +158,7 @@ fn share(order: i64) -> Aftermath {
             max_downloads: 3,
             access_until: None,
         }],
+        given: Vec::new(),
         mail: MailIntent {
             message_id: "m1".into(),
             recipient: "lan@example.com".into(),

@@ -23,7 +23,7 @@ pub(crate) struct Set {
 /// Compares an API with its document.
 pub(crate) const SCHEMATHESIS: Set = Set { name: "schemathesis", packages: &["schemathesis==4.32.5"] };
 
-/// Clients and programs of other people: rclone, Google's client, a proxy for it, Standard Webhooks.
+/// Clients and programs of other people: rclone, Google's client, a proxy for it, Standard Webhooks, a learning platform.
 pub(crate) const FOREIGN: Set = Set {
     name: "foreign",
     packages: &[
@@ -31,6 +31,7 @@ pub(crate) const FOREIGN: Set = Set {
         "google-api-python-client==2.202.0",
         "mitmproxy==11.0.2",
         "standardwebhooks==1.1.0",
+        "kolibri==0.19.5",
     ],
 };
 

@@ -154,6 +154,40 @@ impl Slot {
     }
 }
 
+impl Slot {
+    /// Takes over a complete file that `bring` moves to the slot's place: hashed, made durable, recorded.
+    /// `progress` is given the bytes read so far.
+    pub(super) async fn adopt(
+        &self,
+        cx: &StageContext,
+        mut file: File,
+        bring: impl FnOnce(&File, &Path) -> io::Result<()> + Send + 'static,
+        progress: impl Fn(u64) + Send + 'static,
+    ) -> Result<Done, StageError> {
+        let (slot, cx) = (self.clone(), cx.clone());
+        let done = blocking(move || {
+            let (mut hash, mut size, mut buffer) = (Sha256::new(), 0, vec![0; CHUNK]);
+            loop {
+                cx.check()?;
+                let n = file.read(&mut buffer).map_err(|e| write_error(&e, &slot.file))?;
+                if n == 0 {
+                    break;
+                }
+                hash.update(&buffer[..n]);
+                size += n as u64;
+                progress(size);
+            }
+            file.sync_all().map_err(|e| write_error(&e, &slot.file))?;
+            make_parent(&slot.file)?;
+            bring(&file, &slot.file).map_err(|e| write_error(&e, &slot.file))?;
+            Ok(Done { size, sha256: hex::encode(hash.finalize()) })
+        })
+        .await?;
+        self.write_state(&FileState { done: Some(done.clone()), ..FileState::default() }).await?;
+        Ok(done)
+    }
+}
+
 /// A file under way: what lies on disk and its hash so far.
 #[derive(Debug)]
 pub(super) struct Part {

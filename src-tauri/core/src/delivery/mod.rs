@@ -7,15 +7,19 @@
 pub mod download;
 mod drive_error;
 mod files;
+mod leftovers;
 pub mod links;
 pub mod mail;
 mod manifest;
+mod rclone;
 mod source;
 mod target;
 
 pub(crate) use drive_error::drive_error;
 pub use files::discard_staging;
 pub use manifest::{Manifest, ManifestFile, check_path};
-pub use source::{HttpSource, Offered, SourceSpec, fetch, look};
+pub use rclone::{RemoteSpec, Remotes};
+pub use source::{CourseAsked, Downloader, HttpSource, Offered, SourceSpec, Ways, executable, fetch};
 pub(crate) use target::drive;
+pub use target::rclone as on_remote;
 pub use target::{DriveFile, Location, TargetSpec, available, upload, verify};

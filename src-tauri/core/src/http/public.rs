@@ -196,6 +196,7 @@ async fn give(
     let shared = Shared {
         token,
         library: &floor.library(),
+        remotes: Some(&floor.ways.remotes),
         location: &location,
         manifest: &manifest,
         course_title: &link.title,

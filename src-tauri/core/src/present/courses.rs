@@ -22,6 +22,7 @@ pub(crate) fn course_row(course: &CourseRecord) -> CourseRow {
         price_vnd: course.price_vnd,
         source: json(&course.source),
         target: json(&course.target),
+        enrolment: course.enrolment.as_deref().map(json),
         active: course.active,
         version: course.version,
         ready: course.ready,

@@ -2,12 +2,13 @@
 
 use chotdon_domain::order::{Delivery as DeliveryState, Flags, OrderMoney, Stage as OrderStage};
 use chotdon_domain::task::TaskState;
+use chotdon_store::AccessRecord;
 use chotdon_store::read::{ItemRecord, MailRecord, OrderRecord, OrderStory, TimelineRecord};
 
 use super::{json, rfc3339, task_row, transfer_row};
 use crate::views::{
-    BundleName, CustomerName, Delivery, Flag, MailRow, OrderDetail, OrderItem, OrderRow, Payment, Stage,
-    TimelineRow,
+    AccessRow, BundleName, CustomerName, Delivery, Flag, MailRow, OrderDetail, OrderItem, OrderRow, Payment,
+    Stage, TimelineRow,
 };
 
 /// One line of the order list.
@@ -48,10 +49,22 @@ pub(crate) fn order_detail(story: &OrderStory, payment: Option<Payment>, now: i6
         tasks: story.tasks.iter().map(|task| task_row(task, None)).collect(),
         transfers: story.transfers.iter().map(|transfer| transfer_row(transfer, None)).collect(),
         mails: story.mails.iter().map(mail_row).collect(),
+        access: story.access.iter().map(access_row).collect(),
         held_vnd: money.paid,
         surplus_vnd: if money.take_surplus().is_ok() { money.surplus() } else { 0 },
         refunded_vnd: story.refunded_vnd,
         actions: actions(story, money, now),
+    }
+}
+
+fn access_row(access: &AccessRecord) -> AccessRow {
+    AccessRow {
+        course: access.title.clone(),
+        kind: access.kind.clone(),
+        email: access.email.clone(),
+        state: access.state.clone(),
+        since: rfc3339(access.since),
+        expires_at: access.expires_at.map(rfc3339),
     }
 }
 

@@ -12,15 +12,16 @@ use chotdon_store::Store;
 
 use super::door::Intake;
 use super::drive::DriveDoor;
+use super::turns::Turns;
 use super::{GoogleConsent, Options, StartError};
 use crate::config::{Config, MailTransport};
-use crate::delivery::HttpSource;
 use crate::delivery::links::LinkKey;
 use crate::delivery::mail::{SmtpSettings, Templates, TlsMode, Transport};
+use crate::delivery::{Downloader, HttpSource, Remotes, Ways};
 use crate::demo::DemoBank;
 use crate::http::hosted::Bell;
 use crate::outgoing::Caller;
-use crate::ports::{Clock, Notifier, Ports, SecretError};
+use crate::ports::{Clock, Notifier, Ports, Probe, SecretError};
 use crate::secrets::{Credentials, SecretName};
 use crate::services::Services;
 use crate::wake::Wake;
@@ -34,7 +35,7 @@ pub(crate) struct Floor {
     pub(crate) notifier: Arc<dyn Notifier>,
     pub(crate) credentials: Credentials,
     pub(crate) data_dir: PathBuf,
-    pub(crate) http: Arc<HttpSource>,
+    pub(crate) ways: Ways,
     pub(crate) link_key: Arc<LinkKey>,
     pub(crate) templates: Arc<Templates>,
     pub(crate) intake: Arc<Intake>,
@@ -43,6 +44,12 @@ pub(crate) struct Floor {
     pub(crate) bell: Arc<Bell>,
     /// Calls storefronts.
     pub(crate) caller: Caller,
+    /// Called at named points, by tests.
+    pub(crate) probe: Probe,
+    /// One at a time for one access.
+    pub(crate) turns: Turns,
+    /// Calls learning platforms.
+    pub(crate) lms: lms::Caller,
     /// Lets stages use outside services.
     pub(crate) services: Services,
     /// The bank of a demo shop.
@@ -69,22 +76,32 @@ impl Floor {
     ) -> Result<Self, StartError> {
         let http = HttpSource::new().map_err(|error| StartError::Internal(error.to_string()))?;
         store.tuning().set(i64::from(config.queue.retry_max), config.orders.tolerance_vnd);
+        let downloader = Downloader::new(config.downloader.clone());
+        let remotes = Remotes::new(
+            options.data_dir.join("rclone"),
+            &config.rclone,
+            ports.clock.clone(),
+            credentials.clone(),
+        );
         let config = Arc::new(RwLock::new(Arc::new(config)));
         let now = config.clone();
         let services = Services::new(store.clone(), ports.clock.clone(), move || read(&now));
         Ok(Self {
             store,
             services,
+            probe: ports.probe.clone(),
+            turns: Turns::default(),
             clock: ports.clock.clone(),
             notifier: ports.notifier.clone(),
             credentials,
             data_dir: options.data_dir.clone(),
-            http: Arc::new(http),
+            ways: Ways { http: Arc::new(http), downloader, remotes },
             link_key: Arc::new(link_key),
             templates: Arc::new(Templates::new(options.data_dir.join("templates"))),
             intake: Arc::default(),
             wake: Arc::new(Wake::new(ports.clock.clone())),
             bell: Arc::default(),
+            lms: lms::Caller::new().map_err(|error| StartError::Internal(error.to_string()))?,
             caller: Caller::new().map_err(|error| StartError::Internal(error.to_string()))?,
             demo_bank: None,
             drive_door: Arc::default(),
@@ -112,6 +129,8 @@ impl Floor {
 
     pub(super) fn set_config(&self, config: Config) {
         self.store.tuning().set(i64::from(config.queue.retry_max), config.orders.tolerance_vnd);
+        self.ways.downloader.set(config.downloader.clone());
+        self.ways.remotes.set(&config.rclone);
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
     }
 

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use chotdon_store::{CheckCase, SourceCheck};
 
 use super::Floor;
-use crate::delivery::{Manifest, Offered, SourceSpec, look};
+use crate::delivery::{Manifest, Offered, SourceSpec};
 use crate::tasks::source_secret;
 use crate::workers::{StageContext, StageError};
 
@@ -29,7 +29,7 @@ impl Floor {
         let cx = StageContext::new(CancellationToken::new(), Arc::default(), self.clock.clone());
         // The secret's own text has no place in an error.
         let shown = secret.as_ref().map(|secret| secret.expose_secret().to_owned());
-        let looked = tokio::time::timeout(PATIENCE, look(&cx, source, &self.http, secret)).await;
+        let looked = tokio::time::timeout(PATIENCE, self.ways.look(&cx, source, secret)).await;
         let looked = looked.unwrap_or_else(|_| {
             cx.cancel.cancel();
             Err(StageError::transient("source_unreachable", "the listing takes longer than a minute"))

@@ -1,9 +1,11 @@
-//! Gives a buyer access and tells them: share → mail.
+//! Gives a buyer access and tells them: share → enrol → mail. Orders whose courses name no platform skip `enrol`.
 
-use chotdon_store::{Aftermath, Claimed, DeliveryCase, DeliveryItem, MailIntent, NewLink, prepare_key};
+use chotdon_store::{
+    Aftermath, Claimed, DeliveryCase, DeliveryItem, GivenLink, GrantWish, MailIntent, NewLink, prepare_key,
+};
 use serde_json::json;
 
-use super::{damaged, incomplete, place, unreadable};
+use super::{access, damaged, enrol, incomplete, place, unreadable};
 use crate::config::{Config, MailTransport};
 use crate::delivery::mail::{Delivered, DeliveredItem, Message, Parts, delivery_message_id};
 use crate::delivery::{Location, Manifest};
@@ -20,20 +22,27 @@ pub(super) async fn run(
     let order = task.order_id.ok_or_else(|| incomplete("order"))?;
     let case = floor.store.delivery_case(order, task.id).await.map_err(unreadable)?;
     match task.stage.as_str() {
-        "share" => share(floor, &case, cx).await,
+        "share" => share(floor, task, &case, cx).await,
+        "enrol" => enrol::run(floor, task, &case, cx).await,
         _ => mail(floor, &case, cx).await,
     }
 }
 
-/// Verifies that every course of the order can be had, and gives each a link.
-async fn share(floor: &Floor, case: &DeliveryCase, cx: &StageContext) -> Result<StageOutcome, StageError> {
+/// Verifies that every course of the order can be had, and gives the buyer each: a link of the app's own, or access
+/// where the course lies.
+async fn share(
+    floor: &Floor,
+    task: &Claimed,
+    case: &DeliveryCase,
+    cx: &StageContext,
+) -> Result<StageOutcome, StageError> {
     if let Some(missing) = case.items.iter().find(|item| item.prepared.is_none()) {
         return Ok(waits_for(case.order, missing));
     }
     let config = floor.config();
     let now = floor.clock.now_ms();
     let expires_at = now + config.orders.link_days * DAY_MS;
-    let mut links = Vec::with_capacity(case.items.len());
+    let (mut links, mut given, mut wishes) = (Vec::with_capacity(case.items.len()), Vec::new(), Vec::new());
     for item in &case.items {
         let Some((manifest, location)) = &item.prepared else { return Ok(waits_for(case.order, item)) };
         let manifest: Manifest =
@@ -47,6 +56,19 @@ async fn share(floor: &Floor, case: &DeliveryCase, cx: &StageContext) -> Result<
                 "access_expired",
                 format!("the access to {} is over", item.title),
             ));
+        }
+        if let Location::Drive { folder_id, link, .. } = location {
+            given.push(GivenLink { item: item.item, version: item.version, url: link.clone(), access_until });
+            wishes.push(GrantWish {
+                item: item.item,
+                course: item.course,
+                version: item.version,
+                resource: folder_id,
+                email: case.email.clone(),
+                link,
+                expires_at: access_until.or_else(|| granted_until(&config, now)),
+            });
+            continue;
         }
         // A link that the buyer has goes on working when the same version is delivered again.
         let known = item.link.as_deref().filter(|_| item.delivered == Some(item.version));
@@ -63,17 +85,26 @@ async fn share(floor: &Floor, case: &DeliveryCase, cx: &StageContext) -> Result<
             access_until,
         });
     }
-    let parts = words(floor, &config, case, &links).await?;
+    let with_access;
+    let case = if wishes.is_empty() {
+        case
+    } else {
+        access::give(floor, task, cx, case, wishes).await?;
+        with_access = floor.store.delivery_case(case.order, task.id).await.map_err(unreadable)?;
+        &with_access
+    };
+    let parts = words(floor, &config, case, said(case, &links, &given)).await?;
     let message_id = case
         .mail
         .clone()
         .unwrap_or_else(|| delivery_message_id(&case.code, case.mails + 1, &config.mail.from));
     let mail = MailIntent { message_id, recipient: case.email.clone(), subject: parts.subject };
-    let aftermath = Aftermath::Shared { order: case.order, links, mail };
+    let enrols = case.items.iter().any(|item| item.enrolment.is_some());
+    let aftermath = Aftermath::Shared { order: case.order, links, given, mail };
     Ok(StageOutcome {
         output: json!({ "expires_at": expires_at }).to_string(),
         aftermath,
-        next: Next::Advance,
+        next: if enrols { Next::Advance } else { Next::Jump("mail") },
     })
 }
 
@@ -102,7 +133,8 @@ async fn mail(floor: &Floor, case: &DeliveryCase, cx: &StageContext) -> Result<S
     } else {
         let links: Vec<NewLink> =
             case.items.iter().filter_map(|item| known_link(&config, floor, item)).collect();
-        let parts = words(floor, &config, case, &links).await?;
+        let given: Vec<GivenLink> = case.items.iter().filter_map(known_elsewhere).collect();
+        let parts = words(floor, &config, case, said(case, &links, &given)).await?;
         let message = Message::new(message_id.clone(), case.email.clone(), case.name.clone(), parts);
         super::send(floor, cx, &message).await?
     };
@@ -130,25 +162,58 @@ fn known_link(config: &Config, floor: &Floor, item: &DeliveryItem) -> Option<New
     })
 }
 
-async fn words(
-    floor: &Floor,
-    config: &Config,
-    case: &DeliveryCase,
-    links: &[NewLink],
-) -> Result<Parts, StageError> {
-    let items = case
-        .items
-        .iter()
-        .filter_map(|item| {
+/// When access elsewhere that is given now ends by the settings, ms; `None` = never.
+fn granted_until(config: &Config, now: i64) -> Option<i64> {
+    let days = i64::from(config.drive.access_days);
+    (days > 0).then(|| now + days * DAY_MS)
+}
+
+/// The address of a course that lies elsewhere.
+fn known_elsewhere(item: &DeliveryItem) -> Option<GivenLink> {
+    let (_, location) = item.prepared.as_ref()?;
+    match serde_json::from_str(location).ok()? {
+        Location::Drive { .. } => Some(GivenLink {
+            item: item.item,
+            version: item.version,
+            url: item.link.clone()?,
+            access_until: item.access_until,
+        }),
+        Location::Folder { .. } | Location::Rclone { .. } => None,
+    }
+}
+
+/// What the mail says of each course.
+fn said(case: &DeliveryCase, links: &[NewLink], given: &[GivenLink]) -> Vec<DeliveredItem> {
+    let of = |item: &DeliveryItem| {
+        let elsewhere = given.iter().find(|link| link.item == item.item).map(|link| DeliveredItem {
+            title: item.title.clone(),
+            link: link.url.clone(),
+            learn_url: item.learn_url.clone(),
+            expires_at: item.granted_until.or(item.access_until),
+            max_downloads: None,
+            account: Some(case.email.clone()),
+        });
+        elsewhere.or_else(|| {
             let link = links.iter().find(|link| link.item == item.item)?;
             Some(DeliveredItem {
                 title: item.title.clone(),
                 link: link.url.clone(),
+                learn_url: item.learn_url.clone(),
                 expires_at: Some(link.expires_at),
                 max_downloads: Some(link.max_downloads),
+                account: None,
             })
         })
-        .collect();
+    };
+    case.items.iter().filter_map(of).collect()
+}
+
+async fn words(
+    floor: &Floor,
+    config: &Config,
+    case: &DeliveryCase,
+    items: Vec<DeliveredItem>,
+) -> Result<Parts, StageError> {
     let delivered = Delivered {
         shop_name: config.shop.name.clone(),
         customer_name: case.name.clone(),

@@ -1,11 +1,15 @@
 //! What each stage of each kind of task does. One file per kind.
 
+mod access;
 mod deliver_order;
+mod enrol;
 mod mail_customer;
 mod notify_owner;
 mod place;
 mod prepare_course;
+mod revoke_access;
 mod test_delivery;
+mod unenrol;
 
 use futures::future::BoxFuture;
 
@@ -34,7 +38,10 @@ impl Stages for ShopStages {
                 TaskKind::NotifyOwner => notify_owner::run(&self.0, task, cx).await,
                 TaskKind::MailCustomer => mail_customer::run(&self.0, task, cx).await,
                 TaskKind::SendWebhook => crate::outgoing::run(&self.0, task, cx).await,
-                TaskKind::RevokeAccess => Err(incomplete("course")),
+                TaskKind::RevokeAccess => match unenrol::order_of(task) {
+                    Some(order) => unenrol::run(&self.0, task, order, cx).await,
+                    None => revoke_access::run(&self.0, task, cx).await,
+                },
                 TaskKind::TestDelivery => test_delivery::run(&self.0, task, cx).await,
             };
             self.0.services.judge(cx, ran).await

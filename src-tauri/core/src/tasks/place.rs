@@ -5,7 +5,7 @@ use std::path::Path;
 use chotdon_store::{Claimed, PrepareCase};
 
 use super::incomplete;
-use crate::delivery::{self, Location, Manifest, TargetSpec};
+use crate::delivery::{self, Location, Manifest, RemoteSpec, TargetSpec, on_remote};
 use crate::shop::Floor;
 use crate::workers::{StageContext, StageError};
 
@@ -27,6 +27,12 @@ pub(super) async fn upload(
         TargetSpec::Drive { .. } => {
             Err(StageError::permanent("drive_not_connected", "Google Drive is not connected"))
         }
+        TargetSpec::Rclone { remote, path, secret } => {
+            let remote = RemoteSpec { remote, path, secret: secret.as_deref() };
+            let slug = &case.slug;
+            let _permit = floor.services.enter("rclone", cx).await?;
+            on_remote::upload(cx, &floor.ways.remotes, remote, slug, version, staging, manifest).await
+        }
     }
 }
 
@@ -35,12 +41,17 @@ pub(super) async fn verify(
     floor: &Floor,
     cx: &StageContext,
     location: &Location,
+    staging: &Path,
     manifest: &Manifest,
 ) -> Result<(), StageError> {
     match location {
         Location::Folder { .. } => delivery::verify(cx, &floor.library(), location, manifest).await,
         Location::Drive { .. } => {
             Err(StageError::permanent("drive_not_connected", "Google Drive is not connected"))
+        }
+        Location::Rclone { remote, path, secret } => {
+            let place = RemoteSpec { remote, path, secret: secret.as_deref() };
+            on_remote::verify(cx, &floor.ways.remotes, place, staging, manifest).await
         }
     }
 }
@@ -56,6 +67,10 @@ pub(super) async fn available(
         Location::Folder { .. } => delivery::available(cx, &floor.library(), location, manifest).await,
         Location::Drive { folder_id, .. } => {
             delivery::drive::available(&floor.drive().await?, folder_id).await
+        }
+        Location::Rclone { remote, path, secret } => {
+            let place = RemoteSpec { remote, path, secret: secret.as_deref() };
+            on_remote::available(cx, &floor.ways.remotes, place, manifest).await
         }
     }
 }

@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use chotdon_store::{Aftermath, Claimed};
 
 use super::{damaged, incomplete, place, unreadable};
-use crate::delivery::{self, Location, Manifest, SourceSpec, TargetSpec};
+use crate::delivery::{self, CourseAsked, Location, Manifest, SourceSpec, TargetSpec};
 use crate::secrets::SecretName;
 use crate::shop::Floor;
 use crate::workers::{Next, StageContext, StageError, StageOutcome};
@@ -25,7 +25,12 @@ pub(super) async fn run(
             let source: SourceSpec =
                 serde_json::from_str(&case.source).map_err(|error| damaged("source", &error))?;
             let secret = secret(floor, &source).await?;
-            let manifest = delivery::fetch(cx, &source, &staging, &floor.http, secret).await?;
+            let asked = CourseAsked { slug: &case.slug, version };
+            let _permit = match source.service() {
+                Some(service) => Some(floor.services.enter(&service, cx).await?),
+                None => None,
+            };
+            let manifest = floor.ways.fetch(cx, &source, asked, &staging, secret).await?;
             Ok(StageOutcome { output: text(&manifest)?, ..StageOutcome::done() })
         }
         "upload" => {
@@ -36,7 +41,7 @@ pub(super) async fn run(
         _ => {
             let manifest = manifest(floor, task).await?;
             let location = location(floor, task).await?;
-            place::verify(floor, cx, &location, &manifest).await?;
+            place::verify(floor, cx, &location, &staging, &manifest).await?;
             delivery::discard_staging(&staging).await?;
             prepared(course, version, &manifest, &location)
         }

@@ -1,12 +1,13 @@
 //! Delivers a course to an address of the owner's choice: share → mail. No order, no money, no statistics.
 
 use chotdon_store::{Aftermath, Claimed, MailIntent, NewLink, TestCase, prepare_key};
+use gdrive::{Class, ShareOptions};
 use serde_json::json;
 
 use super::{damaged, incomplete, place, unreadable};
 use crate::config::MailTransport;
 use crate::delivery::mail::{Delivered, DeliveredItem, Message, Parts, test_message_id};
-use crate::delivery::{Location, Manifest};
+use crate::delivery::{Location, Manifest, drive_error};
 use crate::shop::Floor;
 use crate::workers::{Next, StageContext, StageError, StageOutcome};
 
@@ -42,6 +43,12 @@ async fn share(
     let manifest: Manifest = serde_json::from_str(manifest).map_err(|error| damaged("manifest", &error))?;
     let location: Location = serde_json::from_str(location).map_err(|error| damaged("location", &error))?;
     place::available(floor, cx, &location, &manifest).await?;
+    if let Location::Drive { folder_id, link, .. } = &location {
+        let expires_at = floor.clock.now_ms() + DAY_MS;
+        let sharing = let_in(floor, folder_id, &case.email, expires_at);
+        floor.services.through("drive_sharing", cx, sharing).await?;
+        return written_down(floor, task, case, link.clone(), expires_at, None).await;
+    }
     let id = rand::random_range(1..=i64::MAX);
     let expires_at = floor.clock.now_ms() + DAY_MS;
     let url = format!("{}/d/{}", floor.base_url(), floor.link_key.token(id));
@@ -55,12 +62,42 @@ async fn share(
         max_downloads: floor.config().orders.link_max_downloads,
         access_until: None,
     };
+    written_down(floor, task, case, url, expires_at, Some(link)).await
+}
+
+/// Lets the address into the course's folder for a day, or for good where the account cannot end access by itself: it
+/// is the owner's own address.
+async fn let_in(floor: &Floor, folder: &str, email: &str, expires_at: i64) -> Result<(), StageError> {
+    let drive = floor.drive().await?;
+    let mut options = ShareOptions { expires_at: Some(expires_at), notify: false, message: None };
+    for _ in 0..3 {
+        let refused = match drive.share(folder, email, &options).await {
+            Ok(_) => return Ok(()),
+            Err(refused) => refused,
+        };
+        match refused.class() {
+            Class::CannotExpire if options.expires_at.is_some() => options.expires_at = None,
+            Class::NeedsNotification if !options.notify => options.notify = true,
+            _ => return Err(drive_error(refused)),
+        }
+    }
+    Err(StageError::permanent("drive_denied", "Drive takes this share in no form"))
+}
+
+async fn written_down(
+    floor: &Floor,
+    task: &Claimed,
+    case: &TestCase,
+    url: String,
+    expires_at: i64,
+    link: Option<NewLink>,
+) -> Result<StageOutcome, StageError> {
     let parts = words(floor, case, &url, expires_at).await?;
     let message_id = case.mail.clone().unwrap_or_else(|| test_message_id(task.id, &floor.config().mail.from));
     let mail = MailIntent { message_id, recipient: case.email.clone(), subject: parts.subject };
     Ok(StageOutcome {
         output: json!({ "link": url, "expires_at": expires_at }).to_string(),
-        aftermath: Aftermath::TestShared { link: Some(link), mail },
+        aftermath: Aftermath::TestShared { link, mail },
         next: Next::Advance,
     })
 }
@@ -95,8 +132,10 @@ async fn words(floor: &Floor, case: &TestCase, link: &str, expires_at: i64) -> R
         items: vec![DeliveredItem {
             title: case.title.clone(),
             link: link.to_owned(),
+            learn_url: None,
             expires_at: Some(expires_at),
             max_downloads: Some(config.orders.link_max_downloads),
+            account: None,
         }],
     };
     let parts = floor.templates.delivered(language, &mail).await?;

@@ -52,6 +52,8 @@ pub struct OrderDetail {
     pub tasks: Vec<TaskRow>,
     pub transfers: Vec<TransferRow>,
     pub mails: Vec<MailRow>,
+    /// Access at other systems, oldest first.
+    pub access: Vec<AccessRow>,
     /// What it holds now, refunds and moved surplus taken off.
     pub held_vnd: i64,
     /// What it holds beyond its need.
@@ -61,6 +63,24 @@ pub struct OrderDetail {
     /// What can be done now: `retry`, `redeliver`, `cancel`, `copy_link`, `mark_paid`, `refund`, `surplus`,
     /// `pay_from_wallet`, `resend`, `change_email`.
     pub actions: Vec<String>,
+}
+
+/// What a buyer may open at another system.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[allow(missing_docs)]
+pub struct AccessRow {
+    /// Title of the course.
+    pub course: String,
+    /// `drive`.
+    pub kind: String,
+    /// The address that has it.
+    pub email: String,
+    /// `intent`, `granted`, `revoking` or `revoked`.
+    pub state: String,
+    /// Since when it is in that state.
+    pub since: String,
+    /// When it ends by itself; `null` = never.
+    pub expires_at: Option<String>,
 }
 
 /// One course of an order.
@@ -106,8 +126,9 @@ pub struct Payment {
 /// `course_waiting` (`course`), `preparing` (`course`), `shared` (`course`), `mail_sent` (`recipient`), `completed`,
 /// `attempt_failed` (`task, stage, code, attempt, max, retry_at`), `failed` (`task, stage, code`),
 /// `retried` (`stage`), `service_waiting` (`service, code, until`), `cancelled` (`reason, held_vnd`), `expired`, `note` (`text`), `redelivered`,
-/// `marked_paid` (`reason`), `refunded` (`amount_vnd, held_vnd, whole, reason`), `access_revoked` (`links`),
-/// `announced` (`course, version`), `resent`, `email_changed` (`from, to, reason, customer`), `surplus_moved` (`amount_vnd, to, reason`), `wallet_paid` (`amount_vnd`), `reversed` (`amount_vnd, what, reason`).
+/// `announced` (`course, version`), `resent`, `email_changed` (`from, to, reason, customer`),
+/// `marked_paid` (`reason`), `refunded` (`amount_vnd, held_vnd, whole, reason`), `access_revoked` (`links`), `access_taken` (`course, email, kept`), `access_expired`,
+/// `surplus_moved` (`amount_vnd, to, reason`), `wallet_paid` (`amount_vnd`), `reversed` (`amount_vnd, what, reason`).
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[allow(missing_docs)]
 pub struct TimelineRow {

@@ -16,6 +16,9 @@ pub struct CourseRow {
     pub source: serde_json::Value,
     #[schema(value_type = Object)]
     pub target: serde_json::Value,
+    /// How the buyer becomes a student at a learning platform; none = not at all.
+    #[schema(value_type = Option<Object>)]
+    pub enrolment: Option<serde_json::Value>,
     pub active: bool,
     pub version: i64,
     /// True when the current version is prepared.
@@ -192,6 +195,11 @@ pub struct CourseChange {
     /// `{"kind":"folder"}`.
     #[schema(value_type = Object)]
     pub target: serde_json::Value,
+    /// `{"kind":"recipe","name":"moodle","base_url":"https://…","course":"42","secret":"lms.NAME"}`, or of kind `custom`
+    /// with a `recipe`. Left out keeps what is there, `null` takes it away.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub enrolment: Option<Option<serde_json::Value>>,
     /// False takes it off sale; default true.
     #[serde(default = "yes")]
     pub active: bool,
@@ -204,6 +212,13 @@ pub struct CourseChange {
     /// True refuses to change a course that exists.
     #[serde(default)]
     pub create: bool,
+}
+
+/// Tells `null` from nothing at all.
+fn given<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<serde_json::Value>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 pub(super) fn yes() -> bool {

@@ -17,6 +17,8 @@ pub struct CourseRecord {
     pub source: String,
     /// JSON `{kind, …}`.
     pub target: String,
+    /// JSON `{kind, …}`.
+    pub enrolment: Option<String>,
     pub active: bool,
     pub version: i64,
     /// True when `version` is prepared.
@@ -30,8 +32,6 @@ pub struct CourseRecord {
     pub description: String,
     /// Days of access after the first delivery; 0 = for ever.
     pub access_days: i64,
-    /// JSON {kind, …}: how a buyer becomes a student somewhere else.
-    pub enrolment: Option<String>,
     /// Delivered of the orders paid in the last 30 days (see [`Store::courses`]).
     pub sold_30d: i64,
     /// Of the same orders, deliveries that have failed.

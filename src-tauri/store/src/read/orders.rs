@@ -7,7 +7,7 @@ use sqlx::{FromRow, QueryBuilder, Row, Sqlite};
 use super::records::named;
 use super::search::{self, Search};
 use super::{Slice, TaskRecord, TransferRecord, Window};
-use crate::{Result, Store};
+use crate::{AccessRecord, Result, Store};
 
 /// Flags that need the owner's eye; a mark set by the owner does not.
 pub(super) const MONEY_FLAGS: i64 =
@@ -111,6 +111,8 @@ pub struct OrderStory {
     pub tasks: Vec<TaskRecord>,
     pub transfers: Vec<TransferRecord>,
     pub mails: Vec<MailRecord>,
+    /// Access at other systems, oldest first.
+    pub access: Vec<AccessRecord>,
     /// Given back so far, whole đồng.
     pub refunded_vnd: i64,
     /// In the wallet of its customer, whole đồng.
@@ -243,6 +245,8 @@ impl Store {
         .bind(order.customer_id)
         .fetch_one(&mut *connection)
         .await?;
+        drop(connection);
+        let access = self.access_of(order.id).await?;
         Ok(Some(OrderStory {
             order,
             items,
@@ -250,6 +254,7 @@ impl Store {
             tasks,
             transfers,
             mails,
+            access,
             refunded_vnd,
             wallet_vnd,
             deliver_to,

@@ -259,6 +259,7 @@ async fn a_new_source_makes_a_new_version_that_is_not_ready() {
         price_vnd: 1000,
         source: "{}".into(),
         target: "{}".into(),
+        enrolment: None,
         active: true,
         description: None,
         access_days: None,

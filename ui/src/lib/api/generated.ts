@@ -862,6 +862,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/api/recipes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The recipes that come along, with what a course has to say to use each. */
+        get: operations["recipes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/recipes/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Shows what an enrolment would send, and asks the platform whether somebody is a student. Changes nothing there. */
+        post: operations["test_recipe"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/api/reconcile": {
         parameters: {
             query?: never;
@@ -1622,6 +1656,11 @@ export interface components {
             source: Record<string, unknown>;
             /** @description `{"kind":"folder"}`. */
             target: Record<string, unknown>;
+            /**
+             * @description `{"kind":"recipe","name":"moodle","base_url":"https://…","course":"42","secret":"lms.NAME"}`, or of kind `custom`
+             *     with a `recipe`. Left out keeps what is there, `null` takes it away.
+             */
+            enrolment?: Record<string, unknown> | null;
             /** @description False takes it off sale; default true. */
             active?: boolean;
             /** @description At most 5000 characters; left out = as it is. */
@@ -1672,6 +1711,8 @@ export interface components {
             price_vnd: number;
             source: Record<string, unknown>;
             target: Record<string, unknown>;
+            /** @description How the buyer becomes a student at a learning platform; none = not at all. */
+            enrolment?: Record<string, unknown> | null;
             active: boolean;
             /** Format: int64 */
             version: number;
@@ -2336,6 +2377,8 @@ export interface components {
                 price_vnd: number;
                 source: Record<string, unknown>;
                 target: Record<string, unknown>;
+                /** @description How the buyer becomes a student at a learning platform; none = not at all. */
+                enrolment?: Record<string, unknown> | null;
                 active: boolean;
                 /** Format: int64 */
                 version: number;
@@ -2824,6 +2867,66 @@ export interface components {
             last_webhook_at?: string | null;
             /** Format: int64 */
             rejected_24h: number;
+        };
+        /** @description Something that a recipe needs. */
+        RecipeNeed: {
+            name: string;
+            /** @description English. */
+            about: string;
+            /** @description Used when nothing is said; none = it has to be said. */
+            default?: string | null;
+        };
+        /** @description A request that a recipe would send. */
+        RecipeRequest: {
+            /** @description `start`, `probe`, `enrol`, `unenrol`. */
+            part: string;
+            step: string;
+            method: string;
+            /** @description With what earlier steps find as `‹name›`. */
+            url: string;
+            /** @description The condition under which it is sent. */
+            when?: string | null;
+            /** @description `Name: value`. */
+            headers: string[];
+            /** @description Before it is encoded. */
+            body?: string | null;
+        };
+        /** @description A recipe that comes along, with what a course has to say to use it. */
+        RecipeRow: {
+            name: string;
+            title: string;
+            /** @description What the owner does at the platform first. English. */
+            about: string;
+            /** @description Address of the platform; none = the course has to say it. */
+            base_url?: string | null;
+            /** @description What the course's id is there and where it is found. English. */
+            course: string;
+            secrets: components["schemas"]["RecipeNeed"][];
+            fields: components["schemas"]["RecipeNeed"][];
+            /** @description Whether access can be taken back. */
+            can_unenrol: boolean;
+        };
+        /** @description What a test of a recipe found. */
+        RecipeTest: {
+            /** @description `enrolled`, `not_enrolled`, `failed`, or `dry_run`. */
+            state: string;
+            /** @description Error code for the UI's catalogue, when it failed. */
+            code?: string | null;
+            /** @description Technical detail without secrets. */
+            detail?: string | null;
+            /** @description Every request of the recipe, in order, secrets masked. */
+            requests: components["schemas"]["RecipeRequest"][];
+        };
+        /** @description `POST /admin/api/recipes/test`. */
+        RecipeTestRequest: {
+            /** @description As in a course: `{"kind":"recipe","name":"moodle","base_url":"https://…","course":"42","secret":"lms.NAME"}`. */
+            enrolment: Record<string, unknown>;
+            /** @description Whose enrolment is looked for. Nobody is enrolled. */
+            email: string;
+            /** @description Their name, as in the requests shown. */
+            name?: string;
+            /** @description True shows the requests only and asks nobody. */
+            dry_run?: boolean;
         };
         /** @description `GET /admin/api/reconcile`. */
         Reconcile: {
@@ -5147,6 +5250,64 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Queue"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    recipes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecipeRow"][];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    test_recipe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RecipeTestRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecipeTest"];
                 };
             };
             default: {

@@ -11,6 +11,8 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
 
 use super::super::manifest::ManifestFile;
+use super::super::rclone::RemoteSpec;
+use super::super::target::Location;
 use super::page::{Refusal, refuse};
 use super::{Shared, page};
 
@@ -114,8 +116,8 @@ pub(super) async fn respond(
             (StatusCode::PARTIAL_CONTENT, first, last - first + 1)
         }
     };
-    let opened = match open(shared, file, first).await {
-        Ok(opened) => opened,
+    let body = match body(shared, file, method, first, len).await {
+        Ok(body) => body,
         Err(why) => {
             tracing::error!(code = "link_broken", path = %file.path, why, "a delivered file cannot be read");
             return refuse(Refusal::Broken, shared.shop_name, headers);
@@ -124,12 +126,31 @@ pub(super) async fn respond(
     set(&mut answer, header::CONTENT_TYPE, &content_type(&file.path));
     set(&mut answer, header::CONTENT_DISPOSITION, &disposition(&file.path));
     set(&mut answer, header::CONTENT_LENGTH, &len.to_string());
-    let body = if method == Method::HEAD {
-        Body::empty()
-    } else {
-        Body::from_stream(ReaderStream::with_capacity(opened.take(len), CHUNK))
-    };
     (status, answer, body).into_response()
+}
+
+/// `len` bytes from `first` on, from wherever the course lies; nothing for `HEAD`.
+async fn body(
+    shared: &Shared<'_>,
+    file: &ManifestFile,
+    method: &Method,
+    first: u64,
+    len: u64,
+) -> Result<Body, String> {
+    let Location::Rclone { remote, path, secret } = shared.location else {
+        let opened = open(shared, file, first).await?;
+        return Ok(match *method == Method::HEAD {
+            true => Body::empty(),
+            false => Body::from_stream(ReaderStream::with_capacity(opened.take(len), CHUNK)),
+        });
+    };
+    let remotes = shared.remotes.ok_or("the course lies on a remote, and there is none")?;
+    if *method == Method::HEAD {
+        return Ok(Body::empty());
+    }
+    let place = RemoteSpec { remote, path, secret: secret.as_deref() };
+    let bytes = remotes.read(place, file, first, len).await.map_err(|error| error.to_string())?;
+    Ok(Body::from_stream(bytes))
 }
 
 async fn open(shared: &Shared<'_>, file: &ManifestFile, first: u64) -> Result<File, String> {

@@ -13,6 +13,7 @@ use axum::response::Response;
 pub use page::{Refusal, refuse};
 
 use super::manifest::{Manifest, ManifestFile};
+use super::rclone::Remotes;
 use super::target::Location;
 
 /// What a valid link gives access to.
@@ -22,6 +23,8 @@ pub struct Shared<'a> {
     pub token: &'a str,
     /// The library directory of the shop.
     pub library: &'a Path,
+    /// For versions that lie on a remote.
+    pub remotes: Option<&'a Remotes>,
     /// Where the version lies, as stored.
     pub location: &'a Location,
     /// Its files, as stored.

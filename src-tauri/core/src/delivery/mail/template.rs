@@ -93,10 +93,14 @@ pub struct DeliveredItem {
     pub title: String,
     /// Complete URL.
     pub link: String,
+    /// Where the buyer learns online; `None` when the course is only downloaded.
+    pub learn_url: Option<String>,
     /// When the link ends, ms; `None` = never.
     pub expires_at: Option<i64>,
     /// How often every file may be downloaded; `None` = without limit.
     pub max_downloads: Option<i64>,
+    /// The account at the other system that opens it; `None` = whoever has the link.
+    pub account: Option<String>,
 }
 
 /// What a mail about a customer's money says.
@@ -146,8 +150,10 @@ struct DeliveredView<'a> {
 struct ItemView<'a> {
     title: &'a str,
     link: &'a str,
+    learn_url: Option<&'a str>,
     expires: Option<String>,
     max_downloads: Option<i64>,
+    account: Option<&'a str>,
 }
 
 /// Where templates are looked up.
@@ -195,8 +201,10 @@ impl Templates {
                 .map(|item| ItemView {
                     title: &item.title,
                     link: &item.link,
+                    learn_url: item.learn_url.as_deref(),
                     expires: item.expires_at.map(vietnam_time),
                     max_downloads: item.max_downloads,
+                    account: item.account.as_deref(),
                 })
                 .collect(),
         };
@@ -327,8 +335,10 @@ mod tests {
             items: vec![DeliveredItem {
                 title: "Rust <cơ bản>".into(),
                 link: "http://127.0.0.1:8686/d/abc".into(),
+                learn_url: Some("https://school.example.com/course/view.php?id=42".into()),
                 expires_at: Some(1_797_924_600_000),
                 max_downloads: Some(5),
+                account: None,
             }],
         }
     }
@@ -339,7 +349,9 @@ mod tests {
             let parts = Templates::default().delivered(lang, &mail()).await.expect("built in");
             assert!(parts.subject.contains("DH123456") && !parts.subject.contains('\n'), "{}", parts.subject);
             for body in [&parts.text, &parts.html] {
-                for word in ["Trần Thị Lan", "http://127.0.0.1:8686/d/abc", "DH123456", "Khoá học An", "5"]
+                let learn = "https://school.example.com/course/view.php?id=42";
+                for word in
+                    ["Trần Thị Lan", "http://127.0.0.1:8686/d/abc", learn, "DH123456", "Khoá học An", "5"]
                 {
                     assert!(body.contains(word), "{word} in {body}");
                 }

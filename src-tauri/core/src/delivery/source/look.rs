@@ -2,7 +2,8 @@
 
 use secrecy::SecretString;
 
-use super::{HttpSource, SourceSpec, folder, listing, parse_url};
+use super::super::rclone::RemoteSpec;
+use super::{SourceSpec, Ways, folder, listing, parse_url};
 use crate::workers::{StageContext, StageError};
 
 /// One file that a source offers, as far as the listing tells.
@@ -20,30 +21,37 @@ pub struct Offered {
     pub changed_at: Option<i64>,
 }
 
-/// Lists the source. `None` for one that cannot be listed without fetching it.
-///
-/// # Errors
-/// As [`fetch`](super::fetch) before its first file.
-pub async fn look(
-    cx: &StageContext,
-    spec: &SourceSpec,
-    http: &HttpSource,
-    secret: Option<SecretString>,
-) -> Result<Option<Vec<Offered>>, StageError> {
-    spec.validate().map_err(|why| StageError::permanent("source_invalid", why))?;
-    match spec {
-        SourceSpec::Folder { path } => Ok(Some(folder::list(cx, path).await?)),
-        SourceSpec::Http { url, .. } => {
-            let url = parse_url(url).map_err(|why| StageError::permanent("source_invalid", why))?;
-            let entries = listing::read(&http.session(cx, url, secret)).await?;
-            let offered = entries.into_iter().map(|entry| Offered {
-                path: entry.path,
-                size: entry.size,
-                sha256: entry.sha256,
-                stamp: entry.changed,
-                changed_at: None,
-            });
-            Ok(Some(offered.collect()))
+impl Ways {
+    /// Lists a source. `None` for one that cannot be listed without fetching it.
+    ///
+    /// # Errors
+    /// As [`Ways::fetch`] before its first file.
+    pub async fn look(
+        &self,
+        cx: &StageContext,
+        spec: &SourceSpec,
+        secret: Option<SecretString>,
+    ) -> Result<Option<Vec<Offered>>, StageError> {
+        spec.validate().map_err(|why| StageError::permanent("source_invalid", why))?;
+        match spec {
+            SourceSpec::Folder { path } => Ok(Some(folder::list(cx, path).await?)),
+            SourceSpec::Http { url, .. } => {
+                let url = parse_url(url).map_err(|why| StageError::permanent("source_invalid", why))?;
+                let entries = listing::read(&self.http.session(cx, url, secret)).await?;
+                let offered = entries.into_iter().map(|entry| Offered {
+                    path: entry.path,
+                    size: entry.size,
+                    sha256: entry.sha256,
+                    stamp: entry.changed,
+                    changed_at: None,
+                });
+                Ok(Some(offered.collect()))
+            }
+            SourceSpec::Rclone { remote, path, secret } => {
+                let remote = RemoteSpec { remote, path, secret: secret.as_deref() };
+                Ok(Some(self.remotes.offered(cx, remote).await?))
+            }
+            SourceSpec::Program { .. } => Ok(None),
         }
     }
 }

@@ -8,7 +8,10 @@ mod folder;
 mod http;
 mod listing;
 mod look;
+mod program;
+mod ways;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
@@ -16,10 +19,13 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 pub use http::HttpSource;
-pub use look::{Offered, look};
+pub use look::Offered;
+pub use program::{Downloader, executable};
+pub use ways::{CourseAsked, Ways};
 
 use super::files::{Slot, check_space};
 use super::manifest::{Manifest, ManifestFile};
+use super::rclone::{RemoteSpec, check_remote};
 use crate::workers::{StageContext, StageError};
 
 /// A course's source, as configured: `{"kind":"folder","path":"/courses/rust"}`.
@@ -40,6 +46,34 @@ pub enum SourceSpec {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         secret: Option<String>,
     },
+    /// A directory of any remote that rclone knows. Links in it are passed over.
+    Rclone {
+        /// Name of the remote; the secret `source.<remote>` has its configuration unless `secret` says otherwise.
+        remote: String,
+        /// Below the remote's root; empty for all of it.
+        #[serde(default)]
+        path: String,
+        /// Name of the secret with the remote's configuration: a section of `rclone.conf`, or its options as JSON.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        secret: Option<String>,
+    },
+    /// A program of the owner's that leaves the files in a directory; `docs/downloader.md` is its contract.
+    Program {
+        /// Absolute path of the program.
+        command: PathBuf,
+        /// Its arguments. Everybody on the machine can read them: no secret belongs here.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        args: Vec<String>,
+        /// Variables of its environment besides `PATH`, `HOME`, `TMPDIR` and the locale.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        env: BTreeMap<String, String>,
+        /// Name of the secret that it is given on its standard input, `downloader.<name>` or `source.<name>`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        secret: Option<String>,
+        /// Seconds it may run; `downloader.timeout_s` when not given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        timeout_s: Option<u32>,
+    },
 }
 
 impl SourceSpec {
@@ -55,12 +89,27 @@ impl SourceSpec {
             Self::Folder { .. } => Ok(()),
             Self::Http { url, secret } => {
                 parse_url(url)?;
-                match secret {
-                    Some(name) if name.strip_prefix("source.").is_none_or(str::is_empty) => {
-                        Err("the source's secret is not named source.<name>".to_owned())
-                    }
-                    _ => Ok(()),
-                }
+                of_family(secret.as_deref(), &["source."])
+            }
+            Self::Rclone { remote, path, secret } => {
+                check_remote(RemoteSpec { remote, path, secret: secret.as_deref() })
+            }
+            Self::Program { command, args, env, secret, timeout_s } => {
+                program::validate(command, args, env, *timeout_s)?;
+                of_family(secret.as_deref(), &["downloader.", "source."])
+            }
+        }
+    }
+
+    /// The outside service that a fetch keeps busy, as `core/services` names it; `None` for what is on this machine.
+    #[must_use]
+    pub fn service(&self) -> Option<String> {
+        match self {
+            Self::Folder { .. } | Self::Program { .. } => None,
+            Self::Rclone { .. } => Some("rclone".to_owned()),
+            Self::Http { url, .. } => {
+                let url = Url::parse(url).ok()?;
+                url.host_str().map(|host| format!("source:{host}"))
             }
         }
     }
@@ -69,9 +118,23 @@ impl SourceSpec {
     #[must_use]
     pub fn secret_name(&self) -> Option<&str> {
         match self {
-            Self::Http { secret, .. } => secret.as_deref(),
-            Self::Folder { .. } => None,
+            Self::Http { secret, .. } | Self::Program { secret, .. } => secret.as_deref(),
+            // rclone's own part reads a remote's configuration.
+            Self::Folder { .. } | Self::Rclone { .. } => None,
         }
+    }
+}
+
+/// Refuses the name of a secret that is in none of the families.
+fn of_family(secret: Option<&str>, families: &[&str]) -> Result<(), String> {
+    let belongs =
+        |name: &str| families.iter().any(|f| name.strip_prefix(f).is_some_and(|rest| !rest.is_empty()));
+    match secret {
+        Some(name) if !belongs(name) => {
+            let families: Vec<String> = families.iter().map(|f| format!("{f}<name>")).collect();
+            Err(format!("the source's secret is not named {}", families.join(" or ")))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -117,6 +180,9 @@ pub async fn fetch(
             let entries = listing::read(&session).await?;
             download::fetch(&session, &entries, staging).await?
         }
+        SourceSpec::Program { .. } | SourceSpec::Rclone { .. } => {
+            return Err(StageError::permanent("internal", "programs are run by Ways::fetch"));
+        }
     };
     manifest.files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(manifest)
@@ -132,7 +198,7 @@ struct Tally {
 }
 
 /// Checks that the disk takes what is still missing of files with these sizes.
-async fn check_room(
+pub(super) async fn check_room(
     staging: &Path,
     sizes: impl Iterator<Item = (&str, Option<u64>)>,
 ) -> Result<(), StageError> {

@@ -5,6 +5,7 @@
 
 pub(crate) mod drive;
 mod folder;
+pub mod rclone;
 
 use std::path::{Path, PathBuf};
 
@@ -27,6 +28,17 @@ pub enum TargetSpec {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         folder: Option<String>,
     },
+    /// A directory of any remote that rclone knows; the app gives the files out by signed links.
+    Rclone {
+        /// Name of the remote; the secret `source.<remote>` has its configuration unless `secret` says otherwise.
+        remote: String,
+        /// Below the remote's root; empty for the root itself.
+        #[serde(default)]
+        path: String,
+        /// Name of the secret with the remote's configuration.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        secret: Option<String>,
+    },
 }
 
 /// Where one version of a course ended up, in the target's own words; stored as JSON.
@@ -46,6 +58,16 @@ pub enum Location {
         link: String,
         /// Its files, in the manifest's order.
         files: Vec<DriveFile>,
+    },
+    /// A directory of a remote.
+    Rclone {
+        /// Name of the remote.
+        remote: String,
+        /// Below the remote's root.
+        path: String,
+        /// Name of the secret with the remote's configuration, when it is not `source.<remote>`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        secret: Option<String>,
     },
 }
 

@@ -372,6 +372,11 @@ async fn reachable(desk: &Desk, source: &SourceSpec) -> Result<(), (&'static str
                 _ => Err(("source_server_error", answer.status().to_string())),
             }
         }
+        // Its first use tells: a listing may take minutes.
+        SourceSpec::Rclone { .. } => Ok(()),
+        SourceSpec::Program { command, .. } => {
+            crate::delivery::executable(command).await.map_err(|error| (error.code, error.detail))
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::Desk;
 use super::state::OWNER;
 use crate::delivery::{SourceSpec, TargetSpec};
+use crate::enrolment::EnrolmentSpec;
 use crate::http::problem::{Answer, Given};
 use crate::ordering::limited;
 use crate::present;
@@ -56,12 +57,21 @@ pub(super) async fn save_course(
     if change.create && desk.store.course(&slug, desk.now()).await?.is_some() {
         return Err(taken(&slug));
     }
+    let enrolment = match change.enrolment {
+        Some(Some(given)) => {
+            let spec =
+                EnrolmentSpec::parse(given).map_err(|why| Problem::bad(format!("enrolment: {why}")))?;
+            Some(Some(written(&spec)?))
+        }
+        other => other.map(|_| None),
+    };
     let edit = CourseEdit {
         slug: slug.clone(),
         title: change.title,
         price_vnd: change.price_vnd,
         source: written(&source)?,
         target: written(&target)?,
+        enrolment,
         active: change.active,
         description,
         access_days: change.access_days,

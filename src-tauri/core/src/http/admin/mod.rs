@@ -18,6 +18,7 @@ mod orders;
 mod overview;
 mod page;
 mod queue;
+mod recipes;
 mod reconcile;
 mod services;
 mod settings;
@@ -93,6 +94,8 @@ routes! {
     post "/admin/api/tasks/{id}/priority" tasks::set_priority;
     get "/admin/api/failures" failures::failures;
     post "/admin/api/failures/retry" failures::retry_failures;
+    get "/admin/api/recipes" recipes::recipes;
+    post "/admin/api/recipes/test" recipes::test_recipe;
     get "/admin/api/customers" customers::customers;
     get "/admin/api/customers/{id}" customers::customer;
     post "/admin/api/customers/{id}/adjust" customers::adjust;

@@ -88,6 +88,8 @@ pub(super) async fn set_secret(
     }
     audited(&desk, "secret.set", name.as_str()).await?;
     reconcile_anew(&desk, &name);
+    // A service that waits for the right secret may have it now.
+    desk.shop.services().reconsider().await;
     now(&desk).await
 }
 
