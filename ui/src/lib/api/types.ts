@@ -117,6 +117,7 @@ export type BundleChange = Pick<Schemas['BundleChange'], 'title' | 'price_vnd' |
 export type AddressRequest = Pick<Schemas['AddressRequest'], 'email'> & Partial<Schemas['AddressRequest']>;
 
 // Shapes of the parts beside this one.
+export type AccessRow = Schemas['AccessRow'];
 export type ServiceRow = Schemas['ServiceRow'];
 export type Services = Schemas['Services'];
 export type ExternalWorker = {
@@ -137,21 +138,6 @@ export type ExternalWorker = {
   }[];
 };
 export type WorkerKeyShown = { name: string; key: string; command: string; previous_until?: string | null };
-export type RecipeNeed = { name: string; about: string; default?: string | null };
-export type RecipeRow = {
-  name: string;
-  title: string;
-  about: string;
-  base_url?: string | null;
-  course: string;
-  secrets: RecipeNeed[];
-  fields: RecipeNeed[];
-  can_unenrol: boolean;
-};
-export type RecipeTest = {
-  state: string;
-  code?: string | null;
-  detail?: string | null;
-  requests: { part: string; step: string; method: string; url: string; body?: string | null }[];
-};
+export type RecipeRow = Schemas['RecipeRow'];
+export type RecipeTest = Schemas['RecipeTest'];
 export type Google = Schemas['Google'];
