@@ -268,7 +268,12 @@ async fn a_download_counts_once_where_it_begins() {
 async fn a_delivered_course_can_be_the_source_of_another_shop() {
     let served = serve(&[("Chương 1/a.mp4", &pattern(2_000_000, 1)), ("b.txt", b"b")]).await;
     let stage = Stage::new();
-    let spec = SourceSpec::Http { url: format!("{}/d/TOKEN", served.url), secret: None };
+    let spec = SourceSpec::Http {
+        url: format!("{}/d/TOKEN", served.url),
+        secret: None,
+        worker: None,
+        share_secret: false,
+    };
     let manifest =
         fetch(&stage.cx, &spec, &stage.staging(), &HttpSource::new().unwrap(), None).await.unwrap();
     assert_eq!(manifest, served.library.manifest);

@@ -46,7 +46,8 @@ impl Faulty {
     }
 
     async fn fetch(&self, stage: &Stage) -> Result<Manifest, StageError> {
-        let spec = SourceSpec::Http { url: self.url.clone(), secret: None };
+        let spec =
+            SourceSpec::Http { url: self.url.clone(), secret: None, worker: None, share_secret: false };
         fetch(&stage.cx, &spec, &stage.staging(), &HttpSource::new().unwrap(), None).await
     }
 

@@ -16,7 +16,12 @@ use crate::stage::{Stage, course, pattern};
 const LISTING: &str = "autoindex on; autoindex_format json;";
 
 async fn fetch_http(stage: &Stage, url: String, secret: Option<&str>) -> Result<Manifest, StageError> {
-    let spec = SourceSpec::Http { url, secret: secret.map(|_| "source.test".to_owned()) };
+    let spec = SourceSpec::Http {
+        url,
+        secret: secret.map(|_| "source.test".to_owned()),
+        worker: None,
+        share_secret: false,
+    };
     let secret = secret.map(SecretString::from);
     fetch(&stage.cx, &spec, &stage.staging(), &HttpSource::new().unwrap(), secret).await
 }

@@ -16,6 +16,9 @@ mod shop;
 pub mod smtp;
 mod storefront;
 mod wire;
+pub mod worker;
+#[cfg(unix)]
+pub mod worker_program;
 
 pub use chance::{chance, quick_or_full};
 pub use listener::{Listener, Told};

@@ -45,6 +45,8 @@ pub struct Home {
     pub hmac_secret: String,
     /// Further variables of every command, such as `CHOTDON_LOG__LEVEL`.
     pub env: Vec<(&'static str, String)>,
+    /// Where the public listener is; port 0 picks one.
+    pub public: String,
     /// What the program runs under, such as strace; the process that is started must become the program.
     pub under: Vec<String>,
 }
@@ -64,6 +66,7 @@ impl Home {
                 ("CHOTDON_QUEUE__RETRY_BASE_S", "1".to_owned()),
                 ("CHOTDON_QUEUE__DRAIN_S", "1".to_owned()),
             ],
+            public: "127.0.0.1:0".to_owned(),
             under: Vec::new(),
         };
         std::fs::write(home.path().join("passphrase"), &home.passphrase)?;
@@ -127,7 +130,7 @@ impl Home {
     /// # Errors
     /// When it cannot be started.
     pub fn begin(&self) -> Result<Starting> {
-        let args = ["serve", "--demo", "--public", "127.0.0.1:0", "--private", "127.0.0.1:0"];
+        let args = ["serve", "--demo", "--public", &self.public, "--private", "127.0.0.1:0"];
         let stderr = std::fs::File::options().create(true).append(true).open(self.path().join("stderr"))?;
         let mut command = self.command(&args)?;
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);

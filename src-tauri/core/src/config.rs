@@ -254,6 +254,12 @@ settings! {
     workers: WorkersConfig {
         /// How many tasks run at once.
         count: u16 = cores(), "workers", Check::Range(1, 256), shown "number of cores, at least 2";
+        /// How long a worker on another machine keeps a task without a sign of life.
+        lease_s: u32 = 60, "seconds", Check::Range(1, 3_600);
+        /// How much a worker on another machine may send for one task.
+        incoming_max_mb: i64 = 204_800, "megabytes", Check::Range(1, 100_000_000);
+        /// A directory that workers on other machines write to as well. What they name lies below it and need not be sent.
+        incoming_dir: Option<String> = None, "path", Check::Any, shown "none: files are sent over HTTP";
     }
     /// The task queue.
     queue: QueueConfig {

@@ -28,6 +28,7 @@ use crate::config::{Config, ConfigError};
 use crate::delivery::links::LinkKey;
 use crate::demo::DemoBank;
 use crate::events::Events;
+use crate::external;
 use crate::http;
 use crate::lock::{DirectoryLock, NotLocked};
 use crate::ports::{Clock, Ports, SecretError, SecretStore};
@@ -214,6 +215,7 @@ impl Shop {
         door::remember(&shop.inner.floor).await?;
         shop.part("refusals", door::keep_refusals(shop.inner.floor.clone(), stop.clone()));
         shop.part("sources", sources::watch(shop.inner.floor.clone(), stop.clone()));
+        shop.part("external_workers", external::watch(shop.inner.floor.clone(), stop.clone()));
         shop.part("wake", wake(shop.inner.floor.clone(), stop.clone()));
         shop.part("reconcile", reconciler.clone().live(stop.clone()));
         let for_pages = shop.inner.floor.store.changes();
@@ -323,6 +325,7 @@ impl Shop {
 
     /// Stops claiming, lets running stages finish for up to `drain`, then stops them without burning an attempt.
     pub async fn shutdown(&self, drain: Duration) {
+        self.inner.floor.external.closing.cancel();
         self.inner.pool.drain(drain).await;
         self.inner.stop.cancel();
         let parts =

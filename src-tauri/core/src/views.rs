@@ -19,6 +19,7 @@ mod settings;
 mod storefront;
 mod transfers;
 mod webhooks;
+mod workers;
 
 pub use courses::*;
 pub use enrolment::*;
@@ -33,6 +34,7 @@ pub use settings::*;
 pub use storefront::*;
 pub use transfers::*;
 pub use webhooks::*;
+pub use workers::*;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -55,6 +55,17 @@ pub(crate) enum Command {
         #[command(flatten)]
         shop: ShopArgs,
     },
+    /// Create, list, rotate or revoke keys of workers on other machines
+    WorkerKey {
+        #[command(subcommand)]
+        action: WorkerKeyAction,
+        #[command(flatten)]
+        shop: ShopArgs,
+    },
+    /// Work for a shop on another machine: fetch courses and send them over signed HTTP; needs no database
+    ///
+    /// Exit codes with --once: 0 handed over, 1 it failed, 75 there was nothing to do or the shop cannot be reached.
+    Worker(Worker),
     /// Add, list, test or remove the endpoints that are told of orders by webhook
     StorefrontWebhook {
         #[command(subcommand)]
@@ -157,6 +168,49 @@ pub(crate) enum KeyAction {
         /// Name of the storefront
         name: String,
     },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum WorkerKeyAction {
+    /// Make a key for a worker and print it once
+    Create {
+        /// Name of the worker: letters, digits, `-` and `_`, at most 64
+        name: String,
+    },
+    /// Show the workers; never the keys
+    List,
+    /// Make a new key and print it once; the one before stays good for 24 hours
+    Rotate {
+        /// Name of the worker
+        name: String,
+    },
+    /// Make a worker's keys void at once; what it was doing is done by another
+    Revoke {
+        /// Name of the worker
+        name: String,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct Worker {
+    /// The shop's public address, https://…, without a path
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: String,
+    /// Name of the worker at the shop, as given to `worker-key create`
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: String,
+    /// Read the key from standard input; the only way to give it
+    #[arg(long, required = true)]
+    pub(crate) key_from_stdin: bool,
+    /// Directory of its own for what it fetches [default: ChotDon-worker in the user's data directory]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) work_dir: Option<PathBuf>,
+    /// End after one question and at most one task
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Allow plain http to other machines, for networks that are trusted
+    #[arg(long)]
+    pub(crate) insecure: bool,
 }
 
 #[derive(Subcommand)]

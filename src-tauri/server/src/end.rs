@@ -63,3 +63,14 @@ impl From<chotdon_core::store::Error> for End {
         }
     }
 }
+
+impl From<chotdon_core::external::KeyError> for End {
+    fn from(error: chotdon_core::external::KeyError) -> Self {
+        use chotdon_core::external::KeyError;
+        match error {
+            KeyError::Name => Self::usage(error),
+            KeyError::Store(error) => error.into(),
+            KeyError::Secrets(error) => error.into(),
+        }
+    }
+}

@@ -14,6 +14,8 @@ mod shop_commands;
 mod shop_data;
 mod simulate;
 mod storefront_webhook;
+mod worker;
+mod worker_key;
 
 use std::process::ExitCode;
 
@@ -44,6 +46,8 @@ async fn run(command: Command, environment: &Environment) -> Result<(), End> {
         Command::StorefrontKey { action, shop } => {
             shop_commands::storefront_key(&Place::of(&shop, environment)?, action).await
         }
+        Command::WorkerKey { action, shop } => worker_key::run(&Place::of(&shop, environment)?, action).await,
+        Command::Worker(args) => worker::run(args, environment).await,
         Command::StorefrontWebhook { action, shop } => {
             storefront_webhook::run(&Place::of(&shop, environment)?, action).await
         }

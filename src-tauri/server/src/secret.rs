@@ -79,7 +79,7 @@ fn parse(name: &str) -> Result<SecretName, End> {
 }
 
 /// Standard input without the newline at its end; `None` when it is empty.
-fn read_value() -> Result<Option<SecretString>, End> {
+pub(crate) fn read_value() -> Result<Option<SecretString>, End> {
     let mut input = std::io::stdin();
     if input.is_terminal() {
         eprintln!("chotdon-server: type the value, then Enter and Ctrl-D");

@@ -67,7 +67,7 @@ fn why_not(error: StartError) -> End {
 }
 
 /// The signals that end a daemon.
-struct Stop {
+pub(crate) struct Stop {
     #[cfg(unix)]
     term: tokio::signal::unix::Signal,
     #[cfg(unix)]
@@ -76,13 +76,13 @@ struct Stop {
 
 #[cfg(unix)]
 impl Stop {
-    fn listen() -> Result<Self, End> {
+    pub(crate) fn listen() -> Result<Self, End> {
         use tokio::signal::unix::{SignalKind, signal};
         let listen = |kind| signal(kind).map_err(|error| End::failed(anyhow!("signals: {error}")));
         Ok(Self { term: listen(SignalKind::terminate())?, int: listen(SignalKind::interrupt())? })
     }
 
-    async fn wait(&mut self) {
+    pub(crate) async fn wait(&mut self) {
         tokio::select! {
             _ = self.term.recv() => {}
             _ = self.int.recv() => {}
@@ -92,11 +92,11 @@ impl Stop {
 
 #[cfg(not(unix))]
 impl Stop {
-    fn listen() -> Result<Self, End> {
+    pub(crate) fn listen() -> Result<Self, End> {
         Ok(Self {})
     }
 
-    async fn wait(&mut self) {
+    pub(crate) async fn wait(&mut self) {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }

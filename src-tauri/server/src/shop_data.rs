@@ -8,13 +8,14 @@ use std::sync::Arc;
 use anyhow::anyhow;
 use chotdon_core::config::Config;
 use chotdon_core::enrolment::EnrolmentSpec;
+use chotdon_core::external::Keys;
 use chotdon_core::ports::SystemClock;
 use chotdon_core::reconcile::{self, Trouble};
 use chotdon_core::secrets::{self, Credentials};
 use chotdon_core::store::bring_over::{
     AccountRow, Counts, CourseRow, CustomerRow, OrderRow, Set, brought_stage,
 };
-use chotdon_core::store::{BundleEdit, BundleRecord, EndpointRecord, Findings, Store};
+use chotdon_core::store::{BundleEdit, BundleRecord, EndpointRecord, Findings, Store, WorkerKeyRecord};
 use chotdon_core::views::ReconcileRun;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
@@ -97,6 +98,15 @@ impl ShopData {
             revoked_at: key.revoked_at,
         };
         Ok(self.store.storefront_keys().await?.into_iter().map(line).collect())
+    }
+
+    /// Where workers on other machines are known.
+    pub(crate) fn worker_keys<'a>(&'a self, credentials: &'a Credentials) -> Keys<'a> {
+        Keys { store: &self.store, credentials, actor: ACTOR, now: now_ms() }
+    }
+
+    pub(crate) async fn workers(&self) -> Result<Vec<WorkerKeyRecord>, End> {
+        Ok(self.store.worker_keys().await?)
     }
 
     pub(crate) async fn save_endpoint(&self, name: &str, url: &str, events: &[String]) -> Result<(), End> {

@@ -103,6 +103,8 @@ pub enum Aftermath {
         /// Version.
         version: i64,
     },
+    /// What a worker on another machine brought was read and is what was promised.
+    TakenIn,
     /// The attempt is told in the timeline of the order.
     AttemptFailed,
     /// The task failed for good: its orders fail with it and the owner is told.
@@ -336,6 +338,16 @@ impl Aftermath {
             }
             Self::TestWaits { course, version } => {
                 test_deliveries::waits(tx, task, *course, *version, now).await
+            }
+            Self::TakenIn => {
+                sqlx::query(
+                    "UPDATE worker_result SET received_at = $2 WHERE task_id = $1 AND rejected_at IS NULL",
+                )
+                .bind(task)
+                .bind(now)
+                .execute(&mut tx.conn)
+                .await?;
+                Ok(())
             }
             Self::AttemptFailed => {
                 let StageResult::Retry { run_at, error } = &settled.result else { return Ok(()) };

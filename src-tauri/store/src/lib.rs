@@ -16,6 +16,7 @@ mod effects;
 mod enqueue;
 mod enrolment;
 mod error;
+mod external;
 mod guard;
 mod intake;
 mod ledger;
@@ -40,6 +41,7 @@ mod unmatched;
 mod verify;
 mod versions;
 mod wallet;
+mod worker_keys;
 mod writer;
 
 pub use access::{AccessRecord, Grant, GrantWish};
@@ -53,6 +55,10 @@ pub use effects::{Claimant, Effect};
 pub use enqueue::jittered_backoff_ms;
 pub use enrolment::{Enrolled, EnrolmentIntent, EnrolmentRecord, Intended};
 pub use error::Error;
+pub use external::{
+    CallOutcome, ExternalFailure, ExternalLease, ExternalTask, ExternalWish, Giving, Held, WorkerCall,
+    WorkerResult,
+};
 pub use intake::{Answer, Incoming, Source};
 pub use notices::{INFORMATION, NEEDS_OWNER, NoticeRecord, Raise, STOPPED};
 pub use open::{MINIMUM_SQLITE, Store};
@@ -71,6 +77,7 @@ pub use tuning::Tuning;
 pub use unmatched::{Credit, Hand, Placing};
 pub use verify::Findings;
 pub use versions::{Announcement, CheckCase, LONGEST_MESSAGE, SourceCheck};
+pub use worker_keys::WorkerKeyRecord;
 pub use writer::Touched;
 
 /// What every call of the store answers.

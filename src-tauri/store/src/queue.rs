@@ -13,6 +13,7 @@ use sqlx::sqlite::SqliteRow;
 use chotdon_domain::task::{Lane, TaskKind};
 
 use crate::aftermath::Aftermath;
+use crate::external::{MOST_URGENT_COURSE, OLDEST_COURSE};
 use crate::writer::{Request, Script, Set, Tx, script};
 use crate::{Error, Result, Store};
 
@@ -235,7 +236,7 @@ impl Store {
                            err_code    = CASE WHEN reclaims >= $3 THEN 'worker_crashed' ELSE err_code END, \
                            err_group   = CASE WHEN reclaims >= $3 THEN kind || ':' || stage || ':worker_crashed' ELSE err_group END, \
                            err_detail  = CASE WHEN reclaims >= $3 THEN 'the app died under this task again and again' ELSE err_detail END \
-                         WHERE state = 'running' AND lease_owner <> $1 RETURNING lane",
+                         WHERE state = 'running' AND lease_owner <> $1 AND lease_owner NOT GLOB 'worker:*' RETURNING lane",
                     )
                     .bind(owner)
                     .bind(now)
@@ -262,7 +263,8 @@ impl Store {
                 Box::pin(async move {
                     let lanes: Vec<String> = sqlx::query_scalar(
                         "UPDATE task SET state = 'ready', lease_owner = NULL, lease_until = NULL, reclaims = reclaims + 1 \
-                         WHERE state = 'running' AND lease_until < $2 AND id NOT IN (SELECT value FROM json_each($1)) RETURNING lane",
+                         WHERE state = 'running' AND lease_until < $2 AND lease_owner NOT GLOB 'worker:*' \
+                           AND id NOT IN (SELECT value FROM json_each($1)) RETURNING lane",
                     )
                     .bind(alive)
                     .bind(now)
@@ -286,7 +288,7 @@ impl Store {
                     EXISTS (SELECT 1 FROM task WHERE state = 'ready' AND lane = 'order')  AS orders, \
                     EXISTS (SELECT 1 FROM task WHERE state = 'ready' AND lane = 'owner')  AS owner, \
                     EXISTS (SELECT 1 FROM task WHERE state = 'ready' AND lane = 'webhook') AS webhook, \
-                    EXISTS (SELECT 1 FROM task WHERE state = 'running' AND lease_until < $1) AS overdue",
+                    EXISTS (SELECT 1 FROM task WHERE state = 'running' AND lease_until < $1 AND lease_owner NOT GLOB 'worker:*') AS overdue",
         )
         .bind(now)
         .fetch_one(&self.reader)
@@ -355,7 +357,7 @@ impl Set for Claiming {
 /// Leases the ready tasks that `which` picks, for whoever claims: pieces of SQL that name the owner, the lease's end, the
 /// present time and the choice. Returns what [`claimed`] reads.
 macro_rules! lease {
-    (owner: [$($owner:literal),+], until: [$($until:literal),+], now: [$($now:literal),+], which: [$($which:literal),+]) => {
+    (owner: [$($owner:literal),+], until: [$($until:literal),+], now: [$($now:literal),+], which: [$($which:expr),+]) => {
         concat!(
             "UPDATE task SET state = 'running', attempt = attempt + 1, lease_epoch = lease_epoch + 1, lease_owner = ",
             $($owner),+, ", lease_until = ", $($until),+, ", started_at = ", $($now),+,
@@ -368,17 +370,27 @@ pub(crate) use lease;
 
 macro_rules! claim_script {
     ($order:literal) => {
+        claim_script!("", $order)
+    };
+    ($but:expr, $order:literal) => {
         script!(lease!(
-            owner: ["$1"], until: ["$2"], now: ["$3"], which: ["lane = $4 ORDER BY ", $order, " LIMIT $5"]
+            owner: ["$1"], until: ["$2"], now: ["$3"], which: ["lane = $4 ", $but, " ORDER BY ", $order, " LIMIT $5"]
         ))
     };
 }
+pub(crate) use claim_script;
 
 const MOST_URGENT: Script = claim_script!("prio, id");
 const OLDEST: Script = claim_script!("id");
 
 async fn claim_one(tx: &mut Tx, claim: &Claim) -> Result<Vec<Claimed>> {
-    let rows = sqlx::query(tx.opening(if claim.oldest_first { &OLDEST } else { &MOST_URGENT }))
+    let script = match (claim.lane, claim.oldest_first) {
+        (Lane::Course, false) => &MOST_URGENT_COURSE,
+        (Lane::Course, true) => &OLDEST_COURSE,
+        (_, false) => &MOST_URGENT,
+        (_, true) => &OLDEST,
+    };
+    let rows = sqlx::query(tx.opening(script))
         .bind(&claim.owner)
         .bind(claim.until)
         .bind(claim.now)
@@ -404,7 +416,7 @@ const BEGIN_ORDERS: Script = script!(
 );
 
 /// The orders that these tasks serve are being processed from this commit on.
-async fn begin_orders(tx: &mut Tx, claimed: &[Claimed]) -> Result<()> {
+pub(crate) async fn begin_orders(tx: &mut Tx, claimed: &[Claimed]) -> Result<()> {
     let orders: Vec<i64> = claimed.iter().filter_map(|task| task.order_id).collect();
     let courses: Vec<Value> = claimed
         .iter()

@@ -29,7 +29,7 @@ pub async fn discard_staging(staging: &Path) -> Result<(), StageError> {
 }
 
 /// Where a complete file lies in `staging`.
-pub(super) fn staged(staging: &Path, path: &str) -> PathBuf {
+pub(crate) fn staged(staging: &Path, path: &str) -> PathBuf {
     staging.join("files").join(path)
 }
 
@@ -63,7 +63,7 @@ pub(super) struct Done {
 #[derive(Debug, Clone)]
 pub(super) struct Slot {
     pub(super) file: PathBuf,
-    part: PathBuf,
+    pub(super) part: PathBuf,
     state: PathBuf,
 }
 

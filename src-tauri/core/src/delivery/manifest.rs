@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::workers::StageError;
 
 /// Most files a course may have.
-pub(super) const MAX_FILES: usize = 10_000;
+pub(crate) const MAX_FILES: usize = 10_000;
 /// Longest path component in bytes, the limit of the usual file systems.
 const MAX_COMPONENT: usize = 255;
 /// Longest path in bytes; leaves room for the directory it is put in.
@@ -106,7 +106,7 @@ fn check_component(name: &str) -> Result<(), &'static str> {
 }
 
 /// Refuses a set of paths that cannot lie in one directory tree, or that is empty or too large.
-pub(super) fn check_paths<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> Result<(), StageError> {
+pub(crate) fn check_paths<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> Result<(), StageError> {
     let invalid = |detail: String| Err(StageError::permanent("source_invalid", detail));
     let count = paths.clone().take(MAX_FILES + 1).count();
     if count == 0 {

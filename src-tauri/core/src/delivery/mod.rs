@@ -12,14 +12,20 @@ pub mod links;
 pub mod mail;
 mod manifest;
 mod rclone;
+mod received;
 mod source;
 mod target;
 
 pub(crate) use drive_error::drive_error;
 pub use files::discard_staging;
+pub(crate) use files::staged;
+pub(crate) use manifest::check_paths;
 pub use manifest::{Manifest, ManifestFile, check_path};
 pub use rclone::{RemoteSpec, Remotes};
-pub use source::{CourseAsked, Downloader, HttpSource, Offered, SourceSpec, Ways, executable, fetch};
+pub(crate) use received::take_received;
+pub use source::{
+    ByWorkers, CourseAsked, Downloader, HttpSource, Offered, SourceSpec, Ways, executable, fetch,
+};
 pub(crate) use target::drive;
 pub use target::rclone as on_remote;
 pub use target::{DriveFile, Location, TargetSpec, available, upload, verify};

@@ -6,3 +6,6 @@ pub mod private;
 pub(crate) mod problem;
 pub(crate) mod public;
 pub mod storefront;
+mod worker;
+
+pub(crate) use worker::signed_text as worker_signed_text;

@@ -37,6 +37,8 @@ pub(crate) fn router(floor: &Floor) -> Router {
         .method_not_allowed_fallback(super::storefront::no_method)
         .layer(DefaultBodyLimit::max(sepay::webhook::MAX_BODY))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, DEADLINE))
+        // With limits of their own: they wait for work, and send files.
+        .merge(super::worker::router())
         .with_state(floor.clone())
 }
 

@@ -1,10 +1,9 @@
 //! Webhooks to storefronts, in Standard Webhooks form: signs an event and sends it, once per attempt.
 //!
 //! The store writes events and their tasks down and the pool retries; `reach` says which addresses may be called,
-//! `sign` makes signatures and secrets. What an attempt ends as is decided here.
+//! `signed` makes signatures and secrets. What an attempt ends as is decided here.
 
 mod reach;
-mod sign;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,8 +19,8 @@ use crate::secrets::SecretName;
 use crate::shop::Floor;
 use crate::workers::{StageContext, StageError, StageOutcome};
 
+pub use crate::signed::{new_secret, signature};
 pub use reach::{BadUrl, check_url};
-pub use sign::{new_secret, signature};
 
 /// Longest wait for an answer.
 const TIMEOUT: Duration = Duration::from_secs(15);

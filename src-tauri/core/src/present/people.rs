@@ -10,7 +10,7 @@ use crate::views::{AuditRow, Notice};
 pub(crate) fn notice(notice: &NoticeRecord) -> Notice {
     let route = match notice.kind.as_str() {
         "task_failed" => "/failures",
-        "worker_crashed" | "worker_hung" => "/queue",
+        "worker_crashed" | "worker_hung" | "worker_lost" | "worker_missing" => "/queue",
         "mail_stopped" => "/settings",
         "service_parked" => "/queue",
         "unmatched" => "/unmatched",

@@ -1,4 +1,4 @@
-//! Names of secrets: a fixed list, and four families with a free part.
+//! Names of secrets: a fixed list, and five families with a free part.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ const FIXED: &[&str] = &[
     "telegram.bot_token",
 ];
 /// Followed by a name of the owner's choice: letters, digits, `-` and `_`, at most 64.
-const FAMILIES: &[&str] = &["lms.", "source.", "downloader.", "webhook."];
+const FAMILIES: &[&str] = &["lms.", "source.", "downloader.", "webhook.", "worker."];
 /// Made by the program for itself.
 const INTERNAL: &[&str] = &["admin.token", "link.key"];
 /// Names that the program may invent a value for.
@@ -27,7 +27,7 @@ const OURS: &[&str] = &["sepay.api_key", "sepay.hmac_secret", "admin.token"];
 
 /// A name that is none of the known ones.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no secret `{0}`; known are {known}, and lms.NAME, source.NAME, downloader.NAME, webhook.NAME", known = FIXED.join(", "))]
+#[error("there is no secret `{0}`; known are {known}, and lms.NAME, source.NAME, downloader.NAME, webhook.NAME, worker.NAME", known = FIXED.join(", "))]
 pub struct UnknownName(pub String);
 
 impl SecretName {
@@ -91,6 +91,14 @@ impl SecretName {
     /// [`UnknownName`] for a name with other characters than letters, digits, `-` and `_`, or longer than 64.
     pub fn webhook(endpoint: &str) -> Result<Self, UnknownName> {
         Self::parse(&format!("webhook.{endpoint}"))
+    }
+
+    /// The key that the worker of this name signs with.
+    ///
+    /// # Errors
+    /// [`UnknownName`] for a name with other characters than letters, digits, `-` and `_`, or longer than 64.
+    pub fn worker(name: &str) -> Result<Self, UnknownName> {
+        Self::parse(&format!("worker.{name}"))
     }
 
     /// Reads a name.

@@ -19,6 +19,7 @@ use crate::delivery::links::LinkKey;
 use crate::delivery::mail::{SmtpSettings, Templates, TlsMode, Transport};
 use crate::delivery::{Downloader, HttpSource, Remotes, Ways};
 use crate::demo::DemoBank;
+use crate::external::External;
 use crate::http::hosted::Bell;
 use crate::outgoing::Caller;
 use crate::ports::{Clock, Notifier, Ports, Probe, SecretError};
@@ -50,6 +51,8 @@ pub(crate) struct Floor {
     pub(crate) turns: Turns,
     /// Calls learning platforms.
     pub(crate) lms: lms::Caller,
+    /// Workers on other machines.
+    pub(crate) external: Arc<External>,
     /// Lets stages use outside services.
     pub(crate) services: Services,
     /// The bank of a demo shop.
@@ -103,6 +106,7 @@ impl Floor {
             bell: Arc::default(),
             lms: lms::Caller::new().map_err(|error| StartError::Internal(error.to_string()))?,
             caller: Caller::new().map_err(|error| StartError::Internal(error.to_string()))?,
+            external: Arc::default(),
             demo_bank: None,
             drive_door: Arc::default(),
             google_consent: Arc::default(),

@@ -149,7 +149,9 @@ impl Running for Shop {
     }
 
     fn progress(&self) -> BTreeMap<i64, Progress> {
-        self.inner.pool.progress()
+        let mut progress = self.inner.floor.external.progress();
+        progress.extend(self.inner.pool.progress());
+        progress
     }
 
     fn per_minute(&self) -> Vec<[u64; Lane::COUNT]> {
@@ -157,7 +159,7 @@ impl Running for Shop {
     }
 
     fn stale_refused(&self) -> u64 {
-        self.inner.pool.stale_refused()
+        self.inner.pool.stale_refused() + self.inner.floor.external.late()
     }
 
     fn cancel(&self, task: i64) {

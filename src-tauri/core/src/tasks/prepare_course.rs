@@ -6,6 +6,7 @@ use chotdon_store::{Aftermath, Claimed};
 
 use super::{damaged, incomplete, place, unreadable};
 use crate::delivery::{self, CourseAsked, Location, Manifest, SourceSpec, TargetSpec};
+use crate::external;
 use crate::secrets::SecretName;
 use crate::shop::Floor;
 use crate::workers::{Next, StageContext, StageError, StageOutcome};
@@ -22,6 +23,10 @@ pub(super) async fn run(
     let target: TargetSpec = serde_json::from_str(&case.target).map_err(|error| damaged("target", &error))?;
     match task.stage.as_str() {
         "fetch" => {
+            if let Some(manifest) = external::taken(floor, task, cx, &staging).await? {
+                let output = text(&manifest)?;
+                return Ok(StageOutcome { output, aftermath: Aftermath::TakenIn, ..StageOutcome::done() });
+            }
             let source: SourceSpec =
                 serde_json::from_str(&case.source).map_err(|error| damaged("source", &error))?;
             let secret = secret(floor, &source).await?;

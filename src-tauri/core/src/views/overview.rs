@@ -139,7 +139,7 @@ pub struct Component {
     pub reason: Option<String>,
 }
 
-/// A note in the in-app inbox. `kind`: `task_failed`, `worker_crashed`, `worker_hung`, `mail_stopped`, `service_parked` (`service, code, state, since, until`),
+/// A note in the in-app inbox. `kind`: `task_failed`, `worker_crashed`, `worker_hung`, `worker_lost`, `worker_missing`, `mail_stopped`, `service_parked` (`service, code, state, since, until`),
 /// `different_body`, `unmatched`, `wrong_product`, `ledger_stopped`, `caught_up`, `reconcile_failed`, `sepay_difference`, `sepay_balance_gap`,
 /// `soft_duplicate`, `sepay_row_unreadable`; `data` holds its words (`code`, `task_kind`, `order`, `course`, `stage`, `amount_vnd`).
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]

@@ -1409,6 +1409,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/api/workers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every worker on another machine, by name; one page. */
+        get: operations["workers"];
+        put?: never;
+        /** Adds a worker and shows its key, this once. */
+        post: operations["create_worker"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/workers/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Makes a worker's keys void at once; what it was doing is done by another. */
+        delete: operations["revoke_worker"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/workers/{name}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives a worker a new key and shows it, this once; the one before stays good for 24 hours. */
+        post: operations["rotate_worker"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -1869,6 +1921,34 @@ export interface components {
          * @enum {string}
          */
         EvidenceKind: "code" | "near_code" | "amount" | "payer_name" | "time" | "same_customer" | "late" | "already_paid";
+        /** @description A task in work on another machine. */
+        ExternalWork: {
+            /** Format: int64 */
+            task: number;
+            /** @description The course's title. */
+            course: string;
+            stage: string;
+            started_at: string;
+            /** @description When the task is taken back unless the worker is heard of before. */
+            lease_until: string;
+            progress?: components["schemas"]["Progress"] | null;
+        };
+        /** @description A worker on another machine. */
+        ExternalWorker: {
+            name: string;
+            /** @description Changes with each new key; not secret. */
+            key_id: string;
+            /** @description `working` (holds a task), `here` (seen within the last two minutes), `away`, `never` (not seen yet) or `revoked`. */
+            state: string;
+            created_at: string;
+            /** @description Its last signed request. */
+            seen_at?: string | null;
+            /** @description Until when the key before the last rotation is good. */
+            previous_until?: string | null;
+            revoked_at?: string | null;
+            /** @description What it holds now. */
+            tasks: components["schemas"]["ExternalWork"][];
+        };
         /** @description Which failed tasks a bulk action means. All given conditions must hold; none given means every failed task. */
         FailureFilter: {
             /**
@@ -2159,13 +2239,18 @@ export interface components {
             /** @description Internal note, at most 500 characters. */
             note?: string | null;
         };
+        /** @description `POST /admin/api/workers`. */
+        NewWorker: {
+            /** @description Letters, digits, `-` and `_`, at most 64. */
+            name: string;
+        };
         /** @description `POST /admin/api/orders/{code}/note`. */
         NoteRequest: {
             /** @description 1 to 2000 characters. */
             text: string;
         };
         /**
-         * @description A note in the in-app inbox. `kind`: `task_failed`, `worker_crashed`, `worker_hung`, `mail_stopped`, `service_parked` (`service, code, state, since, until`),
+         * @description A note in the in-app inbox. `kind`: `task_failed`, `worker_crashed`, `worker_hung`, `worker_lost`, `worker_missing`, `mail_stopped`, `service_parked` (`service, code, state, since, until`),
          *     `different_body`, `unmatched`, `wrong_product`, `ledger_stopped`, `caught_up`, `reconcile_failed`, `sepay_difference`, `sepay_balance_gap`,
          *     `soft_duplicate`, `sepay_row_unreadable`; `data` holds its words (`code`, `task_kind`, `order`, `course`, `stage`, `amount_vnd`).
          */
@@ -2436,6 +2521,27 @@ export interface components {
                 spent_vnd: number;
                 last_order_at?: string | null;
                 created_at: string;
+            }[];
+            /** @description Cursor of the following page. */
+            next?: string | null;
+        };
+        /** @description A page of a keyset-paged list. `next` is the cursor to pass as `?after=`; `null` on the last page. */
+        Page_ExternalWorker: {
+            /** @description The rows, in the list's order. */
+            rows: {
+                name: string;
+                /** @description Changes with each new key; not secret. */
+                key_id: string;
+                /** @description `working` (holds a task), `here` (seen within the last two minutes), `away`, `never` (not seen yet) or `revoked`. */
+                state: string;
+                created_at: string;
+                /** @description Its last signed request. */
+                seen_at?: string | null;
+                /** @description Until when the key before the last rotation is good. */
+                previous_until?: string | null;
+                revoked_at?: string | null;
+                /** @description What it holds now. */
+                tasks: components["schemas"]["ExternalWork"][];
             }[];
             /** @description Cursor of the following page. */
             next?: string | null;
@@ -3632,6 +3738,16 @@ export interface components {
             };
             /** @description Requests refused in the last 24 hours, most frequent first. */
             rejected_24h: components["schemas"]["RejectedRow"][];
+        };
+        /** @description A worker's key, shown this once. */
+        WorkerKeyShown: {
+            name: string;
+            /** @description `whsec_…`. */
+            key: string;
+            /** @description The command that starts the worker on its machine; it reads the key from standard input. */
+            command: string;
+            /** @description Until when the key before is good, after a rotation. */
+            previous_until?: string | null;
         };
         /** @description One worker. */
         WorkerRow: {
@@ -6348,6 +6464,122 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Reprocessed"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    workers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ExternalWorker"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_worker: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewWorker"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkerKeyShown"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_worker: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the worker */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rotate_worker: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the worker */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkerKeyShown"];
                 };
             };
             default: {

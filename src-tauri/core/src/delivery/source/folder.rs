@@ -171,7 +171,7 @@ async fn copy(
 }
 
 /// Opens a file that really lies below `root`, whatever was put there since it was listed.
-fn open_inside(root: &Path, path: &Path) -> Result<(File, Metadata), StageError> {
+pub(in crate::delivery) fn open_inside(root: &Path, path: &Path) -> Result<(File, Metadata), StageError> {
     let real = path.canonicalize().map_err(|e| read_error(&e, path))?;
     if real != *path || !real.starts_with(root) {
         return Err(invalid("it is a symbolic link", path));

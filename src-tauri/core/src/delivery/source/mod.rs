@@ -18,6 +18,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+pub(super) use folder::open_inside;
 pub use http::HttpSource;
 pub use look::Offered;
 pub use program::{Downloader, executable};
@@ -45,6 +46,12 @@ pub enum SourceSpec {
         /// Name of the secret sent as bearer token to that host only, `source.<name>`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         secret: Option<String>,
+        /// Whether workers on other machines may fetch it; `also` when left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        worker: Option<ByWorkers>,
+        /// Whether they are given the secret's value. Without it they do not get a source that has a secret.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        share_secret: bool,
     },
     /// A directory of any remote that rclone knows. Links in it are passed over.
     Rclone {
@@ -76,6 +83,18 @@ pub enum SourceSpec {
     },
 }
 
+/// Whether workers on other machines may fetch a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ByWorkers {
+    /// They and this machine, whoever is free first.
+    Also,
+    /// Only they.
+    Only,
+    /// Only this machine.
+    Never,
+}
+
 impl SourceSpec {
     /// Whether the source can be meant, without touching it.
     ///
@@ -87,8 +106,12 @@ impl SourceSpec {
                 Err("the source folder's path is not absolute".to_owned())
             }
             Self::Folder { .. } => Ok(()),
-            Self::Http { url, secret } => {
+            Self::Http { url, secret, worker, share_secret } => {
                 parse_url(url)?;
+                if *worker == Some(ByWorkers::Only) && secret.is_some() && !share_secret {
+                    return Err("a source that only other machines fetch has to share its secret with them"
+                        .to_owned());
+                }
                 of_family(secret.as_deref(), &["source."])
             }
             Self::Rclone { remote, path, secret } => {

@@ -354,7 +354,7 @@ async fn reachable(desk: &Desk, source: &SourceSpec) -> Result<(), (&'static str
             }
             Err(error) => Err(("source_unreachable", format!("{}: {error}", path.display()))),
         },
-        SourceSpec::Http { url, secret } => {
+        SourceSpec::Http { url, secret, .. } => {
             let mut request = client().map_err(|problem| ("source_unreachable", problem.detail))?.get(url);
             if let Some(name) = secret.as_deref().and_then(|name| SecretName::parse(name).ok())
                 && let Ok(Some(token)) = desk.credentials.get(&name, desk.now()).await

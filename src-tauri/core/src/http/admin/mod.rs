@@ -29,6 +29,7 @@ mod tasks;
 mod transfers;
 mod wallet;
 mod webhooks;
+mod workers;
 
 use axum::Router;
 use utoipa::OpenApi;
@@ -84,6 +85,10 @@ routes! {
     get "/admin/api/queue" queue::queue;
     post "/admin/api/queue/pause" queue::pause;
     post "/admin/api/queue/resume" queue::resume;
+    get "/admin/api/workers" workers::workers;
+    post "/admin/api/workers" workers::create_worker;
+    post "/admin/api/workers/{name}/rotate" workers::rotate_worker;
+    delete "/admin/api/workers/{name}" workers::revoke_worker;
     get "/admin/api/services" services::services;
     post "/admin/api/services/{name}/pause" services::pause_service;
     post "/admin/api/services/{name}/resume" services::resume_service;
