@@ -120,24 +120,8 @@ export type AddressRequest = Pick<Schemas['AddressRequest'], 'email'> & Partial<
 export type AccessRow = Schemas['AccessRow'];
 export type ServiceRow = Schemas['ServiceRow'];
 export type Services = Schemas['Services'];
-export type ExternalWorker = {
-  name: string;
-  key_id: string;
-  state: string;
-  created_at: string;
-  seen_at?: string | null;
-  previous_until?: string | null;
-  revoked_at?: string | null;
-  tasks: {
-    task: number;
-    course: string;
-    stage: string;
-    started_at: string;
-    lease_until: string;
-    progress?: Progress | null;
-  }[];
-};
-export type WorkerKeyShown = { name: string; key: string; command: string; previous_until?: string | null };
+export type ExternalWorker = Schemas['ExternalWorker'];
+export type WorkerKeyShown = Schemas['WorkerKeyShown'];
 export type RecipeRow = Schemas['RecipeRow'];
 export type RecipeTest = Schemas['RecipeTest'];
 export type Google = Schemas['Google'];

@@ -188,6 +188,7 @@ export class Shop {
       return undefined;
     }
     if (first === 'courses') return this.#course(second, third, body);
+    if (first === 'recipes') return { state: 'not_enrolled', requests: [] };
     if (first === 'workers')
       return { name: 'may-kho', key: 'whsec_c2FtcGxl', command: 'chotdon-server worker --name may-kho' };
     if (first === 'services' || first === 'google') return mockGoogle(this.variant);
