@@ -1482,6 +1482,21 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description What a buyer may open at another system. */
+        AccessRow: {
+            /** @description Title of the course. */
+            course: string;
+            /** @description `drive`. */
+            kind: string;
+            /** @description The address that has it. */
+            email: string;
+            /** @description `intent`, `granted`, `revoking` or `revoked`. */
+            state: string;
+            /** @description Since when it is in that state. */
+            since: string;
+            /** @description When it ends by itself; `null` = never. */
+            expires_at?: string | null;
+        };
         /** @description `POST /admin/api/orders/{code}/change-email`. */
         AddressRequest: {
             /** @description Where this order is delivered to from now on. */
@@ -2294,6 +2309,8 @@ export interface components {
             tasks: components["schemas"]["TaskRow"][];
             transfers: components["schemas"]["TransferRow"][];
             mails: components["schemas"]["MailRow"][];
+            /** @description Access at other systems, oldest first. */
+            access: components["schemas"]["AccessRow"][];
             /**
              * Format: int64
              * @description What it holds now, refunds and moved surplus taken off.
@@ -3490,8 +3507,9 @@ export interface components {
          *     `course_waiting` (`course`), `preparing` (`course`), `shared` (`course`), `mail_sent` (`recipient`), `completed`,
          *     `attempt_failed` (`task, stage, code, attempt, max, retry_at`), `failed` (`task, stage, code`),
          *     `retried` (`stage`), `service_waiting` (`service, code, until`), `cancelled` (`reason, held_vnd`), `expired`, `note` (`text`), `redelivered`,
-         *     `marked_paid` (`reason`), `refunded` (`amount_vnd, held_vnd, whole, reason`), `access_revoked` (`links`),
-         *     `announced` (`course, version`), `resent`, `email_changed` (`from, to, reason, customer`), `surplus_moved` (`amount_vnd, to, reason`), `wallet_paid` (`amount_vnd`), `reversed` (`amount_vnd, what, reason`).
+         *     `announced` (`course, version`), `resent`, `email_changed` (`from, to, reason, customer`),
+         *     `marked_paid` (`reason`), `refunded` (`amount_vnd, held_vnd, whole, reason`), `access_revoked` (`links`), `access_taken` (`course, email, kept`), `access_expired`,
+         *     `surplus_moved` (`amount_vnd, to, reason`), `wallet_paid` (`amount_vnd`), `reversed` (`amount_vnd, what, reason`).
          */
         TimelineRow: {
             /** Format: int64 */

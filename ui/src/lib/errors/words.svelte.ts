@@ -124,6 +124,17 @@ export const CODES = [
   'access_expired',
   'drive_client_missing',
   'drive_consent_timeout',
+  'lms_unauthorized',
+  'lms_course_unknown',
+  'lms_rejected',
+  'lms_busy',
+  'lms_server_error',
+  'lms_unreachable',
+  'lms_answer_unclear',
+  'lms_not_verified',
+  'lms_foreign_host',
+  'lms_recipe_invalid',
+  'lms_unenrol_by_hand',
 ] as const;
 
 export type ErrorWords = { title: string; cause: string; fix: string };

@@ -322,6 +322,19 @@ export function detailOf(order: T.OrderRow): T.OrderDetail {
   return {
     order,
     deliver_to: order.customer.email,
+    access:
+      order.stage === 'completed'
+        ? [
+            {
+              course: order.summary,
+              kind: 'drive',
+              email: order.customer.email,
+              state: 'granted',
+              since: minutesAgo(2),
+              expires_at: null,
+            },
+          ]
+        : [],
     note: '',
     channel: 'storefront',
     expires_at: minutesAgo(-1400),
