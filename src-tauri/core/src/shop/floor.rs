@@ -45,14 +45,14 @@ pub(crate) struct Floor {
     pub(crate) bell: Arc<Bell>,
     /// Calls storefronts.
     pub(crate) caller: Caller,
-    /// Workers on other machines.
-    pub(crate) external: Arc<External>,
     /// Called at named points, by tests.
     pub(crate) probe: Probe,
     /// One at a time for one access.
     pub(crate) turns: Turns,
     /// Calls learning platforms.
     pub(crate) lms: lms::Caller,
+    /// Workers on other machines.
+    pub(crate) external: Arc<External>,
     /// Lets stages use outside services.
     pub(crate) services: Services,
     /// The bank of a demo shop.
