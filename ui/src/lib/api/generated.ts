@@ -734,7 +734,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Stops what needs this service; calls under way are finished. */
-        post: operations["pause"];
+        post: operations["pause_service"];
         delete?: never;
         options?: never;
         head?: never;
@@ -751,7 +751,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Ends a pause. A service that is left alone for another reason is tried at once. */
-        post: operations["resume"];
+        post: operations["resume_service"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1240,6 +1240,21 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description What a buyer may open at another system. */
+        AccessRow: {
+            /** @description Title of the course. */
+            course: string;
+            /** @description `drive`, or `lms:HOST` of a learning platform. */
+            kind: string;
+            /** @description The address that has it. */
+            email: string;
+            /** @description `intent`, `granted`, `revoking` or `revoked`. */
+            state: string;
+            /** @description Since when it is in that state. */
+            since: string;
+            /** @description When it ends by itself; `null` = never. */
+            expires_at?: string | null;
+        };
         /** @description `POST /admin/api/customers/{id}/adjust`. */
         AdjustRequest: {
             /**
@@ -1848,6 +1863,8 @@ export interface components {
             tasks: components["schemas"]["TaskRow"][];
             transfers: components["schemas"]["TransferRow"][];
             mails: components["schemas"]["MailRow"][];
+            /** @description Access at other systems, oldest first. */
+            access: components["schemas"]["AccessRow"][];
             /**
              * Format: int64
              * @description What it holds now, refunds and moved surplus taken off.
@@ -2941,7 +2958,7 @@ export interface components {
          *     `course_waiting` (`course`), `preparing` (`course`), `shared` (`course`), `mail_sent` (`recipient`), `completed`,
          *     `attempt_failed` (`task, stage, code, attempt, max, retry_at`), `failed` (`task, stage, code`),
          *     `retried` (`stage`), `service_waiting` (`service, code, until`), `cancelled` (`reason, held_vnd`), `expired`, `note` (`text`), `redelivered`,
-         *     `marked_paid` (`reason`), `refunded` (`amount_vnd, held_vnd, whole, reason`), `access_revoked` (`links`),
+         *     `marked_paid` (`reason`), `refunded` (`amount_vnd, held_vnd, whole, reason`), `access_revoked` (`links`), `access_taken` (`course, email, kept`), `access_expired`,
          *     `surplus_moved` (`amount_vnd, to, reason`), `wallet_paid` (`amount_vnd`), `reversed` (`amount_vnd, what, reason`).
          */
         TimelineRow: {
@@ -4583,7 +4600,7 @@ export interface operations {
             };
         };
     };
-    pause: {
+    pause_service: {
         parameters: {
             query?: never;
             header?: never;
@@ -4617,7 +4634,7 @@ export interface operations {
             };
         };
     };
-    resume: {
+    resume_service: {
         parameters: {
             query?: never;
             header?: never;
