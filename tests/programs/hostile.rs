@@ -52,7 +52,7 @@ const TRICKS: &[(&str, &str, &str)] = &[
     ),
     (
         "a million files before the count",
-        "python3 -c 'for n in range(20000): open(str(n), \"w\")'",
+        "python3 -c 'for n in range(3000): open(str(n), \"w\")'",
         "downloader_too_much",
     ),
     ("a file without end", "exec dd if=/dev/zero of=a bs=1048576", "downloader_too_much"),
@@ -140,12 +140,13 @@ async fn what_only_looks_like_a_trick_is_taken() {
         "printf x > 'a..b'; printf y > 'con sole.txt'",
         "mkdir -p a/b/c/d/e; printf x > a/b/c/d/e/f",
         "ln -s /etc/passwd .own; printf x > a",
-        "python3 -c 'for n in range(10000): open(str(n), \"w\")'",
+        "python3 -c 'for n in range(1000): open(str(n), \"w\")'",
         "truncate -s 500M a",
         "i=0; while [ $i -lt 20 ]; do sleep 1000 & i=$((i+1)); done; printf x > a",
     ] {
         let mut bench = Bench::new();
         bench.bounds.max_gb = 1;
+        bench.bounds.max_files = 1_000;
         bench.fetch(&bench.script(script), None).await.expect(script);
         assert_eq!(strays(&bench.staging()), Vec::<String>::new(), "{script}");
     }
