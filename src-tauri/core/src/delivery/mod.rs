@@ -23,7 +23,10 @@ pub(crate) use manifest::check_paths;
 pub use manifest::{Manifest, ManifestFile, check_path};
 pub use rclone::{RemoteSpec, Remotes};
 pub(crate) use received::take_received;
-pub use source::{ByWorkers, CourseAsked, Downloader, HttpSource, SourceSpec, Ways, executable, fetch};
+pub(crate) use source::Reader;
+pub use source::{
+    ByWorkers, CourseAsked, Downloader, HttpSource, Offer, SourceSpec, Ways, executable, fetch,
+};
 pub(crate) use target::drive;
 pub use target::rclone as on_remote;
 pub use target::{DriveFile, Location, TargetSpec, available, upload, verify};

@@ -101,6 +101,17 @@ export const CODES = [
   'webhook_gone',
   'webhook_address_refused',
   'webhook_secret_missing',
+  'lms_unauthorized',
+  'lms_course_unknown',
+  'lms_rejected',
+  'lms_busy',
+  'lms_server_error',
+  'lms_unreachable',
+  'lms_answer_unclear',
+  'lms_not_verified',
+  'lms_foreign_host',
+  'lms_recipe_invalid',
+  'lms_unenrol_by_hand',
   // Said by the UI itself: no answer came.
   'unreachable',
 ] as const;
