@@ -1,6 +1,7 @@
 //! Buyers' access at other systems, and the services through which it is given.
 #![allow(clippy::unwrap_used)] // a test that cannot go on has failed
 
+mod address;
 mod quotas;
 mod services;
 mod sharing;

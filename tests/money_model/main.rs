@@ -40,6 +40,8 @@ async fn shop() -> (Store, tempfile::TempDir) {
         target: r#"{"kind":"folder"}"#.to_owned(),
         enrolment: None,
         active: true,
+        description: None,
+        access_days: None,
     };
     store.save_course(course, "owner", START).await.unwrap();
     (store, dir)

@@ -31,6 +31,39 @@ const SCENES = [
   { name: 'queue', route: '/queue', data: ['full', 'empty', 'broken'] },
   { name: 'queue-task', route: '/queue/8970', data: ['full'] },
   { name: 'queue-running', route: '/queue/9007', data: ['full'] },
+  { name: 'courses', route: '/courses', data: ['full', 'empty', 'broken'] },
+  { name: 'courses-one', route: '/courses/rust-co-ban', data: ['full', 'broken'] },
+  {
+    name: 'courses-announce',
+    route: '/courses/rust-co-ban',
+    data: ['full'],
+    act: (page) => page.getByTestId('course-announce').click(),
+  },
+  { name: 'courses-drive', route: '/courses/thiet-ke-giao-dien', data: ['full'] },
+  {
+    name: 'courses-edit',
+    route: '/courses/thiet-ke-giao-dien',
+    data: ['full'],
+    act: async (page) => {
+      await page.getByTestId('course-edit').click();
+      await page.getByTestId('source-test').click();
+    },
+  },
+  { name: 'courses-new', route: '/courses/%3Anew', data: ['full'] },
+  { name: 'courses-bundles', route: '/courses?state=bundles', data: ['full', 'empty'] },
+  {
+    name: 'courses-bundle',
+    route: '/courses?state=bundles',
+    data: ['full'],
+    act: (page) => page.getByTestId('bundle-add').click(),
+  },
+  {
+    name: 'order-address',
+    route: `/orders/${code(460)}`,
+    data: ['full'],
+    act: (page) => page.getByTestId('order-address').click(),
+  },
+  { name: 'settings-delivery', route: '/settings?section=delivery', data: ['full', 'empty', 'broken'] },
   { name: 'failures', route: '/failures', data: ['full', 'empty', 'broken'] },
   {
     name: 'failures-open',

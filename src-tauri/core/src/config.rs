@@ -200,6 +200,12 @@ settings! {
         /// How many downloads one link allows.
         link_max_downloads: i64 = 50, "downloads", Check::Range(1, 1_000_000);
     }
+    /// How courses are watched.
+    courses: CoursesConfig {
+        /// How often the source of each course on sale is looked at; one that changed is prepared anew, as a new
+        /// version. 0 = only on demand.
+        check_every_h: u32 = 24, "hours", Check::Range(0, 8_760);
+    }
     /// Storefronts that are told what happens by webhook.
     storefront: StorefrontConfig {
         /// Allows endpoints on this machine and in the local network, and `http` to them.

@@ -105,6 +105,8 @@ async fn save(shop: &Shop, slug: &str, title: &str, price_vnd: i64, folder: &Pat
         target: json!({ "kind": "folder" }).to_string(),
         enrolment: None,
         active: true,
+        description: None,
+        access_days: None,
     };
     shop.store().save_course(edit, "demo", shop.clock().now_ms()).await?;
     Ok(())

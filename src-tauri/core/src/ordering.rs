@@ -22,6 +22,16 @@ pub(crate) struct Origin {
     pub(crate) idempotency: Option<Idempotency>,
 }
 
+/// An address of the field `field`, tidied and checked.
+pub(crate) fn checked_address(field: &str, given: &str) -> Answer<String> {
+    let email = given.trim();
+    if is_address(email) {
+        return Ok(email.to_owned());
+    }
+    let detail = format!("{field}: this is not an e-mail address");
+    Err(Problem::new(StatusCode::BAD_REQUEST, "invalid_email", detail))
+}
+
 /// Checks the request and creates the order.
 pub(crate) async fn place(
     store: &Store,
@@ -83,18 +93,11 @@ pub(crate) fn row(config: &Config, now: i64, order: NewOrder, origin: Origin) ->
 
 /// Address, name and phone of a buyer, tidied and checked. `under` is what refusals put before a field's name.
 pub(crate) fn checked_buyer(buyer: &NewCustomer, under: &str) -> Answer<(String, String, Option<String>)> {
-    let email = buyer.email.trim();
-    if !is_address(email) {
-        return Err(Problem::new(
-            StatusCode::BAD_REQUEST,
-            "invalid_email",
-            format!("{under}email: this is not an e-mail address"),
-        ));
-    }
+    let email = checked_address(&format!("{under}email"), &buyer.email)?;
     let name = limited(&format!("{under}name"), buyer.name.trim(), 200)?;
     let phone = buyer.phone.as_deref().map(str::trim).filter(|phone| !phone.is_empty());
     let phone = phone.map(|phone| limited(&format!("{under}phone"), phone, 40)).transpose()?;
-    Ok((email.to_owned(), name, phone))
+    Ok((email, name, phone))
 }
 
 /// Good enough to catch slips; the mail server has the last word.

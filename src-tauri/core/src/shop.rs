@@ -4,7 +4,9 @@ mod books;
 mod door;
 mod drive;
 mod floor;
+mod google;
 mod running;
+mod sources;
 mod turns;
 
 use std::net::SocketAddr;
@@ -38,6 +40,7 @@ use crate::workers::{Pool, PoolSettings};
 
 pub(crate) use door::Rejection;
 pub(crate) use floor::Floor;
+pub(crate) use google::{GoogleConsent, GoogleGlance};
 
 /// Where the public listener is when nothing else is said.
 const PUBLIC_DEFAULT: &str = "127.0.0.1:8686";
@@ -211,6 +214,7 @@ impl Shop {
         shop.part("books", books::count(shop.inner.floor.clone(), stop.clone()));
         door::remember(&shop.inner.floor).await?;
         shop.part("refusals", door::keep_refusals(shop.inner.floor.clone(), stop.clone()));
+        shop.part("sources", sources::watch(shop.inner.floor.clone(), stop.clone()));
         shop.part("external_workers", external::watch(shop.inner.floor.clone(), stop.clone()));
         shop.part("wake", wake(shop.inner.floor.clone(), stop.clone()));
         shop.part("reconcile", reconciler.clone().live(stop.clone()));

@@ -6,7 +6,9 @@
 
 use std::collections::BTreeMap;
 
+mod courses;
 mod enrolment;
+mod google;
 mod money;
 mod orders;
 mod overview;
@@ -19,7 +21,9 @@ mod transfers;
 mod webhooks;
 mod workers;
 
+pub use courses::*;
 pub use enrolment::*;
+pub use google::*;
 pub use money::*;
 pub use orders::*;
 pub use overview::*;

@@ -9,5 +9,6 @@ pub mod matching;
 pub mod money;
 pub mod order;
 pub mod service;
+pub mod shares;
 pub mod suggest;
 pub mod task;

@@ -16,6 +16,8 @@ pub(crate) struct ImportFile {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) course: Vec<Course>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) bundle: Vec<Bundle>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) customer: Vec<Customer>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) order: Vec<Order>,
@@ -57,6 +59,18 @@ pub(crate) struct Course {
     /// Left out keeps what the shop has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) enrolment: Option<serde_json::Value>,
+}
+
+/// Several courses, of the file or of the shop, at one price.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Bundle {
+    pub(crate) slug: String,
+    pub(crate) title: String,
+    pub(crate) price_vnd: i64,
+    pub(crate) courses: Vec<String>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) description: String,
 }
 
 /// A customer.
@@ -133,6 +147,18 @@ impl ImportFile {
                 }
             }
         }
+        for bundle in &self.bundle {
+            let name = &bundle.slug;
+            if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
+                return Err(format!("bundle `{name}`: the slug may have letters, digits, `-`, `_` and `.`"));
+            }
+            if bundle.price_vnd <= 0 {
+                return Err(format!("bundle `{name}`: price_vnd must be whole đồng above 0"));
+            }
+            if bundle.courses.len() < 2 {
+                return Err(format!("bundle `{name}`: it needs at least two courses"));
+            }
+        }
         for customer in &self.customer {
             check_email(&customer.email)?;
         }
@@ -188,6 +214,11 @@ price_vnd = 499000
 source = { kind = "folder", path = "/courses/rust" }
 target = { kind = "folder" }
 enrolment = { kind = "recipe", name = "moodle", base_url = "https://school.example.com", course = "42", secret = "lms.school" }
+[[bundle]]
+slug = "tron-bo"
+title = "Trọn bộ"
+price_vnd = 900000
+courses = ["rust-101", "sql-201"]
 [[customer]]
 email = "lan@example.com"
 name = "Trần Thị Lan"
@@ -215,6 +246,7 @@ created_at = 2026-01-02T03:04:05Z
         let error = |from: &str, to: &str| ImportFile::parse(&SAMPLE.replace(from, to)).unwrap_err();
         assert!(error("price_vnd = 499000", "price_vnd = 0").contains("rust-101"));
         assert!(error("price_vnd = 499000", "price_vnd = 1.5").contains("price_vnd"));
+        assert!(error(", \"sql-201\"]", "]").contains("tron-bo"));
         assert!(error("holder =", "owner =").contains("owner"));
         assert!(error("lan@example.com", "lan").contains("lan"));
         assert!(error("03:04:05Z", "03:04:05").contains("DH123456"));

@@ -15,13 +15,13 @@ use chotdon_core::secrets::{self, Credentials};
 use chotdon_core::store::bring_over::{
     AccountRow, Counts, CourseRow, CustomerRow, OrderRow, Set, brought_stage,
 };
-use chotdon_core::store::{EndpointRecord, Findings, Store, WorkerKeyRecord};
+use chotdon_core::store::{BundleEdit, BundleRecord, EndpointRecord, Findings, Store, WorkerKeyRecord};
 use chotdon_core::views::ReconcileRun;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use crate::end::End;
-use crate::import_file::{BankAccount, Course, Customer, ImportFile, Order, When};
+use crate::import_file::{BankAccount, Bundle, Course, Customer, ImportFile, Order, When};
 use crate::place::{Place, now_ms};
 
 /// Orders per commit: a running shop waits for one piece, a few hundred milliseconds at most.
@@ -169,6 +169,17 @@ impl ShopData {
             let set = Set { orders: piece.to_vec(), ..Set::default() };
             counts.add(self.store.bring_over(set, ACTOR, now).await?);
         }
+        for bundle in &file.bundle {
+            let edit = BundleEdit {
+                slug: bundle.slug.clone(),
+                title: bundle.title.clone(),
+                description: bundle.description.clone(),
+                price_vnd: bundle.price_vnd,
+                courses: bundle.courses.clone(),
+                active: true,
+            };
+            counts.bundles += u64::from(self.store.save_bundle(edit, ACTOR, now).await?);
+        }
         Ok(counts)
     }
 
@@ -189,6 +200,7 @@ impl ShopData {
             shop: None,
             bank_account: set.accounts.into_iter().map(account).collect(),
             course: courses.collect::<Result<_, serde_json::Error>>().map_err(End::failed)?,
+            bundle: self.store.bundles().await?.into_iter().map(bundle).collect(),
             customer: set.customers.into_iter().map(customer).collect(),
             order: set.orders.into_iter().map(order).collect(),
         })
@@ -199,6 +211,11 @@ impl ShopData {
         let mut known = self.store.course_slugs().await?;
         known.extend(file.course.iter().map(|course| course.slug.clone()));
         let known: std::collections::HashSet<&str> = known.iter().map(String::as_str).collect();
+        for bundle in &file.bundle {
+            if let Some(slug) = bundle.courses.iter().find(|slug| !known.contains(slug.as_str())) {
+                return Err(End::failed(anyhow!("bundle `{}`: there is no course `{slug}`", bundle.slug)));
+            }
+        }
         for order in &file.order {
             if let Some(slug) = order.courses.iter().find(|slug| !known.contains(slug.as_str())) {
                 return Err(End::failed(anyhow!("order {}: there is no course `{slug}`", order.code)));
@@ -267,6 +284,16 @@ fn account(row: AccountRow) -> BankAccount {
         holder: row.holder,
         virtual_account: row.virtual_account,
         memo_prefix: row.memo_prefix,
+    }
+}
+
+fn bundle(row: BundleRecord) -> Bundle {
+    Bundle {
+        slug: row.slug,
+        title: row.title,
+        price_vnd: row.price_vnd,
+        courses: row.courses.into_iter().map(|(slug, ..)| slug).collect(),
+        description: row.description,
     }
 }
 

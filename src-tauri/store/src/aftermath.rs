@@ -12,6 +12,7 @@ use crate::enrolment::{self, Enrolled};
 use crate::notices::{self, Raise};
 use crate::queue::{Settlement, StageResult, prepare_key};
 use crate::services;
+use crate::test_deliveries;
 use crate::writer::{Script, Tx, script};
 
 /// What a settled stage changes besides its task.
@@ -92,6 +93,20 @@ pub enum Aftermath {
         /// The server's own id of it.
         reference: String,
     },
+    /// A test delivery has its link; the mail that tells of it is about to be sent.
+    TestShared {
+        /// The link, belonging to no order; `None` where the target lets the address in by itself.
+        link: Option<NewLink>,
+        /// The mail, as intent.
+        mail: MailIntent,
+    },
+    /// A test delivery waits for this version; its preparation is queued when it is not yet.
+    TestWaits {
+        /// Course id.
+        course: i64,
+        /// Version.
+        version: i64,
+    },
     /// What a worker on another machine brought was read and is what was promised.
     TakenIn,
     /// The attempt is told in the timeline of the order.
@@ -122,6 +137,8 @@ pub struct NewLink {
     pub expires_at: i64,
     /// Downloads it is good for.
     pub max_downloads: i64,
+    /// When access itself ends by the course's terms, ms; the first delivery fixes it. `None` = never.
+    pub access_until: Option<i64>,
 }
 
 /// The address of a course that lies elsewhere, which opens for its buyer alone.
@@ -133,6 +150,8 @@ pub struct GivenLink {
     pub version: i64,
     /// Full address.
     pub url: String,
+    /// When access itself ends by the course's terms, ms; the first delivery fixes it. `None` = never.
+    pub access_until: Option<i64>,
 }
 
 /// A mail about to be sent.
@@ -153,15 +172,17 @@ INSERT INTO link (id, order_item_id, course_id, version, created_at, expires_at,
     FROM json_each($1, '$.links') WHERE value ->> 'id' IS NOT NULL \
   ON CONFLICT (order_item_id, version) DO UPDATE SET id = excluded.id, created_at = excluded.created_at, \
     expires_at = excluded.expires_at, max_downloads = excluded.max_downloads, downloads = 0, revoked_at = NULL; \
-UPDATE order_item SET link = j.url, version = j.version, delivery = 'sharing' \
-  FROM (SELECT value ->> 'item' AS item, value ->> 'url' AS url, value ->> 'version' AS version FROM json_each($1, '$.links')) AS j \
+UPDATE order_item SET link = j.url, version = j.version, delivery = 'sharing', access_until = coalesce(order_item.access_until, j.access_until) \
+  FROM (SELECT value ->> 'item' AS item, value ->> 'url' AS url, value ->> 'version' AS version, value ->> 'access_until' AS access_until \
+          FROM json_each($1, '$.links')) AS j \
   WHERE order_item.id = j.item; \
 INSERT INTO mail (order_id, task_id, message_id, recipient, subject, state, created_at) \
   VALUES ($1 ->> 'order', $1 ->> 'task', $1 ->> '$.mail.message_id', $1 ->> '$.mail.recipient', $1 ->> '$.mail.subject', 'intent', $1 ->> 'now') \
   ON CONFLICT (message_id) DO NOTHING; \
 INSERT INTO timeline (order_id, at, kind, data) \
   SELECT $1 ->> 'order', $1 ->> 'now', 'shared', json_object('course', course.title) \
-    FROM order_item JOIN course ON course.id = order_item.course_id WHERE order_item.order_id = $1 ->> 'order'; \
+    FROM order_item JOIN course ON course.id = order_item.course_id WHERE order_item.order_id = $1 ->> 'order' \
+     AND order_item.id IN (SELECT value ->> 'item' FROM json_each($1, '$.links')); \
 SELECT code FROM orders WHERE id = $1 ->> 'order'"
 );
 
@@ -188,18 +209,20 @@ INSERT INTO course_version (course_id, version, manifest, location, bytes, ready
   VALUES ($1 ->> 'course', $1 ->> 'version', $1 ->> 'manifest', $1 ->> 'location', $1 ->> 'bytes', $1 ->> 'now') \
   ON CONFLICT (course_id, version) DO UPDATE SET manifest = excluded.manifest, location = excluded.location, \
     bytes = excluded.bytes, ready_at = excluded.ready_at; \
-UPDATE course SET ready = 1 WHERE id = $1 ->> 'course' AND version = $1 ->> 'version'; \
+UPDATE course SET ready = 1, version = $1 ->> 'version' WHERE id = $1 ->> 'course' AND version <= $1 ->> 'version'; \
+UPDATE task SET state = 'cancelled', finished_at = $1 ->> 'now' WHERE course_id = $1 ->> 'course' AND kind = 'prepare_course' \
+  AND state = 'failed' AND course_version < $1 ->> 'version'; \
 INSERT INTO timeline (order_id, at, kind, data) \
   SELECT order_id, $1 ->> 'now', 'course_ready', json_object('course', (SELECT title FROM course WHERE id = $1 ->> 'course')) \
-    FROM task WHERE state = 'scheduled' AND waits_on = $1 ->> 'key'; \
+    FROM task WHERE order_id IS NOT NULL AND state = 'scheduled' AND waits_on IN (SELECT value FROM json_each($1, '$.keys')); \
 UPDATE orders SET stage = 'processing' WHERE stage = 'failed' AND id IN \
-  (SELECT order_id FROM task WHERE state = 'scheduled' AND waits_on = $1 ->> 'key'); \
+  (SELECT order_id FROM task WHERE state = 'scheduled' AND waits_on IN (SELECT value FROM json_each($1, '$.keys'))); \
 UPDATE order_item SET delivery = 'waiting' WHERE delivery IN ('preparing', 'failed') AND course_id = $1 ->> 'course' AND order_id IN \
-  (SELECT order_id FROM task WHERE state = 'scheduled' AND waits_on = $1 ->> 'key'); \
+  (SELECT order_id FROM task WHERE state = 'scheduled' AND waits_on IN (SELECT value FROM json_each($1, '$.keys'))); \
 UPDATE notice SET state = 'resolved' WHERE state <> 'resolved' \
   AND merge_key = (SELECT err_group FROM task WHERE id = $1 ->> 'task') \
   AND NOT EXISTS (SELECT 1 FROM task WHERE state = 'failed' AND err_group = merge_key); \
-UPDATE task SET state = 'ready', waits_on = NULL WHERE state = 'scheduled' AND waits_on = $1 ->> 'key' \
+UPDATE task SET state = 'ready', waits_on = NULL WHERE state = 'scheduled' AND waits_on IN (SELECT value FROM json_each($1, '$.keys')) \
   RETURNING (SELECT code FROM orders WHERE id = order_id)";
 
 const WAITS: &str = "\
@@ -215,7 +238,7 @@ macro_rules! held_up {
     () => {
         "SELECT order_id FROM task WHERE id = $1 ->> 'task' AND order_id IS NOT NULL \
          UNION SELECT w.order_id FROM task AS t JOIN task AS w ON w.waits_on = t.dedupe_key AND w.state = 'scheduled' \
-           WHERE t.id = $1 ->> 'task' AND t.kind = 'prepare_course'"
+           WHERE t.id = $1 ->> 'task' AND t.kind = 'prepare_course' AND w.order_id IS NOT NULL"
     };
 }
 pub(crate) use held_up;
@@ -240,7 +263,8 @@ const GIVEN_UP: &str = concat!(
      UPDATE order_item SET delivery = 'failed' WHERE delivery NOT IN ('delivered', 'revoked') AND order_id IN (",
     held_up!(),
     "); \
-     INSERT INTO hour_stat (hour, failed) VALUES (($1 ->> 'now') / 3600000, 1) ON CONFLICT (hour) DO UPDATE SET failed = failed + 1; \
+     INSERT INTO hour_stat (hour, failed) SELECT ($1 ->> 'now') / 3600000, 1 FROM task WHERE id = $1 ->> 'task' AND kind <> 'test_delivery' \
+       ON CONFLICT (hour) DO UPDATE SET failed = failed + 1; \
      UPDATE orders SET stage = 'failed' WHERE stage IN ('paid', 'processing') AND id IN (",
     held_up!(),
     ") RETURNING code"
@@ -254,12 +278,13 @@ impl Aftermath {
             Self::Shared { order, links, given, mail } => {
                 let elsewhere = given
                     .iter()
-                    .map(|link| json!({ "item": link.item, "version": link.version, "url": link.url }));
+                    .map(|link| json!({ "item": link.item, "version": link.version, "url": link.url, "access_until": link.access_until }));
                 let links: Vec<Value> = links
                     .iter()
                     .map(|link| {
                         json!({ "id": link.id, "item": link.item, "course": link.course, "version": link.version,
-                                "url": link.url, "expires_at": link.expires_at, "max": link.max_downloads })
+                                "url": link.url, "expires_at": link.expires_at, "max": link.max_downloads,
+                                "access_until": link.access_until })
                     })
                     .chain(elsewhere)
                     .collect();
@@ -286,8 +311,11 @@ impl Aftermath {
                 Ok(())
             }
             Self::Prepared { course, version, manifest, location, bytes } => {
+                // Whoever waits for an older version is served by this one.
+                let keys: Vec<String> =
+                    (1..=*version).rev().take(20).map(|v| prepare_key(*course, v)).collect();
                 let args = json!({ "now": now, "task": task, "course": course, "version": version, "manifest": manifest,
-                                   "location": location, "bytes": bytes, "key": prepare_key(*course, *version) });
+                                   "location": location, "bytes": bytes, "keys": keys });
                 let codes = run(tx, PREPARED, &args).await?;
                 if !codes.is_empty() {
                     tx.ready(["order"].into_iter());
@@ -310,6 +338,12 @@ impl Aftermath {
             Self::MailWritten { order, mail } => customer_mail::written(tx, task, *order, mail, now).await,
             Self::MailSent { message_id, reference } => {
                 customer_mail::sent(tx, task, message_id, reference, now).await
+            }
+            Self::TestShared { link, mail } => {
+                test_deliveries::shared(tx, task, link.as_ref(), mail, now).await
+            }
+            Self::TestWaits { course, version } => {
+                test_deliveries::waits(tx, task, *course, *version, now).await
             }
             Self::TakenIn => {
                 sqlx::query(

@@ -89,6 +89,7 @@ pub struct OrderRow {
 pub struct Counts {
     pub bank_accounts: u64,
     pub courses: u64,
+    pub bundles: u64,
     pub customers: u64,
     pub orders: u64,
 }
@@ -98,6 +99,7 @@ impl Counts {
     pub fn add(&mut self, other: Self) {
         self.bank_accounts += other.bank_accounts;
         self.courses += other.courses;
+        self.bundles += other.bundles;
         self.customers += other.customers;
         self.orders += other.orders;
     }
@@ -119,7 +121,9 @@ INSERT INTO course (slug, title, price_vnd, source, target, enrolment, created_a
     FROM json_each($1) WHERE true \
   ON CONFLICT (slug) DO UPDATE SET title = excluded.title, price_vnd = excluded.price_vnd, source = excluded.source, \
     target = excluded.target, enrolment = coalesce(excluded.enrolment, enrolment), updated_at = excluded.updated_at, \
-    version = version + ((source, target) <> (excluded.source, excluded.target)), \
+    version = CASE WHEN (source, target) = (excluded.source, excluded.target) THEN version ELSE 1 + max(version, \
+      coalesce((SELECT max(course_version) FROM task WHERE course_id = course.id AND kind = 'prepare_course'), 0), \
+      coalesce((SELECT max(v.version) FROM course_version AS v WHERE v.course_id = course.id), 0)) END, \
     ready = ready AND (source, target) = (excluded.source, excluded.target) \
   WHERE (title, price_vnd, source, target, coalesce(enrolment, '')) \
     <> (excluded.title, excluded.price_vnd, excluded.source, excluded.target, coalesce(excluded.enrolment, enrolment, ''))";
@@ -294,6 +298,7 @@ async fn bring(tx: &mut Tx, set: &Set, actor: &str, now: i64) -> Result<Counts> 
     let counts = Counts {
         bank_accounts: rows(tx, ACCOUNTS, serde_json::to_string(&set.accounts)?, now).await?,
         courses: rows(tx, COURSES, serde_json::to_string(&set.courses)?, now).await?,
+        bundles: 0,
         customers: customers(tx, set, now).await?,
         orders: orders(tx, set, now).await?,
     };
@@ -498,7 +503,7 @@ mod tests {
     async fn a_set_comes_over_whole_and_a_second_time_changes_nothing() {
         let (_dir, store) = store().await;
         let counts = store.bring_over(set(), "cli", NOW).await.unwrap();
-        assert_eq!(counts, Counts { bank_accounts: 1, courses: 2, customers: 2, orders: 3 });
+        assert_eq!(counts, Counts { bank_accounts: 1, courses: 2, bundles: 0, customers: 2, orders: 3 });
         assert_eq!(number(&store, "SELECT total_vnd FROM orders WHERE code = 'DH000001'").await, 798_000);
         assert_eq!(number(&store, "SELECT count(*) FROM order_item").await, 4);
         assert_eq!(number(&store, "SELECT count(*) FROM order_item WHERE delivery = 'delivered'").await, 1);
@@ -551,7 +556,7 @@ mod tests {
         one.bring_over(set(), "cli", NOW).await.unwrap();
         let (_dir, two) = store().await;
         let counts = two.bring_over(one.take_along().await.unwrap(), "cli", NOW).await.unwrap();
-        assert_eq!(counts, Counts { bank_accounts: 1, courses: 2, customers: 2, orders: 3 });
+        assert_eq!(counts, Counts { bank_accounts: 1, courses: 2, bundles: 0, customers: 2, orders: 3 });
         assert_eq!(two.bring_over(set(), "cli", NOW).await.unwrap(), Counts::default());
     }
 

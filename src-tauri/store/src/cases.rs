@@ -23,6 +23,10 @@ pub struct DeliveryCase {
     pub mail: Option<String>,
     /// Mails written down for the order so far.
     pub mails: i64,
+    /// The mail's template when it is not the usual one: `new_version`.
+    pub template: Option<String>,
+    /// The owner's words in it; may be empty.
+    pub message: String,
 }
 
 /// One course of it.
@@ -36,6 +40,12 @@ pub struct DeliveryItem {
     pub title: String,
     /// The version to deliver.
     pub version: i64,
+    /// The version that the buyer has got.
+    pub delivered: Option<i64>,
+    /// When access ends by the course's terms, ms, once the first delivery has fixed it.
+    pub access_until: Option<i64>,
+    /// How long access lasts after the first delivery, days; 0 = for ever.
+    pub access_days: i64,
     /// JSON target.
     pub target: String,
     /// Manifest and location, JSON each; `None` while that version is not prepared.
@@ -43,7 +53,7 @@ pub struct DeliveryItem {
     /// The link given so far.
     pub link: Option<String>,
     /// When the buyer's access elsewhere ends, ms; `None` = never, or none was given.
-    pub access_until: Option<i64>,
+    pub granted_until: Option<i64>,
     /// Slug.
     pub slug: String,
     /// JSON, how the buyer becomes a student somewhere else; `None` = not at all.
@@ -93,8 +103,10 @@ impl Store {
     /// [`Error::NotFound`] for an unknown order.
     pub async fn delivery_case(&self, order: i64, task: i64) -> Result<DeliveryCase> {
         let head = sqlx::query(
-            "SELECT o.code, c.email, c.name, (SELECT count(*) FROM mail WHERE order_id = o.id) AS mails, \
-                    (SELECT message_id FROM mail WHERE order_id = o.id AND task_id = $2) AS mail \
+            "SELECT o.code, coalesce(o.deliver_to, c.email) AS email, c.name, (SELECT count(*) FROM mail WHERE order_id = o.id) AS mails, \
+                    (SELECT message_id FROM mail WHERE order_id = o.id AND task_id = $2) AS mail, \
+                    (SELECT payload ->> 'template' FROM task WHERE id = $2) AS template, \
+                    (SELECT coalesce(payload ->> 'message', '') FROM task WHERE id = $2) AS message \
              FROM orders AS o JOIN customer AS c ON c.id = o.customer_id WHERE o.id = $1",
         )
         .bind(order)
@@ -103,15 +115,17 @@ impl Store {
         .await?
         .ok_or_else(|| Error::NotFound(format!("order {order}")))?;
         let rows = sqlx::query(
-            "SELECT i.id, i.course_id, i.link, c.slug, c.title, c.version, c.target, c.enrolment, v.manifest, v.location, \
-                    (SELECT max(expires_at) FROM access_grant WHERE order_item_id = i.id AND state IN ('intent','granted')) AS access_until, \
+            "SELECT i.id, i.course_id, i.link, i.version AS delivered, i.access_until, c.access_days, c.slug, c.title, \
+                    coalesce(v.version, c.version) AS version, c.target, c.enrolment, v.manifest, v.location, \
+                    (SELECT max(expires_at) FROM access_grant WHERE order_item_id = i.id AND state IN ('intent','granted')) AS granted_until, \
                     (SELECT learn_url FROM enrolment WHERE order_item_id = i.id AND state = 'enrolled' \
                        ORDER BY enrolled_at DESC LIMIT 1) AS learn_url \
-             FROM order_item AS i JOIN course AS c ON c.id = i.course_id \
-             LEFT JOIN course_version AS v ON v.course_id = c.id AND v.version = c.version \
-             WHERE i.order_id = $1 AND i.delivery <> 'revoked' ORDER BY i.id",
+             FROM order_item AS i JOIN course AS c ON c.id = i.course_id CROSS JOIN (SELECT coalesce((SELECT payload FROM task WHERE id = $2), '{}') AS payload) AS t \
+             LEFT JOIN course_version AS v ON v.course_id = c.id AND v.version = CASE WHEN t.payload ->> 'keep' THEN coalesce(i.version, c.version) ELSE c.version END \
+             WHERE i.order_id = $1 AND i.delivery <> 'revoked' AND i.course_id = coalesce(t.payload ->> 'only', i.course_id) ORDER BY i.id",
         )
         .bind(order)
+        .bind(task)
         .fetch_all(&self.reader)
         .await?;
         let items = rows
@@ -124,10 +138,13 @@ impl Store {
                     course: row.try_get("course_id")?,
                     title: row.try_get("title")?,
                     version: row.try_get("version")?,
+                    delivered: row.try_get("delivered")?,
+                    access_until: row.try_get("access_until")?,
+                    access_days: row.try_get("access_days")?,
                     target: row.try_get("target")?,
                     prepared: manifest.zip(location),
                     link: row.try_get("link")?,
-                    access_until: row.try_get("access_until")?,
+                    granted_until: row.try_get("granted_until")?,
                     slug: row.try_get("slug")?,
                     enrolment: row.try_get("enrolment")?,
                     learn_url: row.try_get("learn_url")?,
@@ -142,6 +159,8 @@ impl Store {
             items,
             mail: head.try_get("mail")?,
             mails: head.try_get("mails")?,
+            template: head.try_get("template")?,
+            message: head.try_get::<Option<String>, _>("message")?.unwrap_or_default(),
         })
     }
 

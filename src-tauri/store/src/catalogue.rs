@@ -23,6 +23,10 @@ pub struct CourseEdit {
     /// JSON `{kind, …}`; `Some(None)` takes it away, `None` keeps what is there.
     pub enrolment: Option<Option<String>>,
     pub active: bool,
+    /// What the catalogue says of it; `None` keeps what is there.
+    pub description: Option<String>,
+    /// Days for which a buyer keeps access after the first delivery, 0 = for ever; `None` keeps what is there.
+    pub access_days: Option<i64>,
 }
 
 /// What a customer is to be; found by e-mail.
@@ -82,13 +86,16 @@ impl Store {
                 let (edit, actor) = (edit.clone(), actor.clone());
                 Box::pin(async move {
                     let version: i64 = sqlx::query_scalar(
-                        "INSERT INTO course (slug, title, price_vnd, source, target, active, created_at, updated_at, enrolment) \
-                         VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8) \
+                        "INSERT INTO course (slug, title, price_vnd, source, target, active, created_at, updated_at, enrolment, description, access_days) \
+                         VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, coalesce($10, ''), coalesce($11, 0)) \
                          ON CONFLICT (slug) DO UPDATE SET title = excluded.title, price_vnd = excluded.price_vnd, \
+                           description = coalesce($10, description), access_days = coalesce($11, access_days), \
                            source = excluded.source, target = excluded.target, active = excluded.active, \
                            updated_at = excluded.updated_at, \
                            enrolment = CASE WHEN $9 THEN excluded.enrolment ELSE enrolment END, \
-                           version = version + (source <> excluded.source OR target <> excluded.target), \
+                           version = CASE WHEN source = excluded.source AND target = excluded.target THEN version ELSE 1 + max(version, \
+                             coalesce((SELECT max(course_version) FROM task WHERE course_id = course.id AND kind = 'prepare_course'), 0), \
+                             coalesce((SELECT max(v.version) FROM course_version AS v WHERE v.course_id = course.id), 0)) END, \
                            ready = ready AND source = excluded.source AND target = excluded.target \
                          RETURNING version",
                     )
@@ -101,11 +108,91 @@ impl Store {
                     .bind(now)
                     .bind(edit.enrolment.clone().flatten())
                     .bind(edit.enrolment.is_some())
+                    .bind(edit.description.as_deref().map(str::trim))
+                    .bind(edit.access_days)
                     .fetch_one(&mut tx.conn)
-                    .await?;
+                    .await
+                    .map_err(|error| match Error::from(error) {
+                        Error::Conflict(_) => {
+                            Error::refused("slug_taken", format!("a bundle is named \"{}\" already", edit.slug))
+                        }
+                        other => other,
+                    })?;
                     tx.touched.topic("courses");
                     let data = json!({ "title": edit.title, "price_vnd": edit.price_vnd, "active": edit.active, "version": version });
                     record(tx, &AuditEntry { actor, action: "course.save".into(), subject: edit.slug, data }, now).await
+                })
+            })
+            .await
+    }
+
+    /// Takes a course off sale, or puts it back with `active`.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for an unknown course.
+    pub async fn archive_course(&self, slug: &str, active: bool, actor: &str, now: i64) -> Result<()> {
+        let (slug, actor) = (slug.to_owned(), actor.to_owned());
+        self.writer
+            .run(move |tx| {
+                let (slug, actor) = (slug.clone(), actor.clone());
+                Box::pin(async move {
+                    let done = sqlx::query("UPDATE course SET active = $2, updated_at = $3 WHERE slug = $1")
+                        .bind(&slug)
+                        .bind(active)
+                        .bind(now)
+                        .execute(&mut tx.conn)
+                        .await?;
+                    if done.rows_affected() == 0 {
+                        return Err(Error::NotFound(format!("course \"{slug}\"")));
+                    }
+                    tx.touched.topic("courses");
+                    let action = if active { "course.restore" } else { "course.archive" }.to_owned();
+                    record(tx, &AuditEntry { actor, action, subject: slug, data: json!({}) }, now).await
+                })
+            })
+            .await
+    }
+
+    /// Copies a course under another slug, off sale and not prepared; with another title when given.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for an unknown course; [`Error::Refused`] `slug_taken`.
+    pub async fn duplicate_course(
+        &self,
+        slug: &str,
+        copy: &str,
+        title: Option<&str>,
+        actor: &str,
+        now: i64,
+    ) -> Result<()> {
+        let given = (slug.to_owned(), copy.to_owned(), title.map(str::to_owned), actor.to_owned());
+        self.writer
+            .run(move |tx| {
+                let (slug, copy, title, actor) = given.clone();
+                Box::pin(async move {
+                    let made = sqlx::query(
+                        "INSERT INTO course (slug, title, price_vnd, source, target, enrolment, description, access_days, active, created_at, updated_at) \
+                           SELECT $2, coalesce($3, title), price_vnd, source, target, enrolment, description, access_days, 0, $4, $4 \
+                             FROM course WHERE slug = $1",
+                    )
+                    .bind(&slug)
+                    .bind(&copy)
+                    .bind(title.as_deref())
+                    .bind(now)
+                    .execute(&mut tx.conn)
+                    .await
+                    .map_err(|error| match Error::from(error) {
+                        Error::Conflict(_) => {
+                            Error::refused("slug_taken", format!("slug: \"{copy}\" is taken already"))
+                        }
+                        other => other,
+                    })?;
+                    if made.rows_affected() == 0 {
+                        return Err(Error::NotFound(format!("course \"{slug}\"")));
+                    }
+                    tx.touched.topic("courses");
+                    let data = json!({ "from": slug });
+                    record(tx, &AuditEntry { actor, action: "course.duplicate".into(), subject: copy, data }, now).await
                 })
             })
             .await

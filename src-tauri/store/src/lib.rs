@@ -4,9 +4,11 @@
 //! milliseconds UTC given by the caller, who owns the clock.
 
 mod access;
+mod address;
 mod aftermath;
 pub mod bench;
 pub mod bring_over;
+mod bundles;
 mod cases;
 mod catalogue;
 mod customer_mail;
@@ -33,15 +35,19 @@ mod seed;
 mod services;
 mod standby;
 mod storefront;
+mod test_deliveries;
 mod tuning;
 mod unmatched;
 mod verify;
+mod versions;
 mod wallet;
 mod worker_keys;
 mod writer;
 
 pub use access::{AccessRecord, Grant, GrantWish};
+pub use address::AddressChange;
 pub use aftermath::{Aftermath, GivenLink, MailIntent, NewLink};
+pub use bundles::{BundleEdit, BundleRecord};
 pub use cases::{DeliveryCase, DeliveryItem, LinkRecord, PrepareCase};
 pub use catalogue::{AccountEdit, AuditEntry, CourseEdit, CustomerEdit};
 pub use customer_mail::{MailCase, Told};
@@ -66,9 +72,11 @@ pub use rejected::RejectedHour;
 pub use services::{ServiceRecord, service_key, service_of};
 pub use standby::Standing;
 pub use storefront::{Buyer, NewBuyer, TopUp};
+pub use test_deliveries::TestCase;
 pub use tuning::Tuning;
 pub use unmatched::{Credit, Hand, Placing};
 pub use verify::Findings;
+pub use versions::{Announcement, CheckCase, LONGEST_MESSAGE, SourceCheck};
 pub use worker_keys::WorkerKeyRecord;
 pub use writer::Touched;
 

@@ -1,11 +1,11 @@
 //! Orders being created and changed by people and by time. Money changes them in `intake`, work in `aftermath`.
 
 use serde_json::json;
-use sqlx::Row;
 
 use chotdon_domain::code::{DepositCode, OrderCode};
 use chotdon_domain::fold::fold;
 
+use crate::bundles;
 use crate::order_money;
 use crate::writer::Tx;
 use crate::{Error, Result, Store};
@@ -19,7 +19,7 @@ pub struct NewOrderRow {
     pub name: String,
     /// Phone as shown; `None` keeps the known one.
     pub phone: Option<String>,
-    /// Slugs, each once.
+    /// Slugs of courses and bundles, each once.
     pub courses: Vec<String>,
     /// 0 VIP, 2 normal.
     pub prio: i64,
@@ -63,7 +63,8 @@ impl Store {
     /// Creates an order, and its buyer when they are new.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for an unknown or inactive course; [`Error::Conflict`] when the idempotency key was used
+    /// [`Error::NotFound`] for an unknown or inactive course or bundle; [`Error::Refused`] `course_twice` when a course
+    /// comes twice, alone or in a bundle; [`Error::Conflict`] when the idempotency key was used
     /// for another request; [`Error::Refused`] `insufficient_funds` when it is to be paid from a wallet that does not
     /// cover it, and then nothing is created.
     pub async fn create_order(&self, order: NewOrderRow) -> Result<CreatedOrder> {
@@ -216,24 +217,13 @@ pub(crate) async fn create(tx: &mut Tx, order: &NewOrderRow) -> Result<CreatedOr
     if let Some(known) = replayed(tx, order).await? {
         return Ok(CreatedOrder { code: known, replayed: true });
     }
-    let mut total: i64 = 0;
-    let mut titles = Vec::new();
-    let mut items = Vec::new();
-    for slug in &order.courses {
-        let row = sqlx::query("SELECT id, title, price_vnd FROM course WHERE slug = $1 AND active = 1")
-            .bind(slug)
-            .fetch_optional(&mut tx.conn)
-            .await?
-            .ok_or_else(|| Error::NotFound(format!("course \"{slug}\"")))?;
-        let price: i64 = row.try_get("price_vnd")?;
-        total =
-            total.checked_add(price).ok_or_else(|| Error::Invalid("the total is too large".to_owned()))?;
-        titles.push(row.try_get::<String, _>("title")?);
-        items.push(json!([row.try_get::<i64, _>("id")?, price]));
-    }
+    let basket = bundles::fill(tx, &order.courses).await?;
+    let total = basket.total;
+    let items: Vec<_> =
+        basket.items.iter().map(|item| json!([item.course, item.price, item.bundle])).collect();
     let customer = customer_of(tx, &order.email, &order.name, order.phone.as_deref(), order.now).await?;
     let code = free_code(tx).await?;
-    let summary = titles.join(" · ");
+    let summary = basket.titles.join(" · ");
     let id: i64 = sqlx::query_scalar(
         "INSERT INTO orders (code, customer_id, stage, total_vnd, prio, bank_account_id, channel, note, summary, created_at, expires_at) \
          VALUES ($1, $2, 'pending', $3, $4, (SELECT id FROM bank_account ORDER BY preferred DESC, id LIMIT 1), $5, $6, $7, $8, $9) \
@@ -252,12 +242,12 @@ pub(crate) async fn create(tx: &mut Tx, order: &NewOrderRow) -> Result<CreatedOr
     .await?;
     let phone = order.phone.as_deref().unwrap_or_default();
     sqlx::query(
-        "INSERT INTO order_item (order_id, course_id, price_vnd) SELECT $1, value ->> 0, value ->> 1 FROM json_each($2); \
+        "INSERT INTO order_item (order_id, course_id, price_vnd, bundle_id) SELECT $1, value ->> 0, value ->> 1, value ->> 2 FROM json_each($2); \
          INSERT INTO order_search (rowid, text) VALUES ($1, $3)",
     )
     .bind(id)
     .bind(serde_json::to_string(&items)?)
-    .bind(fold(&format!("{code} {} {} {phone} {summary}", order.email, order.name)))
+    .bind(fold(&format!("{code} {} {} {phone} {summary} {}", order.email, order.name, basket.words)))
     .execute(&mut tx.conn)
     .await?;
     let actor = if order.channel == "storefront" { "storefront" } else { "owner" };

@@ -83,7 +83,7 @@ macro_rules! held_by_many {
     () => {
         "SELECT order_id FROM task WHERE id IN (SELECT value FROM json_each($1)) AND order_id IS NOT NULL \
          UNION SELECT w.order_id FROM task AS t JOIN task AS w ON w.waits_on = t.dedupe_key AND w.state = 'scheduled' \
-           WHERE t.id IN (SELECT value FROM json_each($1)) AND t.kind = 'prepare_course'"
+           WHERE t.id IN (SELECT value FROM json_each($1)) AND t.kind = 'prepare_course' AND w.order_id IS NOT NULL"
     };
 }
 

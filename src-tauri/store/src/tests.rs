@@ -156,6 +156,7 @@ fn share(order: i64) -> Aftermath {
             url: "http://x/d/t".into(),
             expires_at: NOW + 1000,
             max_downloads: 3,
+            access_until: None,
         }],
         given: Vec::new(),
         mail: MailIntent {

@@ -12,6 +12,7 @@ export const PAGES = [
   'unmatched',
   'wallet',
   'webhooks',
+  'courses',
   'customers',
   'mailbox',
   'settings',

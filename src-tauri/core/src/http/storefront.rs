@@ -53,12 +53,18 @@ async fn courses(
     key: Key<{ Need::READ_COURSES }>,
 ) -> Answer<Json<Value>> {
     drop(key);
-    let courses = floor.store.courses().await?;
+    let courses = floor.store.courses(floor.clock.now_ms()).await?;
     let rows: Vec<Value> = courses
         .iter()
         .filter(|course| course.active)
         .map(|course| json!({ "slug": course.slug, "title": course.title, "price_vnd": course.price_vnd }))
         .collect();
+    let bundles = floor.store.bundles().await?;
+    let bundles = bundles.iter().filter(|bundle| bundle.active).map(|bundle| {
+        let courses: Vec<&str> = bundle.courses.iter().map(|(slug, ..)| slug.as_str()).collect();
+        json!({ "slug": bundle.slug, "title": bundle.title, "price_vnd": bundle.price_vnd, "bundle": courses })
+    });
+    let rows: Vec<Value> = rows.into_iter().chain(bundles).collect();
     Ok(Json(json!({ "courses": rows })))
 }
 

@@ -3,6 +3,7 @@
 //! No SQL, no clock and no I/O: whatever depends on the time is given `now`. Used by the admin API; the payment
 //! block also by the public listener.
 
+mod courses;
 mod failures;
 mod money;
 mod orders;
@@ -17,6 +18,7 @@ mod time;
 mod transfers;
 mod webhooks;
 
+pub(crate) use courses::{announcement, bundle_row, course_check, course_detail, course_row, source_listing};
 pub(crate) use failures::{failure_group, failures};
 pub(crate) use money::{customer_detail, customer_row, ledger_row, wallet_summary};
 pub(crate) use orders::{order_detail, order_row};
@@ -25,7 +27,7 @@ pub(crate) use payment::{memo, payment};
 pub(crate) use people::{audit_row, notice};
 pub(crate) use reconcile::{reconcile_account, reconcile_run};
 pub(crate) use services::services;
-pub(crate) use settings::{course_row, secret_row, settings};
+pub(crate) use settings::{secret_row, settings};
 pub(crate) use tasks::{Crew, queue, queue_counts, task_detail, task_row};
 pub(crate) use time::rfc3339;
 pub(crate) use transfers::{suggestion, transfer_actions, transfer_row};

@@ -7,8 +7,8 @@ use chotdon_store::read::{ItemRecord, MailRecord, OrderRecord, OrderStory, Timel
 
 use super::{json, rfc3339, task_row, transfer_row};
 use crate::views::{
-    AccessRow, CustomerName, Delivery, Flag, MailRow, OrderDetail, OrderItem, OrderRow, Payment, Stage,
-    TimelineRow,
+    AccessRow, BundleName, CustomerName, Delivery, Flag, MailRow, OrderDetail, OrderItem, OrderRow, Payment,
+    Stage, TimelineRow,
 };
 
 /// One line of the order list.
@@ -41,6 +41,7 @@ pub(crate) fn order_detail(story: &OrderStory, payment: Option<Payment>, now: i6
         order: order_row(&story.order),
         note: story.order.note.clone(),
         channel: story.order.channel.clone(),
+        deliver_to: story.deliver_to.clone().unwrap_or_else(|| story.order.email.clone()),
         expires_at: rfc3339(story.order.expires_at),
         items: story.items.iter().map(item).collect(),
         payment,
@@ -93,6 +94,13 @@ fn actions(story: &OrderStory, money: OrderMoney, now: i64) -> Vec<String> {
     if matches!(stage, Completed | Failed | Paid | Processing) && !delivering {
         actions.push("redeliver");
     }
+    let given = story.items.iter().any(|item| item.delivery != DeliveryState::Revoked);
+    if matches!(stage, Completed | Processing | Paid) && !delivering && given {
+        actions.push("resend");
+    }
+    if matches!(money.stage_at(now), Pending | Paid | Processing | Completed | Failed) {
+        actions.push("change_email");
+    }
     if money.stage_at(now) == Pending && story.wallet_vnd >= money.due() {
         actions.push("pay_from_wallet");
     }
@@ -128,6 +136,9 @@ fn item(item: &ItemRecord) -> OrderItem {
             DeliveryState::Revoked => Delivery::Revoked,
         },
         link: item.link.clone(),
+        version: item.version,
+        access_until: item.access_until.map(rfc3339),
+        bundle: item.bundle.clone().map(|(slug, title)| BundleName { slug, title }),
     }
 }
 

@@ -1,13 +1,12 @@
 //! Settings, bank accounts, courses.
 
-use chotdon_store::read::{AccountRecord, CourseRecord};
+use chotdon_store::read::AccountRecord;
 
-use super::json;
 use crate::config::Config;
 use crate::secrets::Listed;
 use crate::views::{
-    BankAccount, CourseRow, MailSettings, NotificationSettings, OrderSettings, SecretRow, SepaySettings,
-    Settings, ShopSettings, WorkerSettings,
+    BankAccount, MailSettings, NotificationSettings, OrderSettings, SecretRow, SepaySettings, Settings,
+    ShopSettings, WorkerSettings,
 };
 
 /// The settings page; `sepay` and the secrets come from the running shop.
@@ -71,23 +70,5 @@ fn bank_account(account: &AccountRecord) -> BankAccount {
         virtual_account: account.virtual_account.clone(),
         memo_prefix: account.memo_prefix.clone(),
         preferred: account.preferred,
-    }
-}
-
-/// A course of the catalogue.
-pub(crate) fn course_row(course: &CourseRecord) -> CourseRow {
-    CourseRow {
-        slug: course.slug.clone(),
-        title: course.title.clone(),
-        price_vnd: course.price_vnd,
-        source: json(&course.source),
-        target: json(&course.target),
-        enrolment: course.enrolment.as_deref().map(json),
-        active: course.active,
-        version: course.version,
-        ready: course.ready,
-        bytes: course.bytes,
-        files: course.files,
-        sold: course.sold,
     }
 }

@@ -13,7 +13,7 @@ use chotdon_store::Store;
 use super::door::Intake;
 use super::drive::DriveDoor;
 use super::turns::Turns;
-use super::{Options, StartError};
+use super::{GoogleConsent, Options, StartError};
 use crate::config::{Config, MailTransport};
 use crate::delivery::links::LinkKey;
 use crate::delivery::mail::{SmtpSettings, Templates, TlsMode, Transport};
@@ -59,6 +59,8 @@ pub(crate) struct Floor {
     pub(crate) demo_bank: Option<DemoBank>,
     /// The shop's Google account.
     pub(crate) drive_door: Arc<DriveDoor>,
+    /// The owner's consent to their Google Drive, while it is asked for.
+    pub(crate) google_consent: Arc<GoogleConsent>,
     config: Arc<RwLock<Arc<Config>>>,
     public_addr: SocketAddr,
     shown: Arc<Mutex<VecDeque<i64>>>,
@@ -107,6 +109,7 @@ impl Floor {
             external: Arc::default(),
             demo_bank: None,
             drive_door: Arc::default(),
+            google_consent: Arc::default(),
             config,
             public_addr,
             shown: Arc::default(),

@@ -10,15 +10,18 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
 use chotdon_domain::task::Lane;
+use chotdon_store::{CheckCase, SourceCheck};
 
-use super::{Rejection, Shop};
+use super::{GoogleGlance, Rejection, Shop};
 use crate::config::{Config, ConfigError};
+use crate::delivery::{Offered, SourceSpec};
 use crate::demo::DemoBank;
 use crate::http::admin::state::{Running, WorkerGlance};
 use crate::present;
 use crate::reconcile::Reconciler;
 use crate::services::Services;
 use crate::views::{Component, Event, Progress};
+use crate::workers::StageError;
 
 impl Running for Shop {
     fn config(&self) -> Arc<Config> {
@@ -165,6 +168,32 @@ impl Running for Shop {
 
     fn lanes_changed(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.inner.pool.reload_lanes())
+    }
+
+    fn look_at<'a>(
+        &'a self,
+        source: &'a SourceSpec,
+    ) -> BoxFuture<'a, Result<Option<Vec<Offered>>, StageError>> {
+        Box::pin(self.inner.floor.look_at(source))
+    }
+
+    fn check_source(
+        &self,
+        case: CheckCase,
+    ) -> BoxFuture<'_, Result<(SourceCheck, Option<i64>), chotdon_store::Error>> {
+        Box::pin(self.inner.floor.check_source(case))
+    }
+
+    fn ask_google(&self) -> BoxFuture<'_, Result<String, StageError>> {
+        Box::pin(self.inner.floor.ask_google())
+    }
+
+    fn google(&self) -> BoxFuture<'_, GoogleGlance> {
+        Box::pin(self.inner.floor.google())
+    }
+
+    fn leave_google<'a>(&'a self, actor: &'a str) -> BoxFuture<'a, Result<(), StageError>> {
+        Box::pin(self.inner.floor.leave_google(actor))
     }
 
     fn reconciler(&self) -> &Reconciler {

@@ -40,7 +40,8 @@ async fn share(
         return Ok(waits_for(case.order, missing));
     }
     let config = floor.config();
-    let expires_at = floor.clock.now_ms() + config.orders.link_days * DAY_MS;
+    let now = floor.clock.now_ms();
+    let expires_at = now + config.orders.link_days * DAY_MS;
     let (mut links, mut given, mut wishes) = (Vec::with_capacity(case.items.len()), Vec::new(), Vec::new());
     for item in &case.items {
         let Some((manifest, location)) = &item.prepared else { return Ok(waits_for(case.order, item)) };
@@ -49,8 +50,15 @@ async fn share(
         let location: Location =
             serde_json::from_str(location).map_err(|error| damaged("location", &error))?;
         place::available(floor, cx, &location, &manifest).await?;
+        let access_until = access_until(item, now);
+        if access_until.is_some_and(|end| end <= now) {
+            return Err(StageError::permanent(
+                "access_expired",
+                format!("the access to {} is over", item.title),
+            ));
+        }
         if let Location::Drive { folder_id, link, .. } = location {
-            given.push(GivenLink { item: item.item, version: item.version, url: link.clone() });
+            given.push(GivenLink { item: item.item, version: item.version, url: link.clone(), access_until });
             wishes.push(GrantWish {
                 item: item.item,
                 course: item.course,
@@ -58,12 +66,13 @@ async fn share(
                 resource: folder_id,
                 email: case.email.clone(),
                 link,
-                expires_at: access_until(floor, &config),
+                expires_at: access_until.or_else(|| granted_until(&config, now)),
             });
             continue;
         }
-        // A link that the buyer has goes on working when the order is delivered again.
-        let known = item.link.as_deref().and_then(|url| floor.link_key.parse(url.rsplit('/').next()?));
+        // A link that the buyer has goes on working when the same version is delivered again.
+        let known = item.link.as_deref().filter(|_| item.delivered == Some(item.version));
+        let known = known.and_then(|url| floor.link_key.parse(url.rsplit('/').next()?));
         let id = known.unwrap_or_else(|| rand::random_range(1..=i64::MAX));
         links.push(NewLink {
             id,
@@ -71,8 +80,9 @@ async fn share(
             course: item.course,
             version: item.version,
             url: format!("{}/d/{}", floor.base_url(), floor.link_key.token(id)),
-            expires_at,
+            expires_at: access_until.map_or(expires_at, |end| end.min(expires_at)),
             max_downloads: config.orders.link_max_downloads,
+            access_until,
         });
     }
     let with_access;
@@ -96,6 +106,11 @@ async fn share(
         aftermath,
         next: if enrols { Next::Advance } else { Next::Jump("mail") },
     })
+}
+
+/// When the buyer's access ends by the course's terms, ms: fixed by the first delivery.
+fn access_until(item: &DeliveryItem, now: i64) -> Option<i64> {
+    item.access_until.or_else(|| (item.access_days > 0).then(|| now + item.access_days * DAY_MS))
 }
 
 fn waits_for(order: i64, item: &DeliveryItem) -> StageOutcome {
@@ -130,7 +145,10 @@ async fn mail(floor: &Floor, case: &DeliveryCase, cx: &StageContext) -> Result<S
 fn known_link(config: &Config, floor: &Floor, item: &DeliveryItem) -> Option<NewLink> {
     let url = item.link.clone()?;
     let id = floor.link_key.parse(url.rsplit('/').next()?)?;
-    let expires_at = floor.clock.now_ms() + config.orders.link_days * DAY_MS;
+    let now = floor.clock.now_ms();
+    let access_until = access_until(item, now);
+    let expires_at = now + config.orders.link_days * DAY_MS;
+    let expires_at = access_until.map_or(expires_at, |end| end.min(expires_at));
     let max_downloads = config.orders.link_max_downloads;
     Some(NewLink {
         id,
@@ -140,22 +158,26 @@ fn known_link(config: &Config, floor: &Floor, item: &DeliveryItem) -> Option<New
         url,
         expires_at,
         max_downloads,
+        access_until,
     })
 }
 
-/// When access that is given now ends, ms; `None` = never.
-fn access_until(floor: &Floor, config: &Config) -> Option<i64> {
+/// When access elsewhere that is given now ends by the settings, ms; `None` = never.
+fn granted_until(config: &Config, now: i64) -> Option<i64> {
     let days = i64::from(config.drive.access_days);
-    (days > 0).then(|| floor.clock.now_ms() + days * DAY_MS)
+    (days > 0).then(|| now + days * DAY_MS)
 }
 
 /// The address of a course that lies elsewhere.
 fn known_elsewhere(item: &DeliveryItem) -> Option<GivenLink> {
     let (_, location) = item.prepared.as_ref()?;
     match serde_json::from_str(location).ok()? {
-        Location::Drive { .. } => {
-            Some(GivenLink { item: item.item, version: item.version, url: item.link.clone()? })
-        }
+        Location::Drive { .. } => Some(GivenLink {
+            item: item.item,
+            version: item.version,
+            url: item.link.clone()?,
+            access_until: item.access_until,
+        }),
         Location::Folder { .. } | Location::Rclone { .. } => None,
     }
 }
@@ -167,7 +189,7 @@ fn said(case: &DeliveryCase, links: &[NewLink], given: &[GivenLink]) -> Vec<Deli
             title: item.title.clone(),
             link: link.url.clone(),
             learn_url: item.learn_url.clone(),
-            expires_at: item.access_until,
+            expires_at: item.granted_until.or(item.access_until),
             max_downloads: None,
             account: Some(case.email.clone()),
         });
@@ -198,5 +220,6 @@ async fn words(
         order_code: case.code.clone(),
         items,
     };
-    floor.templates.delivered(config.shop.language.as_str(), &delivered).await
+    let template = case.template.as_deref().unwrap_or("delivered");
+    floor.templates.delivered_as(template, config.shop.language.as_str(), &delivered, &case.message).await
 }

@@ -8,6 +8,7 @@ mod notify_owner;
 mod place;
 mod prepare_course;
 mod revoke_access;
+mod test_delivery;
 mod unenrol;
 
 use futures::future::BoxFuture;
@@ -18,6 +19,8 @@ use chotdon_store::Claimed;
 use crate::delivery::mail::Message;
 use crate::shop::Floor;
 use crate::workers::{StageContext, StageError, StageOutcome, Stages, Until};
+
+pub(crate) use prepare_course::secret as source_secret;
 
 /// The shop's own tasks.
 pub(crate) struct ShopStages(pub(crate) Floor);
@@ -39,7 +42,7 @@ impl Stages for ShopStages {
                     Some(order) => unenrol::run(&self.0, task, order, cx).await,
                     None => revoke_access::run(&self.0, task, cx).await,
                 },
-                TaskKind::TestDelivery => Err(incomplete("course")),
+                TaskKind::TestDelivery => test_delivery::run(&self.0, task, cx).await,
             };
             self.0.services.judge(cx, ran).await
         })

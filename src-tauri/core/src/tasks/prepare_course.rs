@@ -65,7 +65,8 @@ fn prepared(
     Ok(StageOutcome { output: "{}".to_owned(), aftermath, next: Next::Advance })
 }
 
-pub(super) async fn secret(floor: &Floor, source: &SourceSpec) -> Result<Option<SecretString>, StageError> {
+/// The value of the secret that this source wants.
+pub(crate) async fn secret(floor: &Floor, source: &SourceSpec) -> Result<Option<SecretString>, StageError> {
     let Some(name) = source.secret_name() else { return Ok(None) };
     let name = SecretName::parse(name)
         .map_err(|error| StageError::permanent("source_invalid", error.to_string()))?;

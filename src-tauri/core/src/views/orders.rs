@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Delivery, Flag, Stage, TaskRow, TransferRow};
+use super::{BundleName, Delivery, Flag, Stage, TaskRow, TransferRow};
 
 /// One line of the order list.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -42,6 +42,8 @@ pub struct OrderDetail {
     pub order: OrderRow,
     pub note: String,
     pub channel: String,
+    /// Where it is delivered to.
+    pub deliver_to: String,
     pub expires_at: String,
     pub items: Vec<OrderItem>,
     /// `null` when no bank account is set up.
@@ -59,7 +61,7 @@ pub struct OrderDetail {
     /// Given back so far.
     pub refunded_vnd: i64,
     /// What can be done now: `retry`, `redeliver`, `cancel`, `copy_link`, `mark_paid`, `refund`, `surplus`,
-    /// `pay_from_wallet`.
+    /// `pay_from_wallet`, `resend`, `change_email`.
     pub actions: Vec<String>,
 }
 
@@ -90,6 +92,12 @@ pub struct OrderItem {
     pub price_vnd: i64,
     pub delivery: Delivery,
     pub link: Option<String>,
+    /// The version that was delivered.
+    pub version: Option<i64>,
+    /// When access ends by the course's terms; `null` = never, or not delivered yet.
+    pub access_until: Option<String>,
+    /// The bundle it was bought in.
+    pub bundle: Option<BundleName>,
 }
 
 /// How to pay an order.
@@ -118,6 +126,7 @@ pub struct Payment {
 /// `course_waiting` (`course`), `preparing` (`course`), `shared` (`course`), `mail_sent` (`recipient`), `completed`,
 /// `attempt_failed` (`task, stage, code, attempt, max, retry_at`), `failed` (`task, stage, code`),
 /// `retried` (`stage`), `service_waiting` (`service, code, until`), `cancelled` (`reason, held_vnd`), `expired`, `note` (`text`), `redelivered`,
+/// `announced` (`course, version`), `resent`, `email_changed` (`from, to, reason, customer`),
 /// `marked_paid` (`reason`), `refunded` (`amount_vnd, held_vnd, whole, reason`), `access_revoked` (`links`), `access_taken` (`course, email, kept`), `access_expired`,
 /// `surplus_moved` (`amount_vnd, to, reason`), `wallet_paid` (`amount_vnd`), `reversed` (`amount_vnd, what, reason`).
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]

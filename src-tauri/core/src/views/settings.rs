@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::{CourseCheck, Preparation};
+
 /// A course of the catalogue.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[allow(missing_docs)]
@@ -24,6 +26,17 @@ pub struct CourseRow {
     pub bytes: Option<i64>,
     pub files: Option<i64>,
     pub sold: i64,
+    pub description: String,
+    /// Days of access after the first delivery; 0 = for ever.
+    pub access_days: i64,
+    /// Delivered of the orders paid in the last 30 days.
+    pub sold_30d: i64,
+    /// Of 100 deliveries of these orders, how many have failed.
+    pub failed_30d_percent: i64,
+    /// The preparation that is under way or has failed.
+    pub preparation: Option<Preparation>,
+    /// The last look at its source.
+    pub check: Option<CourseCheck>,
 }
 
 /// What the owner has to set up, each with a state that a test button can renew.
@@ -190,6 +203,15 @@ pub struct CourseChange {
     /// False takes it off sale; default true.
     #[serde(default = "yes")]
     pub active: bool,
+    /// At most 5000 characters; left out = as it is.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// Days of access after the first delivery, 0 = for ever; left out = as it is.
+    #[serde(default)]
+    pub access_days: Option<i64>,
+    /// True refuses to change a course that exists.
+    #[serde(default)]
+    pub create: bool,
 }
 
 /// Tells `null` from nothing at all.
@@ -199,7 +221,7 @@ fn given<'de, D: serde::Deserializer<'de>>(
     Option::deserialize(deserializer).map(Some)
 }
 
-fn yes() -> bool {
+pub(super) fn yes() -> bool {
     true
 }
 

@@ -16,7 +16,7 @@ mod tasks;
 mod transfers;
 mod webhooks;
 
-pub use courses::{AccountRecord, CourseRecord};
+pub use courses::{AccountRecord, CourseRecord, CourseStory, VersionRecord};
 pub use failures::FailureRecord;
 pub use money::{CustomerStory, LedgerFilter, LedgerRecord, WalletRecord};
 pub use orders::{ItemRecord, MailRecord, OrderFilter, OrderRecord, OrderStory, TimelineRecord};

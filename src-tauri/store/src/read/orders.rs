@@ -66,6 +66,12 @@ pub struct ItemRecord {
     pub price_vnd: i64,
     pub delivery: Delivery,
     pub link: Option<String>,
+    /// The version that was delivered.
+    pub version: Option<i64>,
+    /// When access ends by the course's terms, ms.
+    pub access_until: Option<i64>,
+    /// Slug and title of the bundle it was bought in.
+    pub bundle: Option<(String, String)>,
 }
 
 /// One row of an order's timeline.
@@ -111,6 +117,8 @@ pub struct OrderStory {
     pub refunded_vnd: i64,
     /// In the wallet of its customer, whole đồng.
     pub wallet_vnd: i64,
+    /// Where it is delivered to when that is not the buyer's address.
+    pub deliver_to: Option<String>,
 }
 
 impl FromRow<'_, SqliteRow> for OrderRecord {
@@ -150,6 +158,11 @@ impl FromRow<'_, SqliteRow> for ItemRecord {
                 Delivery::ALL.into_iter().find(|delivery| delivery.as_str() == name)
             })?,
             link: row.try_get("link")?,
+            version: row.try_get("version")?,
+            access_until: row.try_get("access_until")?,
+            bundle: row
+                .try_get::<Option<String>, _>("bundle_slug")?
+                .zip(row.try_get::<Option<String>, _>("bundle_title")?),
         })
     }
 }
@@ -204,8 +217,8 @@ impl Store {
             return Ok(None);
         };
         let items = sqlx::query_as(
-            "SELECT k.slug, k.title, i.price_vnd, i.delivery, i.link FROM order_item i \
-             JOIN course k ON k.id = i.course_id WHERE i.order_id = $1 ORDER BY i.id",
+            "SELECT k.slug, k.title, i.price_vnd, i.delivery, i.link, i.version, i.access_until, b.slug AS bundle_slug, b.title AS bundle_title \
+             FROM order_item i JOIN course k ON k.id = i.course_id LEFT JOIN bundle b ON b.id = i.bundle_id WHERE i.order_id = $1 ORDER BY i.id",
         )
         .bind(order.id)
         .fetch_all(&mut *connection)
@@ -223,10 +236,10 @@ impl Store {
         .bind(order.id)
         .fetch_all(&mut *connection)
         .await?;
-        let (refunded_vnd, wallet_vnd) = sqlx::query_as(
+        let (refunded_vnd, wallet_vnd, deliver_to) = sqlx::query_as(
             "SELECT coalesce((SELECT sum(amount_vnd) FROM ledger WHERE debit = 'order:' || $1 AND debit <> 'bank' AND credit = 'refunded'), 0) \
                   - coalesce((SELECT sum(amount_vnd) FROM ledger WHERE credit = 'order:' || $1 AND debit = 'refunded'), 0), \
-                    (SELECT wallet_vnd FROM customer WHERE id = $2)",
+                    (SELECT wallet_vnd FROM customer WHERE id = $2), (SELECT deliver_to FROM orders WHERE id = $1)",
         )
         .bind(order.id)
         .bind(order.customer_id)
@@ -244,6 +257,7 @@ impl Store {
             access,
             refunded_vnd,
             wallet_vnd,
+            deliver_to,
         }))
     }
 }

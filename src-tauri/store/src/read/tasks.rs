@@ -283,6 +283,19 @@ pub(super) async fn queue(connection: &mut SqliteConnection) -> Result<QueueReco
     Ok(QueueRecord { lanes, retrying })
 }
 
+/// The last test delivery of a course, and the address it went to.
+pub(super) async fn last_test(
+    connection: &mut SqliteConnection,
+    course: i64,
+) -> Result<Option<(TaskRecord, String)>> {
+    let sql = format!(
+        "SELECT {COLUMNS}, coalesce(t.payload ->> 'email', '') AS email FROM task t \
+          WHERE t.course_id = $1 AND t.kind = 'test_delivery' ORDER BY t.id DESC LIMIT 1"
+    );
+    let row = sqlx::query(AssertSqlSafe(sql)).bind(course).fetch_optional(connection).await?;
+    row.map(|row| Ok((TaskRecord::from_row(&row)?, row.try_get("email")?))).transpose()
+}
+
 /// An order's own tasks, and the preparations they wait for.
 pub(super) async fn of_order(connection: &mut SqliteConnection, order: i64) -> Result<Vec<TaskRecord>> {
     let sql = format!(

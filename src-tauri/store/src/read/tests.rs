@@ -242,11 +242,11 @@ async fn a_day_begins_at_midnight_in_vietnam_and_last_week_ends_at_the_same_hour
 #[tokio::test]
 async fn a_course_counts_what_is_in_buyers_hands() {
     let (_directory, store) = small().await;
-    assert_eq!(store.course("rust-101").await.unwrap().unwrap().sold, 1);
+    assert_eq!(store.course("rust-101", NOW).await.unwrap().unwrap().sold, 1);
     run(&store, "UPDATE order_item SET delivery = 'delivered' WHERE order_id = 2").await;
-    assert_eq!(store.courses().await.unwrap()[0].sold, 2);
+    assert_eq!(store.courses(NOW).await.unwrap()[0].sold, 2);
     run(&store, "UPDATE order_item SET delivery = 'revoked'").await;
-    assert_eq!(store.courses().await.unwrap()[0].sold, 0);
+    assert_eq!(store.courses(NOW).await.unwrap()[0].sold, 0);
 }
 
 #[tokio::test]
@@ -261,15 +261,17 @@ async fn a_new_source_makes_a_new_version_that_is_not_ready() {
         target: "{}".into(),
         enrolment: None,
         active: true,
+        description: None,
+        access_days: None,
     };
     store.save_course(edit.clone(), "owner", NOW).await.unwrap();
-    let same = store.course("rust-101").await.unwrap().unwrap();
+    let same = store.course("rust-101", NOW).await.unwrap().unwrap();
     assert_eq!((same.version, same.ready, same.price_vnd), (1, true, 1000));
     store
         .save_course(CourseEdit { source: "{\"kind\":\"folder\"}".into(), ..edit.clone() }, "owner", NOW)
         .await
         .unwrap();
-    let other = store.course("rust-101").await.unwrap().unwrap();
+    let other = store.course("rust-101", NOW).await.unwrap().unwrap();
     assert_eq!((other.version, other.ready), (2, false));
     assert_eq!(store.audit(Window::default()).await.unwrap().rows.len(), 2);
     let free = store.save_course(CourseEdit { price_vnd: 0, ..edit }, "owner", NOW).await;

@@ -46,8 +46,8 @@ const enc = encodeURIComponent;
 
 export const get = <R>(rest: string): Promise<R> => request<R>('GET', at(rest));
 export const post = <R>(rest: string, body: unknown = {}): Promise<R> => request<R>('POST', at(rest), body);
-const put = <R>(rest: string, body: unknown): Promise<R> => request<R>('PUT', at(rest), body);
-const del = <R>(rest: string): Promise<R> => request<R>('DELETE', at(rest));
+export const put = <R>(rest: string, body: unknown): Promise<R> => request<R>('PUT', at(rest), body);
+export const del = <R>(rest: string): Promise<R> => request<R>('DELETE', at(rest));
 
 export const api = {
   events: (onEvent: (event: T.Event) => void, onLink: (link: Link) => void): (() => void) =>

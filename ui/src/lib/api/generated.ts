@@ -55,6 +55,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/api/bundles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every bundle, by title; one page. */
+        get: operations["bundles"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/bundles/{slug}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Adds a bundle or changes it; orders that exist keep what they bought. */
+        put: operations["save_bundle"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/api/checklist": {
         parameters: {
             query?: never;
@@ -106,7 +140,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/admin/api/courses/{slug}": {
+    "/admin/api/courses/source-test": {
         parameters: {
             query?: never;
             header?: never;
@@ -114,9 +148,129 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
+        put?: never;
+        /** Lists a source without fetching it. */
+        post: operations["source_test"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/courses/{slug}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One course with its versions, prices, last test and past buyers. */
+        get: operations["course"];
         /** Adds a course or changes it; a new source or target makes a new version. */
         put: operations["save_course"];
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/courses/{slug}/announce": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives past buyers the current version and tells them, one delivery an order; with `dry_run` it only counts. */
+        post: operations["announce"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/courses/{slug}/archive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes a course off sale, or puts it back. Those who bought it keep it. */
+        post: operations["archive_course"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/courses/{slug}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Compares the source's listing with what was prepared; a source that changed is prepared anew. */
+        post: operations["check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/courses/{slug}/duplicate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Copies a course under another slug, not on sale yet. */
+        post: operations["duplicate_course"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/courses/{slug}/prepare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Prepares a new version from the source as it is now; buyers get the current one meanwhile. */
+        post: operations["prepare"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/courses/{slug}/test-delivery": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Delivers the course to an address of the owner's choice: no order, no money, no statistics. */
+        post: operations["test_delivery"];
         delete?: never;
         options?: never;
         head?: never;
@@ -236,6 +390,60 @@ export interface paths {
         put?: never;
         /** Puts every failed task that matches back in line; a dry run only counts. */
         post: operations["retry_failures"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/google": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The account as it is now; asks Google when one is connected. */
+        get: operations["google"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/google/connect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begins to ask the owner for consent: their browser has to open the address. The answer comes to an address of this
+         *     machine, so the browser has to run here.
+         */
+        post: operations["connect"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/google/disconnect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Forgets the account and takes the consent back at Google. */
+        post: operations["disconnect"];
         delete?: never;
         options?: never;
         head?: never;
@@ -447,6 +655,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/api/orders/{code}/change-email": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Delivers the order to another address: the old one's access ends, the new one gets the same. */
+        post: operations["change_email"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/api/orders/{code}/mark-paid": {
         parameters: {
             query?: never;
@@ -529,6 +754,23 @@ export interface paths {
         put?: never;
         /** Records that the bank gave money back. The whole sum ends the order and takes access back; a part leaves both. */
         post: operations["refund"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/orders/{code}/resend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Mails the buyer again what they have: the same version and links, a mail of its own. */
+        post: operations["resend"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1244,7 +1486,7 @@ export interface components {
         AccessRow: {
             /** @description Title of the course. */
             course: string;
-            /** @description `drive`, or `lms:HOST` of a learning platform. */
+            /** @description `drive`. */
             kind: string;
             /** @description The address that has it. */
             email: string;
@@ -1255,6 +1497,15 @@ export interface components {
             /** @description When it ends by itself; `null` = never. */
             expires_at?: string | null;
         };
+        /** @description `POST /admin/api/orders/{code}/change-email`. */
+        AddressRequest: {
+            /** @description Where this order is delivered to from now on. */
+            email: string;
+            /** @description Why, at most 500 characters; may be empty. */
+            reason?: string;
+            /** @description True changes the customer's own address as well. */
+            customer?: boolean;
+        };
         /** @description `POST /admin/api/customers/{id}/adjust`. */
         AdjustRequest: {
             /**
@@ -1264,6 +1515,62 @@ export interface components {
             amount_vnd: number;
             /** @description Why, 1 to 500 characters. */
             reason: string;
+        };
+        /** @description `POST /admin/api/courses/{slug}/announce`. */
+        AnnounceRequest: {
+            /**
+             * @description Only counts.
+             * @default false
+             */
+            dry_run?: boolean;
+            /**
+             * @description The owner's words to the buyers, at most 1000 characters.
+             * @default
+             */
+            message?: string;
+        };
+        /** @description Who gets a new version. */
+        Announcement: {
+            /** Format: int64 */
+            version: number;
+            /**
+             * Format: int64
+             * @description Orders that get it.
+             */
+            orders: number;
+            /**
+             * Format: int64
+             * @description Buyers of these orders.
+             */
+            buyers: number;
+            /**
+             * Format: int64
+             * @description Orders told of this version before.
+             */
+            told: number;
+            /**
+             * Format: int64
+             * @description Orders being delivered just now: announce once more afterwards.
+             */
+            busy: number;
+            /**
+             * Format: int64
+             * @description Orders whose access is over.
+             */
+            over: number;
+            /**
+             * Format: int64
+             * @description Deliveries queued by this call.
+             */
+            queued: number;
+        };
+        /** @description `POST /admin/api/courses/{slug}/archive`. */
+        ArchiveRequest: {
+            /**
+             * @description True puts it on sale again.
+             * @default false
+             */
+            active?: boolean;
         };
         /** @description One attempt that failed. */
         AttemptRow: {
@@ -1325,6 +1632,47 @@ export interface components {
             memo_prefix?: string | null;
             preferred?: boolean;
         };
+        /** @description `PUT /admin/api/bundles/{slug}`. */
+        BundleChange: {
+            /** @description Not empty. */
+            title: string;
+            /** @description At most 5000 characters. */
+            description?: string;
+            /**
+             * Format: int64
+             * @description Whole đồng, positive.
+             */
+            price_vnd: number;
+            /** @description Slugs of at least two courses, each once. */
+            courses: string[];
+            /** @description False takes it off sale; default true. */
+            active?: boolean;
+        };
+        /** @description A bundle by name. */
+        BundleName: {
+            slug: string;
+            title: string;
+        };
+        /** @description A bundle: several courses at one price. */
+        BundleRow: {
+            slug: string;
+            title: string;
+            description: string;
+            /** Format: int64 */
+            price_vnd: number;
+            active: boolean;
+            courses: components["schemas"]["BundleName"][];
+            /**
+             * Format: int64
+             * @description What the courses cost one by one.
+             */
+            apart_vnd: number;
+            /**
+             * Format: int64
+             * @description Orders it was delivered in.
+             */
+            sold: number;
+        };
         /** @description `POST /admin/api/orders/{code}/cancel` and `POST /admin/api/tasks/{id}/cancel`. */
         CancelRequest: {
             /**
@@ -1382,6 +1730,45 @@ export interface components {
             enrolment?: Record<string, unknown> | null;
             /** @description False takes it off sale; default true. */
             active?: boolean;
+            /** @description At most 5000 characters; left out = as it is. */
+            description?: string | null;
+            /**
+             * Format: int64
+             * @description Days of access after the first delivery, 0 = for ever; left out = as it is.
+             */
+            access_days?: number | null;
+            /** @description True refuses to change a course that exists. */
+            create?: boolean;
+        };
+        /** @description The last look at a course's source. */
+        CourseCheck: {
+            at: string;
+            /** @description `same`, `changed`, `unknown` (cannot be listed without fetching it), `failed`. */
+            state: string;
+            /**
+             * Format: int64
+             * @description Files that differ; `null` when it is not known how many.
+             */
+            files?: number | null;
+            error?: components["schemas"]["ErrorText"] | null;
+            /**
+             * Format: int64
+             * @description The version that this look queued.
+             */
+            queued_version?: number | null;
+        };
+        /** @description `GET /admin/api/courses/{slug}`: everything about one course. */
+        CourseDetail: {
+            course: components["schemas"]["CourseRow"];
+            /** @description Newest first. */
+            versions: components["schemas"]["VersionRow"][];
+            /** @description Newest first; the first is today's. */
+            prices: components["schemas"]["PriceRow"][];
+            test?: components["schemas"]["TestRow"] | null;
+            /** @description Bundles that have it. */
+            bundles: components["schemas"]["BundleName"][];
+            /** @description Orders whose buyers have an older version and were not told of the current one. */
+            past: components["schemas"]["Announcement"];
         };
         /** @description A course of the catalogue. */
         CourseRow: {
@@ -1404,6 +1791,24 @@ export interface components {
             files?: number | null;
             /** Format: int64 */
             sold: number;
+            description: string;
+            /**
+             * Format: int64
+             * @description Days of access after the first delivery; 0 = for ever.
+             */
+            access_days: number;
+            /**
+             * Format: int64
+             * @description Delivered of the orders paid in the last 30 days.
+             */
+            sold_30d: number;
+            /**
+             * Format: int64
+             * @description Of 100 deliveries of these orders, how many have failed.
+             */
+            failed_30d_percent: number;
+            preparation?: components["schemas"]["Preparation"] | null;
+            check?: components["schemas"]["CourseCheck"] | null;
         };
         /** @description `POST /admin/api/transfers/{id}/credit`: a customer by id, or by e-mail, who may be new. */
         CreditTransfer: {
@@ -1470,6 +1875,13 @@ export interface components {
          * @enum {string}
          */
         Delivery: "waiting" | "preparing" | "sharing" | "delivered" | "failed" | "revoked";
+        /** @description `POST /admin/api/courses/{slug}/duplicate`. */
+        DuplicateRequest: {
+            /** @description Slug of the copy. */
+            slug: string;
+            /** @description Its title; that of the original when left out. */
+            title?: string | null;
+        };
         /** @description What went wrong, for people. Words come from the UI's own catalogue by `code`. */
         ErrorText: {
             /** @description Stable code, e.g. `source_not_found`. */
@@ -1613,6 +2025,38 @@ export interface components {
          * @enum {string}
          */
         Flag: "underpaid" | "overpaid" | "late" | "paid_twice" | "marked";
+        /** @description `GET /admin/api/google`. */
+        Google: {
+            /**
+             * @description `off`, `waiting` (for the owner's consent), `connected`, `reconnect` (the consent is not good any more), `failed`
+             *     (Google cannot be asked now).
+             */
+            state: string;
+            /** @description The account's address. */
+            email?: string | null;
+            /**
+             * Format: int64
+             * @description Bytes in all of Google's services.
+             */
+            used_bytes?: number | null;
+            /**
+             * Format: int64
+             * @description `null` = not limited, or not known.
+             */
+            limit_bytes?: number | null;
+            /** @description The owner's own OAuth client; empty = not set. */
+            client_id: string;
+            /** @description Whether its secret is set. */
+            secret_set: boolean;
+            /** @description Error code of what is wrong, for the UI's catalogue. */
+            code?: string | null;
+            detail?: string | null;
+        };
+        /** @description `POST /admin/api/google/connect`. */
+        GoogleConnect: {
+            /** @description What a browser on this machine has to open. */
+            url: string;
+        };
         /** @description `GET /health`, for monitors. */
         Health: {
             /** @description `ok`, or `degraded` when a component is not `ok`. */
@@ -1856,6 +2300,8 @@ export interface components {
             order: components["schemas"]["OrderRow"];
             note: string;
             channel: string;
+            /** @description Where it is delivered to. */
+            deliver_to: string;
             expires_at: string;
             items: components["schemas"]["OrderItem"][];
             payment?: components["schemas"]["Payment"] | null;
@@ -1882,7 +2328,7 @@ export interface components {
             refunded_vnd: number;
             /**
              * @description What can be done now: `retry`, `redeliver`, `cancel`, `copy_link`, `mark_paid`, `refund`, `surplus`,
-             *     `pay_from_wallet`.
+             *     `pay_from_wallet`, `resend`, `change_email`.
              */
             actions: string[];
         };
@@ -1901,6 +2347,14 @@ export interface components {
             price_vnd: number;
             delivery: components["schemas"]["Delivery"];
             link?: string | null;
+            /**
+             * Format: int64
+             * @description The version that was delivered.
+             */
+            version?: number | null;
+            /** @description When access ends by the course's terms; `null` = never, or not delivered yet. */
+            access_until?: string | null;
+            bundle?: components["schemas"]["BundleName"] | null;
         };
         /** @description One line of the order list. */
         OrderRow: {
@@ -1991,6 +2445,31 @@ export interface components {
             next?: string | null;
         };
         /** @description A page of a keyset-paged list. `next` is the cursor to pass as `?after=`; `null` on the last page. */
+        Page_BundleRow: {
+            /** @description The rows, in the list's order. */
+            rows: {
+                slug: string;
+                title: string;
+                description: string;
+                /** Format: int64 */
+                price_vnd: number;
+                active: boolean;
+                courses: components["schemas"]["BundleName"][];
+                /**
+                 * Format: int64
+                 * @description What the courses cost one by one.
+                 */
+                apart_vnd: number;
+                /**
+                 * Format: int64
+                 * @description Orders it was delivered in.
+                 */
+                sold: number;
+            }[];
+            /** @description Cursor of the following page. */
+            next?: string | null;
+        };
+        /** @description A page of a keyset-paged list. `next` is the cursor to pass as `?after=`; `null` on the last page. */
         Page_CourseRow: {
             /** @description The rows, in the list's order. */
             rows: {
@@ -2013,6 +2492,24 @@ export interface components {
                 files?: number | null;
                 /** Format: int64 */
                 sold: number;
+                description: string;
+                /**
+                 * Format: int64
+                 * @description Days of access after the first delivery; 0 = for ever.
+                 */
+                access_days: number;
+                /**
+                 * Format: int64
+                 * @description Delivered of the orders paid in the last 30 days.
+                 */
+                sold_30d: number;
+                /**
+                 * Format: int64
+                 * @description Of 100 deliveries of these orders, how many have failed.
+                 */
+                failed_30d_percent: number;
+                preparation?: components["schemas"]["Preparation"] | null;
+                check?: components["schemas"]["CourseCheck"] | null;
             }[];
             /** @description Cursor of the following page. */
             next?: string | null;
@@ -2380,6 +2877,23 @@ export interface components {
             pay_url: string;
             /** @description The QR as an SVG document. */
             qr_svg: string;
+        };
+        /** @description The preparation of a course that is under way or has failed. */
+        Preparation: {
+            /** Format: int64 */
+            task: number;
+            /** Format: int64 */
+            version: number;
+            /** @description `scheduled`, `ready`, `running`, `failed`. */
+            state: string;
+            /** @description Error code of the last attempt. */
+            code?: string | null;
+        };
+        /** @description A price and since when it holds. */
+        PriceRow: {
+            /** Format: int64 */
+            price_vnd: number;
+            from_at: string;
         };
         /** @description `POST /admin/api/tasks/{id}/priority`. */
         PriorityRequest: {
@@ -2850,6 +3364,31 @@ export interface components {
             http_status: number;
             answer: Record<string, unknown>;
         };
+        /** @description One file of a source. */
+        SourceFile: {
+            path: string;
+            /** Format: int64 */
+            bytes?: number | null;
+        };
+        /** @description What a source has. */
+        SourceListing: {
+            /** @description False for a source that cannot be listed without fetching it. */
+            listed: boolean;
+            /** Format: int64 */
+            files: number;
+            /**
+             * Format: int64
+             * @description Sum of the sizes that are known.
+             */
+            bytes: number;
+            /** @description The first files, at most 20. */
+            first: components["schemas"]["SourceFile"][];
+        };
+        /** @description `POST /admin/api/courses/source-test`. */
+        SourceTest: {
+            /** @description As in a course. */
+            source: Record<string, unknown>;
+        };
         /**
          * @description Where an order stands, in one word.
          * @enum {string}
@@ -2949,6 +3488,16 @@ export interface components {
          * @enum {string}
          */
         TaskState: "scheduled" | "ready" | "running" | "done" | "failed" | "cancelled";
+        /** @description `POST /admin/api/courses/{slug}/test-delivery`. */
+        TestRequest: {
+            /** @description Where the test goes. */
+            email: string;
+        };
+        /** @description A test delivery. */
+        TestRow: {
+            email: string;
+            task: components["schemas"]["TaskRow"];
+        };
         /**
          * @description One row of an order's timeline.
          *
@@ -2958,6 +3507,7 @@ export interface components {
          *     `course_waiting` (`course`), `preparing` (`course`), `shared` (`course`), `mail_sent` (`recipient`), `completed`,
          *     `attempt_failed` (`task, stage, code, attempt, max, retry_at`), `failed` (`task, stage, code`),
          *     `retried` (`stage`), `service_waiting` (`service, code, until`), `cancelled` (`reason, held_vnd`), `expired`, `note` (`text`), `redelivered`,
+         *     `announced` (`course, version`), `resent`, `email_changed` (`from, to, reason, customer`),
          *     `marked_paid` (`reason`), `refunded` (`amount_vnd, held_vnd, whole, reason`), `access_revoked` (`links`), `access_taken` (`course, email, kept`), `access_expired`,
          *     `surplus_moved` (`amount_vnd, to, reason`), `wallet_paid` (`amount_vnd`), `reversed` (`amount_vnd, what, reason`).
          */
@@ -3064,6 +3614,21 @@ export interface components {
              * @description Whole seconds since it came in, as of the answer; `null` within an order.
              */
             age_s?: number | null;
+        };
+        /** @description A prepared version of a course. */
+        VersionRow: {
+            /** Format: int64 */
+            version: number;
+            /** Format: int64 */
+            files: number;
+            /** Format: int64 */
+            bytes: number;
+            ready_at: string;
+            /**
+             * Format: int64
+             * @description Orders whose buyers have this one.
+             */
+            orders: number;
         };
         /** @description `GET /admin/api/wallet`: what the shop owes its customers. Today is the day in Vietnam. */
         WalletSummary: {
@@ -3331,6 +3896,67 @@ export interface operations {
             };
         };
     };
+    bundles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_BundleRow"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    save_bundle: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Lower-case letters, digits and dashes, at most 64; no course may have it */
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BundleChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BundleRow"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     checklist: {
         parameters: {
             query?: never;
@@ -3415,6 +4041,67 @@ export interface operations {
             };
         };
     };
+    source_test: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SourceTest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceListing"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    course: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Slug */
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CourseDetail"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     save_course: {
         parameters: {
             query?: never;
@@ -3437,6 +4124,202 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CourseRow"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    announce: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Slug */
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnnounceRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Announcement"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    archive_course: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Slug */
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ArchiveRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CourseRow"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Slug */
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CourseCheck"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    duplicate_course: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Slug of the original */
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DuplicateRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CourseRow"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    prepare: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Slug */
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CourseDetail"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    test_delivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Slug */
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TestRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CourseDetail"];
                 };
             };
             default: {
@@ -3647,6 +4530,87 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RetryReport"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    google: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Google"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    connect: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GoogleConnect"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    disconnect: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Google"];
                 };
             };
             default: {
@@ -4056,6 +5020,40 @@ export interface operations {
             };
         };
     };
+    change_email: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Order code */
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AddressRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderDetail"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     mark_paid: {
         parameters: {
             query?: never;
@@ -4199,6 +5197,36 @@ export interface operations {
                 "application/json": components["schemas"]["RefundRequest"];
             };
         };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderDetail"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resend: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Order code */
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             200: {
                 headers: {

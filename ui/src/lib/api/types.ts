@@ -16,7 +16,11 @@ export type Page<T> = { rows: T[]; next?: string | null };
 
 export type TimelineRow = WithData<'TimelineRow', 'data'>;
 export type Notice = WithData<'Notice', 'data'>;
-export type CourseRow = WithData<'CourseRow', 'source' | 'target'>;
+export type CourseRow = Omit<Schemas['CourseRow'], 'source' | 'target'> & {
+  source: Spec;
+  target: Spec;
+  enrolment?: Spec | null;
+};
 export type SimulatedTransfer = Omit<Schemas['SimulatedTransfer'], 'answer'> & { answer: unknown };
 export type OrderDetail = Omit<Schemas['OrderDetail'], 'timeline'> & { timeline: TimelineRow[] };
 
@@ -89,3 +93,35 @@ export type WebhookDetail = Omit<Schemas['WebhookDetail'], 'response'> & {
 export type WebhookSummary = Schemas['WebhookSummary'];
 export type Reconcile = Schemas['Reconcile'];
 export type ReconcileRun = Schemas['ReconcileRun'];
+
+// The catalogue.
+/** A source, a target or an enrolment: `kind` says which further fields it has. */
+export type Spec = { kind: string; [field: string]: unknown };
+export type CourseChange = Omit<
+  Partial<Schemas['CourseChange']>,
+  'source' | 'target' | 'enrolment' | 'title' | 'price_vnd'
+> & {
+  title: string;
+  price_vnd: number;
+  source: Spec;
+  target: Spec;
+  enrolment?: Spec | null;
+};
+export type CourseDetail = Omit<Schemas['CourseDetail'], 'course'> & { course: CourseRow };
+export type CourseCheck = Schemas['CourseCheck'];
+export type Announcement = Schemas['Announcement'];
+export type SourceListing = Schemas['SourceListing'];
+export type BundleRow = Schemas['BundleRow'];
+export type BundleChange = Pick<Schemas['BundleChange'], 'title' | 'price_vnd' | 'courses'> &
+  Partial<Schemas['BundleChange']>;
+export type AddressRequest = Pick<Schemas['AddressRequest'], 'email'> & Partial<Schemas['AddressRequest']>;
+
+// Shapes of the parts beside this one.
+export type AccessRow = Schemas['AccessRow'];
+export type ServiceRow = Schemas['ServiceRow'];
+export type Services = Schemas['Services'];
+export type ExternalWorker = Schemas['ExternalWorker'];
+export type WorkerKeyShown = Schemas['WorkerKeyShown'];
+export type RecipeRow = Schemas['RecipeRow'];
+export type RecipeTest = Schemas['RecipeTest'];
+export type Google = Schemas['Google'];

@@ -21,6 +21,7 @@ const MARKS: Record<string, Mark> = {
   late: 'flag',
   paid_twice: 'flag',
   wallet_paid: 'good',
+  email_changed: 'flag',
   refunded: 'flag',
   access_revoked: 'flag',
   match_undone: 'flag',
@@ -86,6 +87,12 @@ export function timelineWords(row: TimelineRow): TimelineWords {
       break;
     case 'surplus_moved':
       result.text = [tMaybe('timeline', `to_${text('to')}`), text('reason')].filter(Boolean).join(' · ');
+      break;
+    case 'email_changed':
+      result.text = [`${text('from')} → ${text('to')}`, text('reason')].filter(Boolean).join(' · ');
+      break;
+    case 'announced':
+      result.text = t('courses.v', { n: text('version') });
       break;
     case 'note':
       result.text = text('text');

@@ -37,6 +37,12 @@ pub fn money_message_id(key: &str, from: &str) -> String {
     format!("{}@{}", key.replace(':', "."), domain(from))
 }
 
+/// The `Message-ID` of a test delivery, named after its task.
+#[must_use]
+pub fn test_message_id(task: i64, from: &str) -> String {
+    format!("test.{task}@{}", domain(from))
+}
+
 fn domain(from: &str) -> &str {
     let domain = from.rsplit_once('@').map_or("", |(_, domain)| domain.trim_end_matches('>'));
     if id_text(domain) { domain } else { "chotdon.invalid" }

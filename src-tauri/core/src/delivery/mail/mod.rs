@@ -9,7 +9,7 @@ pub(super) mod template;
 mod transport;
 
 pub use mailbox::{list, read};
-pub use message::{Message, delivery_message_id, money_message_id};
+pub use message::{Message, delivery_message_id, money_message_id, test_message_id};
 pub use template::{Delivered, DeliveredItem, MoneyMoved, Parts, Templates};
 pub(crate) use template::{slashes_as_they_are, vietnam_time};
 pub use transport::{SmtpSettings, TlsMode, Transport};

@@ -1,6 +1,6 @@
 //! The words of mails: built-in templates in two languages, each replaceable by a file of the owner's.
 //!
-//! A template (`delivered`, `topup`, `refund`, `surplus`, `on_its_way`) has the parts `delivered.vi.subject`, `.text` and `.html`, and the same with `en`.
+//! A template (`delivered`, `new_version`, `topup`, `refund`, `surplus`, `on_its_way`) has the parts `delivered.vi.subject`, `.text` and `.html`, and the same with `en`.
 //! A file of that name in the templates directory takes the place of the built-in part.
 
 use std::fmt::Write;
@@ -23,13 +23,19 @@ use crate::workers::StageError;
 const MAX_TEMPLATE: u64 = 256 * 1024;
 
 /// Every built-in part by name.
-const BUILT_IN: [(&str, &str); 30] = [
+const BUILT_IN: &[(&str, &str)] = &[
     ("delivered.vi.subject", include_str!("templates/delivered.vi.subject")),
     ("delivered.vi.text", include_str!("templates/delivered.vi.text")),
     ("delivered.vi.html", include_str!("templates/delivered.vi.html")),
     ("delivered.en.subject", include_str!("templates/delivered.en.subject")),
     ("delivered.en.text", include_str!("templates/delivered.en.text")),
     ("delivered.en.html", include_str!("templates/delivered.en.html")),
+    ("new_version.vi.subject", include_str!("templates/new_version.vi.subject")),
+    ("new_version.vi.text", include_str!("templates/new_version.vi.text")),
+    ("new_version.vi.html", include_str!("templates/new_version.vi.html")),
+    ("new_version.en.subject", include_str!("templates/new_version.en.subject")),
+    ("new_version.en.text", include_str!("templates/new_version.en.text")),
+    ("new_version.en.html", include_str!("templates/new_version.en.html")),
     ("topup.vi.subject", include_str!("templates/topup.vi.subject")),
     ("topup.vi.text", include_str!("templates/topup.vi.text")),
     ("topup.vi.html", include_str!("templates/topup.vi.html")),
@@ -136,6 +142,7 @@ struct DeliveredView<'a> {
     shop_name: &'a str,
     customer_name: &'a str,
     order_code: &'a str,
+    message: &'a str,
     items: Vec<ItemView<'a>>,
 }
 
@@ -167,12 +174,27 @@ impl Templates {
     /// # Errors
     /// Permanent `mail_template`, naming file and line.
     pub async fn delivered(&self, lang: &str, mail: &Delivered) -> Result<Parts, StageError> {
+        self.delivered_as("delivered", lang, mail, "").await
+    }
+
+    /// The same in the words of another template (`new_version`), with the owner's own `message`, which may be empty.
+    ///
+    /// # Errors
+    /// Permanent `mail_template`, naming file and line.
+    pub async fn delivered_as(
+        &self,
+        template: &str,
+        lang: &str,
+        mail: &Delivered,
+        message: &str,
+    ) -> Result<Parts, StageError> {
         let lang = if lang == "en" { "en" } else { "vi" };
         let view = DeliveredView {
             lang,
             shop_name: &mail.shop_name,
             customer_name: mail.customer_name.trim(),
             order_code: &mail.order_code,
+            message: message.trim(),
             items: mail
                 .items
                 .iter()
@@ -186,7 +208,7 @@ impl Templates {
                 })
                 .collect(),
         };
-        self.compose("delivered", lang, &view).await
+        self.compose(template, lang, &view).await
     }
 
     /// The mail `template` (`topup`, `refund`, `surplus`, `on_its_way`) in `lang` (`vi`, `en`; anything else is `vi`).

@@ -10,7 +10,7 @@ use rclone::{Item, Place, Rclone};
 use super::super::files::{Slot, blocking, staged, write_error};
 use super::super::leftovers::{Kind, Tree};
 use super::super::manifest::{MAX_FILES, Manifest, ManifestFile, check_paths};
-use super::super::source::check_room;
+use super::super::source::{Offered, check_room};
 use super::{End, RemoteSpec, Remotes, finished, group, stage_error};
 use crate::workers::{StageContext, StageError};
 
@@ -40,6 +40,32 @@ impl Remotes {
             return Err(StageError::transient("source_changed", "the remote changed while it was read"));
         }
         Ok(manifest)
+    }
+}
+
+impl Remotes {
+    /// What the remote has below the path. Its times are left out: not every remote has any.
+    ///
+    /// # Errors
+    /// As [`Remotes::fetch`] before its first file.
+    pub(in super::super) async fn offered(
+        &self,
+        cx: &StageContext,
+        spec: RemoteSpec<'_>,
+    ) -> Result<Vec<Offered>, StageError> {
+        let (talk, from) = self.open(spec, End::Source).await?;
+        let hash = cheap_sha256(&talk, &from).await?;
+        let items = list(cx, &talk, &from, hash).await?;
+        Ok(items
+            .into_iter()
+            .map(|item| Offered {
+                size: size(&item),
+                sha256: item.hashes.get("sha256").cloned(),
+                path: item.path,
+                stamp: None,
+                changed_at: None,
+            })
+            .collect())
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::UNIX_EPOCH;
 
 use super::super::files::{CHUNK, Done, FileState, SYNC_EVERY, Slot, blocking};
 use super::super::manifest::{MAX_FILES, Manifest, check_paths};
+use super::look::Offered;
 use super::{Tally, check_room, listed};
 use crate::workers::{StageContext, StageError};
 
@@ -37,6 +38,29 @@ pub(super) async fn fetch(cx: &StageContext, root: &Path, staging: &Path) -> Res
         manifest.files.push(listed(&file.path, done));
     }
     Ok(manifest)
+}
+
+/// What the directory has, with the time of each file's last change; nothing is read.
+pub(super) async fn list(cx: &StageContext, root: &Path) -> Result<Vec<Offered>, StageError> {
+    let (cx, root) = (cx.clone(), root.to_owned());
+    blocking(move || {
+        let found = walk(&cx, &root)?.1;
+        check_paths(found.iter().map(|f| f.path.as_str()))?;
+        found.into_iter().map(|file| offered(&file)).collect()
+    })
+    .await
+}
+
+fn offered(file: &Found) -> Result<Offered, StageError> {
+    let meta = fs::symlink_metadata(&file.from).map_err(|e| read_error(&e, &file.from))?;
+    let changed = meta.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+    Ok(Offered {
+        path: file.path.clone(),
+        size: Some(meta.len()),
+        sha256: None,
+        stamp: changed.map(|at| at.as_nanos().to_string()),
+        changed_at: changed.and_then(|at| i64::try_from(at.as_millis()).ok()),
+    })
 }
 
 /// Lists `root` without following links; answers its real path and the files.

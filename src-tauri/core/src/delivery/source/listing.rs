@@ -24,6 +24,8 @@ pub(super) struct Entry {
     pub(super) size: Option<u64>,
     /// Lower-case hex.
     pub(super) sha256: Option<String>,
+    /// When it was last changed, in the server's own words.
+    pub(super) changed: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -40,6 +42,7 @@ struct Listed {
     #[serde(rename = "type")]
     kind: String,
     size: Option<u64>,
+    mtime: Option<String>,
 }
 
 /// Reads what the source offers, checked: paths that can be made, URLs on its host.
@@ -86,7 +89,7 @@ fn written(rows: Vec<Value>, base: &Url) -> Result<Vec<Entry>, StageError> {
                 }
                 None => below(base, &row.path)?,
             };
-            Ok(Entry { path: row.path, url, size: row.size, sha256 })
+            Ok(Entry { path: row.path, url, size: row.size, sha256, changed: None })
         })
         .collect()
 }
@@ -133,9 +136,13 @@ fn take_rows(
             "file" if entries.len() >= MAX_FILES => {
                 return Err(invalid(format!("the listing has more than {MAX_FILES} files")));
             }
-            "file" => {
-                entries.push(Entry { url: below(base, &row.name)?, path, size: row.size, sha256: None })
-            }
+            "file" => entries.push(Entry {
+                url: below(base, &row.name)?,
+                path,
+                size: row.size,
+                sha256: None,
+                changed: row.mtime,
+            }),
             "directory" if depth >= MAX_DEPTH => {
                 return Err(invalid(format!("the listing is deeper than {MAX_DEPTH} levels: {path:?}")));
             }

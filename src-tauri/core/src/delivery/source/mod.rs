@@ -7,6 +7,7 @@ mod download;
 mod folder;
 mod http;
 mod listing;
+mod look;
 mod program;
 mod reader;
 mod reading;
@@ -21,6 +22,7 @@ use url::Url;
 
 pub(super) use folder::open_inside;
 pub use http::HttpSource;
+pub use look::Offered;
 pub use program::{Downloader, executable};
 pub use reader::Offer;
 pub(crate) use reader::{Opened, Reader, Stamp};

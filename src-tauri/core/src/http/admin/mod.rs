@@ -4,13 +4,16 @@
 //! pool, and present. [`openapi`] is the same table of routes as a document.
 
 mod checks;
+mod course_versions;
 mod courses;
 mod customers;
 mod events;
 mod failures;
+mod google;
 mod health;
 mod lists;
 mod mailbox;
+mod order_address;
 mod orders;
 mod overview;
 mod page;
@@ -72,6 +75,8 @@ routes! {
     get "/admin/api/orders/{code}" orders::order;
     post "/admin/api/orders/{code}/cancel" orders::cancel_order;
     post "/admin/api/orders/{code}/redeliver" orders::redeliver;
+    post "/admin/api/orders/{code}/resend" order_address::resend;
+    post "/admin/api/orders/{code}/change-email" order_address::change_email;
     post "/admin/api/orders/{code}/mark-paid" orders::mark_paid;
     post "/admin/api/orders/{code}/refund" orders::refund;
     post "/admin/api/orders/{code}/surplus" orders::surplus;
@@ -120,7 +125,20 @@ routes! {
     post "/admin/api/notices/seen" lists::all_notices_seen;
     post "/admin/api/notices/{id}/seen" lists::notice_seen;
     get "/admin/api/courses" courses::courses;
+    post "/admin/api/courses/source-test" course_versions::source_test;
+    get "/admin/api/courses/{slug}" courses::course;
     put "/admin/api/courses/{slug}" courses::save_course;
+    post "/admin/api/courses/{slug}/archive" courses::archive_course;
+    post "/admin/api/courses/{slug}/duplicate" courses::duplicate_course;
+    post "/admin/api/courses/{slug}/prepare" course_versions::prepare;
+    post "/admin/api/courses/{slug}/check" course_versions::check;
+    post "/admin/api/courses/{slug}/announce" course_versions::announce;
+    post "/admin/api/courses/{slug}/test-delivery" course_versions::test_delivery;
+    get "/admin/api/bundles" courses::bundles;
+    put "/admin/api/bundles/{slug}" courses::save_bundle;
+    get "/admin/api/google" google::google;
+    post "/admin/api/google/connect" google::connect;
+    post "/admin/api/google/disconnect" google::disconnect;
     get "/admin/api/settings" settings::settings;
     put "/admin/api/settings/{section}" settings::save_section;
     put "/admin/api/secrets/{name}" settings::set_secret;

@@ -200,7 +200,7 @@ pub(super) async fn pay_from_wallet(
     Ok(Json(detail(&desk, &code).await?))
 }
 
-async fn detail(desk: &Desk, code: &str) -> Answer<OrderDetail> {
+pub(super) async fn detail(desk: &Desk, code: &str) -> Answer<OrderDetail> {
     let story = desk
         .store
         .order_story(code)

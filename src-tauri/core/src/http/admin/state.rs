@@ -6,20 +6,22 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chotdon_domain::task::Lane;
-use chotdon_store::Store;
+use chotdon_store::{CheckCase, SourceCheck, Store};
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
 use super::checks::CheckBook;
 use crate::config::{Config, ConfigError};
+use crate::delivery::{Offered, SourceSpec};
 use crate::demo::DemoBank;
 use crate::ports::{Clock, Notifier, SecretStore};
 use crate::present::Crew;
 use crate::reconcile::Reconciler;
 use crate::secrets::Credentials;
 use crate::services::Services;
-use crate::shop::Rejection;
+use crate::shop::{GoogleGlance, Rejection};
 use crate::views::{Component, Event, Progress};
+use crate::workers::StageError;
 
 /// Who does what the admin API is asked to do, as audit rows say it.
 pub(super) const OWNER: &str = "owner";
@@ -73,6 +75,22 @@ pub(crate) trait Running: Send + Sync + 'static {
     fn cancel(&self, task: i64);
     /// Reads which lanes are paused.
     fn lanes_changed(&self) -> BoxFuture<'_, ()>;
+    /// What a source has; `None` for one that cannot be listed without fetching it.
+    fn look_at<'a>(
+        &'a self,
+        source: &'a SourceSpec,
+    ) -> BoxFuture<'a, Result<Option<Vec<Offered>>, StageError>>;
+    /// Looks whether a course's source has changed, and queues its next version when it has.
+    fn check_source(
+        &self,
+        case: CheckCase,
+    ) -> BoxFuture<'_, Result<(SourceCheck, Option<i64>), chotdon_store::Error>>;
+    /// Begins to ask for consent to the owner's Google Drive; answers the address to open.
+    fn ask_google(&self) -> BoxFuture<'_, Result<String, StageError>>;
+    /// The owner's Google account as it is now.
+    fn google(&self) -> BoxFuture<'_, GoogleGlance>;
+    /// Forgets the owner's Google account.
+    fn leave_google<'a>(&'a self, actor: &'a str) -> BoxFuture<'a, Result<(), StageError>>;
     /// Catches up on what no webhook reported.
     fn reconciler(&self) -> &Reconciler;
     /// The outside services.

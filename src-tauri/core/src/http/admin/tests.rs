@@ -151,7 +151,7 @@ async fn an_order_is_created_paid_by_the_simulator_and_its_story_told() {
     let created = desk.order().await;
     assert_eq!(created["order"]["stage"], "pending");
     assert!(created["payment"]["qr_svg"].as_str().unwrap().contains("<svg"));
-    assert_eq!(created["actions"], json!(["mark_paid", "cancel"]));
+    assert_eq!(created["actions"], json!(["change_email", "mark_paid", "cancel"]));
     let code = created["order"]["code"].as_str().unwrap();
     let (status, paid) =
         desk.ask("POST", "/admin/api/simulate-transfer", Some(json!({ "order": code }))).await;

@@ -16,7 +16,6 @@ const NAMES = [
   'Võ Tấn Lộc',
   'Đỗ Hữu Nghĩa',
 ];
-const SLUGS = ['rust-co-ban', 'thiet-ke-giao-dien', 'tieng-nhat-n3', 'ban-hang-online'];
 const TITLES = [
   'Rust cơ bản',
   'Thiết kế giao diện',
@@ -38,22 +37,6 @@ const STAGES: T.Stage[] = [
   'refunded',
   'completed',
 ];
-
-export function mockCourses(): T.CourseRow[] {
-  return SLUGS.map((slug, i) => ({
-    slug,
-    title: TITLES[i] ?? slug,
-    price_vnd: PRICES[i] ?? 0,
-    source: { kind: 'folder', path: `/courses/${slug}` },
-    target: { kind: 'folder' },
-    active: true,
-    version: 3,
-    ready: i !== 3,
-    bytes: 412_000_000,
-    files: 37,
-    sold: 120 - i * 17,
-  }));
-}
 
 export function mockOrders(): T.OrderRow[] {
   return Array.from({ length: 140 }, (_, i) => {
@@ -338,6 +321,20 @@ export function detailOf(order: T.OrderRow): T.OrderDetail {
   const open = order.stage === 'processing' || order.stage === 'failed';
   return {
     order,
+    deliver_to: order.customer.email,
+    access:
+      order.stage === 'completed'
+        ? [
+            {
+              course: order.summary,
+              kind: 'drive',
+              email: order.customer.email,
+              state: 'granted',
+              since: minutesAgo(2),
+              expires_at: null,
+            },
+          ]
+        : [],
     note: '',
     channel: 'storefront',
     expires_at: minutesAgo(-1400),
@@ -354,6 +351,7 @@ export function detailOf(order: T.OrderRow): T.OrderDetail {
               : paid
                 ? 'sharing'
                 : 'waiting',
+        version: order.stage === 'completed' ? 3 : null,
         link: order.stage === 'completed' ? 'http://127.0.0.1:8686/d/eyJhbGciOiJIUzI1NiJ9.k2' : null,
       },
     ],
@@ -387,7 +385,10 @@ export function detailOf(order: T.OrderRow): T.OrderDetail {
         : [],
     actions: [
       ...(order.stage === 'failed' ? ['retry', 'cancel'] : []),
-      ...(order.stage === 'completed' ? ['redeliver', 'copy_link'] : []),
+      ...(order.stage === 'completed' ? ['redeliver', 'resend', 'copy_link'] : []),
+      ...(['pending', 'paid', 'processing', 'completed', 'failed'].includes(order.stage)
+        ? ['change_email']
+        : []),
       ...(order.stage === 'pending' ? ['mark_paid', 'pay_from_wallet', 'cancel'] : []),
       ...(order.stage === 'expired' ? ['mark_paid'] : []),
       ...(order.flags.includes('overpaid') ? ['surplus'] : []),

@@ -5,7 +5,6 @@ import {
   code,
   detailOf,
   minutesAgo,
-  mockCourses,
   mockFailures,
   mockMailbox,
   mockNotices,
@@ -13,6 +12,16 @@ import {
   mockTasks,
   taskDetail,
 } from './rows';
+import {
+  mockBundles,
+  mockCourse,
+  mockCourses,
+  mockGoogle,
+  mockRecipes,
+  mockServices,
+  mockSource,
+  mockWorkers,
+} from './desk';
 import { MoneyBook } from './money';
 import { MockProblem } from './problem';
 import { mockOverview, mockQueue, mockSettings, mockChecklist } from './views';
@@ -65,6 +74,8 @@ export class Shop {
     }
     if (method === 'GET') return this.#get(first, second, url.searchParams);
     if (method === 'POST') return this.#post(first, second, third, body);
+    if (method === 'PUT' && first === 'courses') return mockCourse('rust-co-ban', this.variant).course;
+    if (method === 'PUT' && first === 'bundles') return mockBundles()[0];
     return this.settings;
   }
 
@@ -107,7 +118,18 @@ export class Shop {
       case 'failures':
         return this.failures;
       case 'courses':
-        return { rows: this.variant === 'empty' ? [] : mockCourses(), next: null };
+        if (second) return mockCourse(second, this.variant);
+        return { rows: this.variant === 'empty' ? [] : mockCourses(this.variant), next: null };
+      case 'bundles':
+        return { rows: this.variant === 'empty' ? [] : mockBundles(), next: null };
+      case 'services':
+        return mockServices(this.variant);
+      case 'workers':
+        return mockWorkers(this.variant);
+      case 'recipes':
+        return mockRecipes();
+      case 'google':
+        return mockGoogle(this.variant);
       case 'settings':
         return this.settings;
       case 'checklist':
@@ -165,8 +187,21 @@ export class Shop {
       );
       return undefined;
     }
+    if (first === 'courses') return this.#course(second, third, body);
+    if (first === 'recipes') return { state: 'not_enrolled', requests: [] };
+    if (first === 'workers')
+      return { name: 'may-kho', key: 'whsec_c2FtcGxl', command: 'chotdon-server worker --name may-kho' };
+    if (first === 'services' || first === 'google') return mockGoogle(this.variant);
     if (first === 'login' || first === 'logout') return undefined;
     throw new MockProblem(404, 'not_found', first);
+  }
+
+  #course(slug: string, action: string, body: unknown): unknown {
+    if (slug === 'source-test') return mockSource((body as { source: T.Spec }).source);
+    if (action === 'announce') return { ...mockCourse(slug, this.variant).past, queued: 134 };
+    if (action === 'check') return mockCourse(slug, this.variant).course.check;
+    if (action === 'archive' || action === 'duplicate') return mockCourse(slug, this.variant).course;
+    return mockCourse(slug, this.variant);
   }
 
   #create(wanted: T.NewOrder): T.OrderDetail {
