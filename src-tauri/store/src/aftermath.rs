@@ -74,6 +74,10 @@ pub enum Aftermath {
     WaitsForService {
         /// Its name.
         service: String,
+        /// Why it is left alone; `None` when it is only busy, or paused.
+        code: Option<String>,
+        /// When it is tried again, ms; `None` = when something changes.
+        until: Option<i64>,
     },
     /// A mail to a customer about their money is about to be sent.
     MailWritten {
@@ -328,7 +332,9 @@ impl Aftermath {
                 tx.ready(lanes.iter().map(String::as_str));
                 Ok(())
             }
-            Self::WaitsForService { service } => services::waits(tx, task, service, now).await,
+            Self::WaitsForService { service, code, until } => {
+                services::waits(tx, task, service, code.as_deref(), *until, now).await
+            }
             Self::MailWritten { order, mail } => customer_mail::written(tx, task, *order, mail, now).await,
             Self::MailSent { message_id, reference } => {
                 customer_mail::sent(tx, task, message_id, reference, now).await

@@ -16,6 +16,8 @@ use crate::{Error, Result, Store};
 
 /// What tasks wait on begins with this; the service's name follows.
 const WAITS: &str = "service:";
+/// The service that gives buyers access to what lies on Drive.
+const SHARING: &str = "drive_sharing";
 /// Buyers are told that their course is on its way when sharing stops for at least this long, ms.
 const WORTH_TELLING: i64 = 10 * 60_000;
 
@@ -293,27 +295,36 @@ async fn resolve(tx: &mut Tx, key: &str) -> Result<()> {
 
 /// A task waits for a service from this commit on: its order says so while the service is left alone, and a buyer
 /// whose access takes longer is told once that it is on its way.
-pub(crate) async fn waits(tx: &mut Tx, task: i64, service: &str, now: i64) -> Result<()> {
+pub(crate) async fn waits(
+    tx: &mut Tx,
+    task: i64,
+    service: &str,
+    code: Option<&str>,
+    until: Option<i64>,
+    now: i64,
+) -> Result<()> {
     tx.touched.topics.extend([service_key(service), "services".to_owned()]);
+    let Some(code) = code else { return Ok(()) };
     let rows = sqlx::query(
         "INSERT INTO timeline (order_id, at, kind, data) \
-           SELECT t.order_id, $3, 'service_waiting', json_object('service', s.name, 'code', s.code, 'until', s.until) \
-             FROM task AS t JOIN service AS s ON s.name = $2 AND s.state <> 'open' \
-            WHERE t.id = $1 AND t.order_id IS NOT NULL \
-              AND coalesce((SELECT kind FROM timeline WHERE order_id = t.order_id ORDER BY id DESC LIMIT 1), '') <> 'service_waiting'; \
-         SELECT o.id, o.code, o.customer_id, s.name = 'drive_sharing' AND s.until - $3 >= $4 AS late \
-           FROM task AS t JOIN service AS s ON s.name = $2 JOIN orders AS o ON o.id = t.order_id \
+           SELECT order_id, $2, 'service_waiting', json_object('service', $3, 'code', $4, 'until', $5) \
+             FROM task WHERE id = $1 AND order_id IS NOT NULL \
+              AND coalesce((SELECT t.kind FROM timeline AS t WHERE t.order_id = task.order_id ORDER BY t.id DESC LIMIT 1), '') \
+                  <> 'service_waiting'; \
+         SELECT o.id, o.code, o.customer_id FROM task AS t JOIN orders AS o ON o.id = t.order_id \
           WHERE t.id = $1 AND t.kind = 'deliver_order'",
     )
     .bind(task)
-    .bind(service)
     .bind(now)
-    .bind(WORTH_TELLING)
+    .bind(service)
+    .bind(code)
+    .bind(until)
     .fetch_all(&mut tx.conn)
     .await?;
+    let late = service == SHARING && until.is_some_and(|until| until - now >= WORTH_TELLING);
     for row in rows {
         let order: i64 = row.try_get("id")?;
-        if row.try_get::<Option<bool>, _>("late")?.unwrap_or(false) {
+        if late {
             customer_mail::queue(tx, row.try_get("customer_id")?, &Told::OnItsWay { order }, now).await?;
         }
         tx.orders_changed([row.try_get::<String, _>("code")?]);

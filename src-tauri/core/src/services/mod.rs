@@ -196,7 +196,13 @@ impl Services {
         if let Some(until) = until {
             self.park(service, error.code, &error.detail, *until).await?;
         }
-        let aftermath = Aftermath::WaitsForService { service: service.clone() };
+        let record = self.with(service, |gate| gate.record.clone());
+        let alone = record.state != ServiceState::Open;
+        let aftermath = Aftermath::WaitsForService {
+            service: service.clone(),
+            code: record.code.filter(|_| alone),
+            until: record.until.filter(|_| alone),
+        };
         Ok(StageOutcome { aftermath, next: Next::WaitFor(service_key(service)), ..StageOutcome::done() })
     }
 
