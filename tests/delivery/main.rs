@@ -8,3 +8,4 @@ mod folder;
 mod http;
 mod smtp;
 mod stage;
+mod validators;

@@ -85,6 +85,24 @@ async fn a_file_arrives_whole_whatever_goes_wrong_on_the_way() {
     assert!(counts.bytes <= all.len() as u64 + counts.faults * MIB as u64, "{counts:?}");
 }
 
+/// The stand-in notices a client that goes by what it sent: the file never becomes whole.
+#[tokio::test]
+async fn a_client_that_trusts_what_it_sent_does_not_get_through() {
+    let google = DriveStandIn::start().await.unwrap();
+    google.faults(|faults| faults.short_each = Some(3));
+    let (drive, all) = (drive(&google), bytes(5 * MIB));
+    let id = drive.generate_ids(1).await.unwrap().remove(0);
+    let session = begin(&drive, &id, all.len()).await;
+    let mut last = None;
+    for first in (0..all.len()).step_by(MIB) {
+        let piece =
+            Piece { first: first as u64, total: all.len() as u64, bytes: all.slice(first..first + MIB) };
+        last = Some(drive.send(&session, piece, Arc::new(|_| ())).await.unwrap());
+    }
+    assert!(matches!(last, Some(Progress::More(kept)) if kept < 3 * MIB as u64), "{last:?}");
+    assert_eq!(google.items().len(), 0);
+}
+
 #[tokio::test]
 async fn an_empty_file_is_a_file() {
     let google = DriveStandIn::start().await.unwrap();

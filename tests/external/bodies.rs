@@ -117,3 +117,31 @@ async fn wishes_and_failures_have_their_limits() {
     }
     assert_eq!(worker.call("/api/v1/worker/fail", "task.fail", fine).await.0, 200, "the control");
 }
+
+#[tokio::test]
+async fn every_route_is_in_the_public_document_and_answers_only_who_signed() {
+    let shop = TestShop::start().await;
+    let document = chotdon_core::http::storefront::openapi();
+    let paths = document["paths"].as_object().unwrap();
+    let ours: Vec<_> = paths
+        .iter()
+        .filter(|(path, _)| path.contains("/worker/") || path.contains("/webhook/finalize"))
+        .collect();
+    assert_eq!(ours.len(), 6);
+    for (path, methods) in ours {
+        for method in methods.as_object().unwrap().keys() {
+            let request = shop.http.request(method.to_uppercase().parse().unwrap(), shop.public(path));
+            let answer = request.body("{}").send().await.unwrap();
+            let status = answer.status().as_u16();
+            let problem: Value = answer.json().await.unwrap();
+            assert_eq!((status, &problem["code"]), (401, &json!("signature_invalid")), "{method} {path}");
+            let told = &methods[method]["responses"]["401"]["description"];
+            assert!(told.as_str().unwrap().contains("signature_invalid"));
+            let named = methods[method]["parameters"].to_string();
+            for parameter in ["WebhookId", "WebhookTimestamp", "WebhookSignature"] {
+                let known = &document["components"]["parameters"][parameter]["in"];
+                assert!(named.contains(parameter) && known == "header", "{method} {path}");
+            }
+        }
+    }
+}

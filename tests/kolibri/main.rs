@@ -103,8 +103,10 @@ impl Kolibri {
             Client::new().post(format!("{}/api/auth/session/", self.url)).json(&login).send().await.unwrap();
         let cookie = |name: &str| {
             let lines = answer.headers().get_all("set-cookie").iter().filter_map(|line| line.to_str().ok());
-            let value =
-                lines.filter_map(|line| line.strip_prefix(&format!("{name}="))).last().unwrap_or_default();
+            let value = lines
+                .filter_map(|line| line.strip_prefix(&format!("{name}=")))
+                .next_back()
+                .unwrap_or_default();
             value.split(';').next().unwrap_or_default().to_owned()
         };
         (

@@ -90,6 +90,8 @@ impl Bench {
             env: self.env.clone(),
             secret: None,
             timeout_s: None,
+            worker: None,
+            share_secret: false,
         }
     }
 

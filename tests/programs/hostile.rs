@@ -35,7 +35,7 @@ const TRICKS: &[(&str, &str, &str)] = &[
     ),
     (
         "nested without end",
-        "printf x > a; i=0; while [ $i -lt 3000 ]; do mkdir d; cd d; i=$((i+1)); done",
+        "exec python3 -c 'import os\nopen(\"a\", \"w\")\nfor n in range(3000): os.mkdir(\"d\"); os.chdir(\"d\")'",
         "downloader_unsafe",
     ),
     ("a closed folder", "mkdir d; printf x > d/.a; chmod 0 d", "downloader_"),

@@ -159,7 +159,6 @@ impl WebDav {
     pub(crate) fn serve(root: &Path, limit: &str) -> Self {
         let mut child = Command::new(foreign("rclone"))
             .args(["serve", "webdav", "--config=", "--addr", "127.0.0.1:0", "--bwlimit", limit, "-v"])
-            .args(["--dir-cache-time", "0s", "--poll-interval", "0s"])
             .arg(root)
             .env_clear()
             .envs([("RCLONE_USER", "shop"), ("RCLONE_PASS", PASSWORD), ("HOME", "/nonexistent")])

@@ -143,6 +143,7 @@ describe('creating an order', () => {
     timeline: [],
     tasks: [],
     transfers: [],
+    access: [],
     mails: [],
     actions: [],
   });

@@ -184,6 +184,7 @@ describe('the money of an order', () => {
       timeline: [],
       tasks: [],
       transfers: [],
+      access: [],
       mails: [],
       actions,
       held_vnd: 509_000,

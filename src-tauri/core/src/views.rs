@@ -1,8 +1,8 @@
 //! View models: what the UI and the HTTP API show, as it is serialised.
 //!
 //! Field names are the wire names. Money is whole đồng and ends in `_vnd`; times are RFC 3339 UTC
-//! strings; ids are integers. No secret ever enters one of these types. The UI does no business
-//! arithmetic: whatever it shows is a field here.
+//! strings; ids are integers. No secret ever enters one of these types, but for the key of a
+//! new worker, which is shown once. The UI does no business arithmetic: whatever it shows is a field here.
 
 use std::collections::BTreeMap;
 

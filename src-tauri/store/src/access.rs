@@ -9,6 +9,7 @@ use sqlx::sqlite::SqliteRow;
 use chotdon_domain::access::GrantState;
 
 use crate::effects::Claimant;
+use crate::enrolment;
 use crate::orders::tell;
 use crate::writer::Tx;
 use crate::{Error, Result, Store};
@@ -280,7 +281,8 @@ impl Store {
         Ok((ended, due))
     }
 
-    /// Every grant of an order, oldest first.
+    /// Everything that an order's buyer was given at other systems, places at learning platforms included, in the order
+    /// in which it came to its state.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -288,7 +290,12 @@ impl Store {
         Ok(sqlx::query_as(
             "SELECT c.title, g.kind, g.email, g.state, g.expires_at, \
                     coalesce(g.revoked_at, g.granted_at, g.created_at) AS since \
-               FROM access_grant AS g JOIN course AS c ON c.id = g.course_id WHERE g.order_id = $1 ORDER BY g.id",
+               FROM access_grant AS g JOIN course AS c ON c.id = g.course_id WHERE g.order_id = $1 \
+             UNION ALL \
+             SELECT c.title, 'lms:' || e.host, e.email, CASE e.state WHEN 'enrolled' THEN 'granted' ELSE e.state END, e.until_at, \
+                    coalesce(e.revoked_at, e.enrolled_at, e.intent_at) \
+               FROM enrolment AS e JOIN order_item AS i ON i.id = e.order_item_id JOIN course AS c ON c.id = i.course_id \
+              WHERE i.order_id = $1 ORDER BY since",
         )
         .bind(order)
         .fetch_all(&self.reader)
@@ -324,7 +331,7 @@ async fn intend(tx: &mut Tx, order: i64, wish: &GrantWish, now: i64) -> Result<G
 }
 
 /// Takes the access of an order back: what is alive is to be revoked from this commit on, and a `revoke_access` task
-/// does it. With `email`, only what that address has (any letter case). Returns how many grants it is about.
+/// does it; another one gives up the places at learning platforms. With `email`, only what that address has (any letter case). Returns how many grants it is about.
 pub(crate) async fn revoke_for(
     tx: &mut Tx,
     order: i64,
@@ -344,7 +351,8 @@ pub(crate) async fn revoke_for(
     if let Some(last) = ids.iter().max() {
         queue(tx, order, *last, now).await?;
     }
-    Ok(ids.len())
+    let places = enrolment::revoke_for(tx, order, email, now).await?;
+    Ok(ids.len() + places)
 }
 
 /// Queues the task that takes an order's access back outside. The order is not named in the task's row: whatever

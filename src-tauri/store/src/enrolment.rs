@@ -6,6 +6,7 @@
 use serde_json::json;
 use sqlx::FromRow;
 
+use crate::orders::tell;
 use crate::writer::Tx;
 use crate::{Error, Result, Store};
 
@@ -208,7 +209,7 @@ impl Store {
                     .await?;
                     for (host, title, _) in told.iter().filter(|(_, _, enrolled)| *enrolled) {
                         let data = json!({ "course": title, "platform": host });
-                        tell(tx, order, "enrolment_left", &data, now).await?;
+                        tell(tx, order, now, "enrolment_left", &data, "system").await?;
                     }
                     sqlx::query(
                         "UPDATE enrolment SET task_id = $2 \
@@ -252,7 +253,7 @@ impl Store {
                     .bind(id)
                     .execute(&mut tx.conn)
                     .await?;
-                    tell(tx, order, "unenrolled", &json!({ "course": title, "platform": host }), now).await?;
+                    tell(tx, order, now, "unenrolled", &json!({ "course": title, "platform": host }), "system").await?;
                     tx.orders_changed([code]);
                     Ok(())
                 })
@@ -286,7 +287,7 @@ pub(crate) async fn enrolled(tx: &mut Tx, order: i64, places: &[Enrolled], now: 
         .bind(now)
         .fetch_one(&mut tx.conn)
         .await?;
-        tell(tx, order, "enrolled", &json!({ "course": title, "platform": host }), now).await?;
+        tell(tx, order, now, "enrolled", &json!({ "course": title, "platform": host }), "system").await?;
     }
     Ok(sqlx::query_scalar("SELECT code FROM orders WHERE id = $1")
         .bind(order)
@@ -334,15 +335,4 @@ async fn still_leased(tx: &mut Tx, (task, epoch): (i64, i64)) -> Result<()> {
     .fetch_one(&mut tx.conn)
     .await?;
     if held { Ok(()) } else { Err(Error::Conflict(format!("the lease of task {task} is lost"))) }
-}
-
-async fn tell(tx: &mut Tx, order: i64, kind: &str, data: &serde_json::Value, now: i64) -> Result<()> {
-    sqlx::query("INSERT INTO timeline (order_id, at, kind, data) VALUES ($1, $2, $3, $4)")
-        .bind(order)
-        .bind(now)
-        .bind(kind)
-        .bind(data.to_string())
-        .execute(&mut tx.conn)
-        .await?;
-    Ok(())
 }

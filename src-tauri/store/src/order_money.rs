@@ -11,7 +11,6 @@ use chotdon_domain::order::{Flags, MoneyRefusal, OrderMoney, Stage};
 use crate::access;
 use crate::customer_mail::{self, Told};
 use crate::enqueue::ensure_prepared;
-use crate::enrolment;
 use crate::ledger::{Account, Movement};
 use crate::orders::{audit, tell};
 use crate::posting::post;
@@ -360,8 +359,7 @@ pub(crate) async fn take_access_back(tx: &mut Tx, order: i64, all: bool, now: i6
     .await?;
     let why = if all { "refunded" } else { "cancelled" };
     let grants = access::revoke_for(tx, order, None, why, now).await?;
-    let places = enrolment::revoke_for(tx, order, None, now).await?;
-    if given.is_empty() && grants == 0 && places == 0 {
+    if given.is_empty() && grants == 0 {
         return Ok(());
     }
     let links: Value = json!({ "links": given.len() + grants });

@@ -9,7 +9,7 @@ const HOUR_MS: i64 = 3_600_000;
 /// Google does not publish how much may be shared; asking again too soon makes it worse.
 const SHARING_RESTS: &[i64] = &[HOUR_MS, 24 * HOUR_MS];
 /// The owner has to make room; whether there is some is looked for this often.
-const ROOM_IS_LOOKED_FOR: &[i64] = &[HOUR_MS];
+pub(super) const ROOM_IS_LOOKED_FOR: &[i64] = &[HOUR_MS];
 
 /// The stage's error for one of Drive's.
 pub(crate) fn drive_error(error: Error) -> StageError {

@@ -23,8 +23,9 @@ pub(crate) use manifest::check_paths;
 pub use manifest::{Manifest, ManifestFile, check_path};
 pub use rclone::{RemoteSpec, Remotes};
 pub(crate) use received::take_received;
+pub(crate) use source::Reader;
 pub use source::{
-    ByWorkers, CourseAsked, Downloader, HttpSource, Offered, SourceSpec, Ways, executable, fetch,
+    ByWorkers, CourseAsked, Downloader, HttpSource, Offer, Offered, SourceSpec, Ways, executable, fetch,
 };
 pub(crate) use target::drive;
 pub use target::rclone as on_remote;

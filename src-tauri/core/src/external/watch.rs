@@ -49,6 +49,7 @@ async fn round(floor: &Floor, missed_at: &mut i64) -> chotdon_store::Result<Dura
         tracing::warn!(tasks = ?ended, "workers on other machines have not been heard of; their tasks are taken back");
         leases.retain(|lease| lease.until >= now);
     }
+    floor.store.forget_passing_calls(now).await?;
     let mut wanted: HashSet<(i64, i64)> = leases.iter().map(|lease| (lease.task, lease.epoch)).collect();
     floor.external.keep_only(&wanted);
     wanted.extend(floor.store.all_brought().await?);

@@ -1,7 +1,7 @@
 //! How much of each service is used, by the settings.
 
 use super::gate::Limits;
-use crate::config::Config;
+use crate::config::{Config, MailTransport};
 
 /// The services that every shop has.
 pub(super) const EVERY_SHOP: &[&str] = &["drive", "drive_sharing", "drive_upload", "rclone", "smtp"];
@@ -27,6 +27,8 @@ pub(super) fn limits(config: &Config, name: &str) -> Limits {
         "drive_sharing" => {
             (services.drive, i64::from(services.share_every_s) * 1000, config.drive.shares_per_day)
         }
+        // A folder of this machine takes as much as there are workers.
+        "smtp" if config.mail.transport != MailTransport::Smtp => (u16::MAX, 0, 0),
         "smtp" => (services.smtp, 0, services.mails_per_day),
         "lms" => (services.lms, 0, 0),
         "rclone" => (services.rclone, 0, 0),

@@ -51,6 +51,8 @@ fn cause(code: &str, vi: bool) -> &'static str {
         ("drive_full", false) => "Google Drive is full. Free some space.",
         ("lms_unauthorized", true) => "Nền tảng học từ chối khóa của shop. Kiểm tra khóa trong Cài đặt.",
         ("lms_unauthorized", false) => "The learning platform refuses our key. Check the key in Settings.",
+        ("drive_busy", true) => "Google tạm giới hạn lượng tải lên.",
+        ("drive_busy", false) => "Google limits uploads for a while.",
         ("daily_cap", true) => "Đã đạt giới hạn trong ngày của cài đặt.",
         ("daily_cap", false) => "The daily cap of the settings is reached.",
         (_, true) => "Dịch vụ lỗi nhiều lần liên tiếp.",

@@ -10,7 +10,7 @@ use super::Floor;
 use crate::config::DriveConfig;
 use crate::delivery::drive_error;
 use crate::secrets::SecretName;
-use crate::workers::StageError;
+use crate::workers::{StageError, Until};
 
 /// The account as it was opened last.
 #[derive(Default)]
@@ -38,8 +38,8 @@ impl Floor {
     /// The shop's Google Drive. Makes no call.
     ///
     /// # Errors
-    /// Permanent `drive_not_connected` without consent or account, `drive_reconnect` for a key that cannot be read;
-    /// transient `secret_store_unavailable`.
+    /// What needs Drive waits: `drive_not_connected` without consent or account, `drive_reconnect` for a key that cannot
+    /// be read. Transient `secret_store_unavailable`.
     pub(crate) async fn drive(&self) -> Result<Drive, StageError> {
         let settings = self.config().drive.clone();
         let account = self.google_secret(&SecretName::google_service_account()).await?;
@@ -80,7 +80,8 @@ impl Floor {
             return Ok(Tokens::of_service(key, settings.scope(), move || clock.now_ms() / 1000));
         }
         let consent = consent.ok_or_else(|| {
-            StageError::permanent("drive_not_connected", "the secret google.refresh_token is not set")
+            let detail = "the secret google.refresh_token is not set";
+            StageError::parks("drive", "drive_not_connected", detail, Until::Change)
         })?;
         Ok(Tokens::of_owner(OAuthClient { id: settings.client_id.clone(), secret: client }, consent))
     }

@@ -4,7 +4,9 @@ use secrecy::SecretString;
 
 use chotdon_store::{Aftermath, Claimed};
 
+use super::place::Fetched;
 use super::{damaged, incomplete, place, unreadable};
+use crate::delivery::drive::Placed;
 use crate::delivery::{self, CourseAsked, Location, Manifest, SourceSpec, TargetSpec};
 use crate::external;
 use crate::secrets::SecretName;
@@ -29,23 +31,17 @@ pub(super) async fn run(
             }
             let source: SourceSpec =
                 serde_json::from_str(&case.source).map_err(|error| damaged("source", &error))?;
-            let secret = secret(floor, &source).await?;
             let asked = CourseAsked { slug: &case.slug, version };
-            let _permit = match source.service() {
-                Some(service) => Some(floor.services.enter(&service, cx).await?),
-                None => None,
-            };
-            let manifest = floor.ways.fetch(cx, &source, asked, &staging, secret).await?;
-            Ok(StageOutcome { output: text(&manifest)?, ..StageOutcome::done() })
+            let fetched = place::fetch(floor, cx, &target, &source, asked, &staging).await?;
+            Ok(StageOutcome { output: text(&fetched)?, ..StageOutcome::done() })
         }
         "upload" => {
-            let manifest = manifest(floor, task).await?;
-            let location = place::upload(floor, task, cx, &target, &case, &staging, &manifest).await?;
-            Ok(StageOutcome { output: text(&location)?, ..StageOutcome::done() })
+            let fetched = fetched(floor, task).await?;
+            let placed = place::upload(floor, task, cx, &target, &case, &staging, fetched).await?;
+            Ok(StageOutcome { output: text(&placed)?, ..StageOutcome::done() })
         }
         _ => {
-            let manifest = manifest(floor, task).await?;
-            let location = location(floor, task).await?;
+            let Placed { location, manifest } = placed(floor, task).await?;
             place::verify(floor, cx, &location, &staging, &manifest).await?;
             delivery::discard_staging(&staging).await?;
             prepared(course, version, &manifest, &location)
@@ -88,11 +84,11 @@ pub(crate) async fn secret(floor: &Floor, source: &SourceSpec) -> Result<Option<
     }
 }
 
-async fn manifest(floor: &Floor, task: &Claimed) -> Result<Manifest, StageError> {
+async fn fetched(floor: &Floor, task: &Claimed) -> Result<Fetched, StageError> {
     serde_json::from_str(&left_by(floor, task, "fetch").await?).map_err(|error| damaged("manifest", &error))
 }
 
-async fn location(floor: &Floor, task: &Claimed) -> Result<Location, StageError> {
+async fn placed(floor: &Floor, task: &Claimed) -> Result<Placed, StageError> {
     serde_json::from_str(&left_by(floor, task, "upload").await?).map_err(|error| damaged("location", &error))
 }
 

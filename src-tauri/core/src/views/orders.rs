@@ -71,7 +71,7 @@ pub struct OrderDetail {
 pub struct AccessRow {
     /// Title of the course.
     pub course: String,
-    /// `drive`.
+    /// `drive`, or `lms:HOST` of a learning platform.
     pub kind: String,
     /// The address that has it.
     pub email: String,

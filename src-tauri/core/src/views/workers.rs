@@ -47,7 +47,7 @@ pub struct NewWorker {
 }
 
 /// A worker's key, shown this once.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[allow(missing_docs)]
 pub struct WorkerKeyShown {
     pub name: String,
@@ -57,4 +57,10 @@ pub struct WorkerKeyShown {
     pub command: String,
     /// Until when the key before is good, after a rotation.
     pub previous_until: Option<String>,
+}
+
+impl std::fmt::Debug for WorkerKeyShown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WorkerKeyShown").field("name", &self.name).finish_non_exhaustive()
+    }
 }

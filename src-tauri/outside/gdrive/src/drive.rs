@@ -88,6 +88,12 @@ impl Drive {
         self
     }
 
+    /// Whether it works in a shared drive, which has limits of its own.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.shared_drive.is_some()
+    }
+
     /// 308 is an answer here and no redirect, and nobody else's address is ever followed with our token.
     pub(crate) fn http() -> Result<Client, Error> {
         Client::builder()

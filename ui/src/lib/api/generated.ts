@@ -1486,7 +1486,7 @@ export interface components {
         AccessRow: {
             /** @description Title of the course. */
             course: string;
-            /** @description `drive`. */
+            /** @description `drive`, or `lms:HOST` of a learning platform. */
             kind: string;
             /** @description The address that has it. */
             email: string;

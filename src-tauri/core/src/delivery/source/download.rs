@@ -20,7 +20,7 @@ use crate::workers::StageError;
 const MAX_RESTARTS: u32 = 2;
 /// A connection that brought this much before it broke is replaced at once; one that brought less waits for
 /// the queue's backoff.
-const WORTH_RECONNECTING: u64 = 1 << 20;
+pub(super) const WORTH_RECONNECTING: u64 = 1 << 20;
 
 pub(super) async fn fetch(
     session: &Session,
@@ -55,10 +55,10 @@ enum Brought {
 
 /// What a server says a range is.
 #[derive(Debug, PartialEq, Eq)]
-struct ContentRange {
-    first: u64,
-    last: u64,
-    total: Option<u64>,
+pub(super) struct ContentRange {
+    pub(super) first: u64,
+    pub(super) last: u64,
+    pub(super) total: Option<u64>,
 }
 
 struct FileFetch<'a> {
@@ -278,16 +278,16 @@ impl FileFetch<'_> {
     }
 }
 
-fn header_value(text: &str) -> Result<HeaderValue, StageError> {
+pub(super) fn header_value(text: &str) -> Result<HeaderValue, StageError> {
     HeaderValue::from_str(text).map_err(|_| invalid(format!("{text:?} cannot be sent in a header")))
 }
 
 /// Whether an `ETag` promises the same bytes; only such may stand in `If-Range`.
-fn is_strong(etag: &str) -> bool {
+pub(super) fn is_strong(etag: &str) -> bool {
     etag.starts_with('"')
 }
 
-fn content_range(text: &str) -> Option<ContentRange> {
+pub(super) fn content_range(text: &str) -> Option<ContentRange> {
     let (range, total) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
     let (first, last) = range.split_once('-')?;
     let (first, last): (u64, u64) = (first.trim().parse().ok()?, last.trim().parse().ok()?);

@@ -15,10 +15,10 @@ use crate::workers::{StageContext, StageError};
 const MAX_DEPTH: usize = 64;
 
 /// One file of the directory as it was listed.
-struct Found {
-    path: String,
-    from: PathBuf,
-    size: u64,
+pub(super) struct Found {
+    pub(super) path: String,
+    pub(super) from: PathBuf,
+    pub(super) size: u64,
 }
 
 pub(super) async fn fetch(cx: &StageContext, root: &Path, staging: &Path) -> Result<Manifest, StageError> {
@@ -64,7 +64,7 @@ fn offered(file: &Found) -> Result<Offered, StageError> {
 }
 
 /// Lists `root` without following links; answers its real path and the files.
-fn walk(cx: &StageContext, root: &Path) -> Result<(PathBuf, Vec<Found>), StageError> {
+pub(super) fn walk(cx: &StageContext, root: &Path) -> Result<(PathBuf, Vec<Found>), StageError> {
     let root = root.canonicalize().map_err(|e| read_error(&e, root))?;
     if !fs::metadata(&root).map_err(|e| read_error(&e, &root))?.is_dir() {
         return Err(invalid("it is not a folder", &root));
@@ -194,7 +194,7 @@ async fn seek(mut file: File, to: u64, path: &Path) -> Result<File, StageError> 
 }
 
 /// Size and time of change: the validator of a local file.
-fn stamp(meta: &Metadata) -> String {
+pub(super) fn stamp(meta: &Metadata) -> String {
     let changed = meta.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
     format!("{}-{}", meta.len(), changed.as_nanos())
 }
@@ -204,7 +204,7 @@ fn invalid(why: &str, path: &Path) -> StageError {
 }
 
 /// A network drive that went away may come back; a missing or closed path needs the owner.
-fn read_error(error: &io::Error, path: &Path) -> StageError {
+pub(super) fn read_error(error: &io::Error, path: &Path) -> StageError {
     let detail = format!("{}: {error}", path.display());
     match error.kind() {
         io::ErrorKind::NotFound => StageError::permanent("source_not_found", detail),

@@ -1,7 +1,7 @@
 //! Where a course comes from. [`fetch`] copies it into a staging directory and answers its manifest.
 //!
 //! `folder.rs` reads a directory, `http.rs` talks to a server, `listing.rs` reads what that server lists,
-//! `download.rs` brings one file, resumed at the byte.
+//! `download.rs` brings one file, resumed at the byte; `reader.rs` reads files where they are, without staging.
 
 mod download;
 mod folder;
@@ -9,6 +9,8 @@ mod http;
 mod listing;
 mod look;
 mod program;
+mod reader;
+mod reading;
 mod ways;
 
 use std::collections::BTreeMap;
@@ -22,6 +24,9 @@ pub(super) use folder::open_inside;
 pub use http::HttpSource;
 pub use look::Offered;
 pub use program::{Downloader, executable};
+pub use reader::Offer;
+pub(crate) use reader::{Opened, Reader, Stamp};
+pub(crate) use reading::Reading;
 pub use ways::{CourseAsked, Ways};
 
 use super::files::{Slot, check_space};
@@ -80,6 +85,12 @@ pub enum SourceSpec {
         /// Seconds it may run; `downloader.timeout_s` when not given.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         timeout_s: Option<u32>,
+        /// Whether workers on other machines may run it there; `also` when left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        worker: Option<ByWorkers>,
+        /// Whether they are given the secret's value. Without it they do not get a source that has a secret.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        share_secret: bool,
     },
 }
 
@@ -108,16 +119,14 @@ impl SourceSpec {
             Self::Folder { .. } => Ok(()),
             Self::Http { url, secret, worker, share_secret } => {
                 parse_url(url)?;
-                if *worker == Some(ByWorkers::Only) && secret.is_some() && !share_secret {
-                    return Err("a source that only other machines fetch has to share its secret with them"
-                        .to_owned());
-                }
+                for_workers(*worker, secret.as_deref(), *share_secret)?;
                 of_family(secret.as_deref(), &["source."])
             }
             Self::Rclone { remote, path, secret } => {
                 check_remote(RemoteSpec { remote, path, secret: secret.as_deref() })
             }
-            Self::Program { command, args, env, secret, timeout_s } => {
+            Self::Program { command, args, env, secret, timeout_s, worker, share_secret } => {
+                for_workers(*worker, secret.as_deref(), *share_secret)?;
                 program::validate(command, args, env, *timeout_s)?;
                 of_family(secret.as_deref(), &["downloader.", "source."])
             }
@@ -146,6 +155,14 @@ impl SourceSpec {
             Self::Folder { .. } | Self::Rclone { .. } => None,
         }
     }
+}
+
+/// Refuses a source that nobody could ever fetch.
+fn for_workers(worker: Option<ByWorkers>, secret: Option<&str>, shared: bool) -> Result<(), String> {
+    if worker == Some(ByWorkers::Only) && secret.is_some() && !shared {
+        return Err("a source that only other machines fetch has to share its secret with them".to_owned());
+    }
+    Ok(())
 }
 
 /// Refuses the name of a secret that is in none of the families.

@@ -79,6 +79,9 @@ pub struct DriveFile {
     pub path: String,
     /// Drive's id of it.
     pub id: String,
+    /// Lower-case hex, for accounts whose answers lack SHA-256; may be empty.
+    #[serde(default)]
+    pub md5: String,
 }
 
 impl Location {

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use chotdon_store::WorkerCall;
 
-use super::LARGEST;
+use super::{LONGEST, LONGEST_LIST};
 use crate::http::problem::Answer;
 use crate::secrets::SecretName;
 use crate::shop::Floor;
@@ -52,7 +52,7 @@ pub(super) async fn signed(
         StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "body_too_large",
-            format!("the body is longer than {LARGEST} bytes"),
+            format!("a body has at most {LONGEST} bytes, a list of files {LONGEST_LIST}"),
         ),
         _ => Problem::bad("the body broke off"),
     })?;

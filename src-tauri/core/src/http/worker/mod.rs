@@ -33,8 +33,10 @@ use crate::secrets::SecretName;
 use crate::shop::Floor;
 use crate::views::Problem;
 
-/// Ten thousand files with long names.
-const LARGEST: usize = 4 << 20;
+/// Longest body but for the list of files, bytes.
+const LONGEST: usize = 64 << 10;
+/// Longest list of files, bytes: ten thousand of them with long names.
+const LONGEST_LIST: usize = 4 << 20;
 /// Longer than the longest wait for work.
 const DEADLINE: Duration = Duration::from_secs(40);
 /// A piece of a file over a slow line.
@@ -47,13 +49,26 @@ pub(super) fn router() -> Router<Floor> {
         .route("/api/v1/worker/heartbeat", post(heartbeat))
         .route("/api/v1/worker/progress", post(progress))
         .route("/api/v1/worker/fail", post(fail))
-        .route("/api/v1/webhook/finalize", post(finalize))
-        .layer(DefaultBodyLimit::max(LARGEST))
+        .layer(DefaultBodyLimit::max(LONGEST))
+        .route("/api/v1/webhook/finalize", post(finalize).layer(DefaultBodyLimit::max(LONGEST_LIST)))
         .layer(timeout(DEADLINE));
     let files = Router::new()
         .route("/api/v1/worker/files", get(files::size).put(files::append))
         .layer(timeout(FILE_DEADLINE));
     calls.merge(files).layer(middleware::from_fn(no_store))
+}
+
+/// Adds these routes to the public API's document.
+pub(super) fn describe(document: &mut Value) {
+    let ours: Value = serde_json::from_str(include_str!("openapi.json")).expect("a test reads it");
+    for (at, part) in [("/paths", "paths"), ("/components/parameters", "parameters")] {
+        if let (Some(Value::Object(all)), Some(more)) = (document.pointer_mut(at), ours[part].as_object()) {
+            all.extend(more.clone());
+        }
+    }
+    if let Some(Value::Array(tags)) = document.get_mut("tags") {
+        tags.push(ours["tag"].clone());
+    }
 }
 
 async fn no_store(request: axum::extract::Request, next: middleware::Next) -> Response {
@@ -89,7 +104,9 @@ async fn claim(State(floor): State<Floor>, headers: HeaderMap, body: Sent) -> An
         let outcome = floor.store.claim_external(signed.call(now), wanted).await.map_err(gate::refusal)?;
         let CallOutcome::Claimed { tasks } = outcome else { return answer(&floor, &outcome, 0) };
         if last || !tasks.is_empty() {
-            floor.external.leases.notify_one();
+            if !tasks.is_empty() {
+                floor.external.leases.notify_one();
+            }
             return claimed(&floor, &tasks, lease_s).await;
         }
         let left = u64::try_from(until - now).unwrap_or(0).max(1);
