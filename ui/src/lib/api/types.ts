@@ -117,7 +117,6 @@ export type BundleChange = Pick<Schemas['BundleChange'], 'title' | 'price_vnd' |
 export type AddressRequest = Pick<Schemas['AddressRequest'], 'email'> & Partial<Schemas['AddressRequest']>;
 
 // Shapes of the parts beside this one.
-export type AccessRow = Schemas['AccessRow'];
 export type ServiceRow = Schemas['ServiceRow'];
 export type Services = Schemas['Services'];
 export type ExternalWorker = Schemas['ExternalWorker'];

@@ -369,7 +369,6 @@ export function detailOf(order: T.OrderRow): T.OrderDetail {
     timeline,
     tasks: open && task ? [{ ...task, order: order.code }] : [],
     transfers: [],
-    access: [],
     mails:
       order.stage === 'completed'
         ? [
