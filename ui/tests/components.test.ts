@@ -267,7 +267,9 @@ describe('failures', () => {
 describe('settings', () => {
   it('never show a secret, only its end, and send a new one once', async () => {
     const fake = await open('#/settings', { 'PUT secrets/sepay.hmac_secret': () => SETTINGS });
-    expect(screen.getByTestId('secret-sepay.api_key').querySelector('input')?.value).toBe('••••6789');
+    // The page is fetched when it is first opened.
+    const key = await screen.findByTestId('secret-sepay.api_key', undefined, { timeout: 10_000 });
+    expect(key.querySelector('input')?.value).toBe('••••6789');
     const field = screen.getByTestId('secret-sepay.hmac_secret');
     const input = field.querySelector('input') as HTMLInputElement;
     await fireEvent.input(input, { target: { value: 'whsec_canary' } });
