@@ -33,7 +33,7 @@ async fn a_buyer_gets_a_permission_of_their_own_and_googles_mail_stays_off() {
 
 #[tokio::test]
 async fn a_hundred_orders_make_one_upload_a_hundred_permissions_and_mails_and_a_refund_takes_one_back() {
-    let stage = Stage::set(&[("CHOTDON_WORKERS__COUNT", "4")]).await;
+    let stage = Stage::unprepared(&[("CHOTDON_WORKERS__COUNT", "4")], Setup::default()).await;
     let mut codes = Vec::new();
     for n in 0..100 {
         codes.push(stage.bought_by(&format!("khach{n}@example.com")).await);
@@ -42,6 +42,7 @@ async fn a_hundred_orders_make_one_upload_a_hundred_permissions_and_mails_and_a_
         stage.shop.settled(code, "completed").await;
     }
     let counts = stage.google.counts();
+    assert_eq!(counts.of("start"), 2, "each of the two files goes up once");
     assert_eq!((counts.permissions, counts.of("share")), (100, 100));
     assert_eq!((stage.readers().len(), stage.shop.mails().len()), (100, 100));
 

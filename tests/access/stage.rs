@@ -22,6 +22,23 @@ impl Stage {
 
     /// Pace and patience of a test; `env` goes before.
     pub(crate) async fn with(env: &[(&'static str, &str)], setup: Setup) -> Self {
+        let stage = Self::unprepared(env, setup).await;
+        let prepare = format!("/admin/api/courses/{COURSE}/prepare");
+        let (status, answer) = stage.shop.admin("POST", &prepare, None).await;
+        assert_eq!(status, 200, "{answer}");
+        stage
+            .shop
+            .until(|| async {
+                let (_, course) =
+                    stage.shop.admin("GET", &format!("/admin/api/courses/{COURSE}"), None).await;
+                (course["course"]["ready"] == true).then_some(())
+            })
+            .await;
+        stage
+    }
+
+    /// The same before anybody has bought the course, so that nothing lies on Drive yet.
+    pub(crate) async fn unprepared(env: &[(&'static str, &str)], setup: Setup) -> Self {
         let google = DriveStandIn::start().await.unwrap();
         let shop = Self::open(&google, Ground::new(), env, setup).await;
         let files = shop.dir().join("ve-chi");
@@ -34,7 +51,6 @@ impl Stage {
         });
         let (status, answer) = shop.admin("PUT", &format!("/admin/api/courses/{COURSE}"), Some(course)).await;
         assert_eq!(status, 200, "{answer}");
-        place(&google, &shop).await;
         Self { google, shop }
     }
 
@@ -126,21 +142,6 @@ impl Stage {
             })
             .await
     }
-}
-
-async fn place(google: &DriveStandIn, shop: &TestShop) {
-    let ends = gdrive::Ends::new(&google.base, &google.base, &google.base);
-    let client = gdrive::OAuthClient { id: "x".to_owned(), secret: Some("GOCSPX-test".into()) };
-    let tokens = gdrive::Tokens::of_owner(client, chotdon_tests::drive::REFRESH_TOKEN.into());
-    let drive = gdrive::Drive::new(ends, tokens).unwrap();
-    let id = drive.generate_ids(1).await.unwrap().remove(0);
-    drive.create_folder(&id, "Vẽ chì", None, &[]).await.unwrap();
-    let link = format!("https://drive.google.com/drive/folders/{id}");
-    let location = json!({ "kind": "drive", "folder_id": id, "link": link, "files": [] }).to_string();
-    let store = chotdon_core::store::Store::open(shop.dir()).await.unwrap();
-    let manifest = json!({ "files": [] }).to_string();
-    chotdon_core::store::bench::place_course(&store, COURSE, &manifest, &location, 1).await.unwrap();
-    store.close().await;
 }
 
 /// A service as the owner sees it.

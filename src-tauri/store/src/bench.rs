@@ -210,31 +210,3 @@ pub async fn small_commit(store: &Store) -> Result<()> {
         })
         .await
 }
-
-/// Writes down that the present version of a course is prepared.
-///
-/// # Errors
-/// When the database cannot be written.
-pub async fn place_course(store: &Store, slug: &str, manifest: &str, location: &str, now: i64) -> Result<()> {
-    let (slug, manifest, location) = (slug.to_owned(), manifest.to_owned(), location.to_owned());
-    store
-        .writer
-        .run(move |tx| {
-            let (slug, manifest, location) = (slug.clone(), manifest.clone(), location.clone());
-            Box::pin(async move {
-                sqlx::query(
-                    "INSERT INTO course_version (course_id, version, manifest, location, bytes, ready_at) \
-                       SELECT id, version, $2, $3, 0, $4 FROM course WHERE slug = $1; \
-                     UPDATE course SET ready = 1 WHERE slug = $1",
-                )
-                .bind(slug)
-                .bind(manifest)
-                .bind(location)
-                .bind(now)
-                .execute(&mut tx.conn)
-                .await?;
-                Ok(())
-            })
-        })
-        .await
-}

@@ -129,8 +129,8 @@ pub(super) async fn checklist_now(
     let seen = desk.shop.last_webhook_at().or(last_transfer_at).is_some();
     let webhook =
         if seen { Finding::pass() } else { Finding::warn("webhook_not_seen", "no webhook has come yet") };
-    let api = match desk.credentials.get(&SecretName::sepay_api_token(), desk.now()).await {
-        Ok(Some(_)) => Finding::pass(),
+    let api = match desk.shop.reconciler().configured().await {
+        Ok(true) => Finding::pass(),
         _ => no_api_token(),
     };
     let mail = match mail_transport(desk, &config).await {
