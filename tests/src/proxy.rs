@@ -1,4 +1,4 @@
-//! A TCP proxy in front of a real server that cuts or stalls connections after a number of bytes.
+//! A TCP proxy in front of a real server that cuts or stalls connections after a number of bytes, or holds them back.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -9,6 +9,7 @@ use anyhow::Result;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
+use tokio_util::sync::CancellationToken;
 
 /// What becomes of one connection.
 #[derive(Debug, Clone, Copy)]
@@ -17,6 +18,8 @@ pub enum Fate {
     CutAfter(u64),
     /// Open but silent after this many bytes to the client.
     StallAfter(u64),
+    /// Passed on whole, but not before [`Proxy::release`].
+    Held,
 }
 
 /// A running proxy. Connections beyond the planned ones pass untouched.
@@ -31,6 +34,7 @@ pub struct Proxy {
 struct Shared {
     fates: Mutex<VecDeque<Fate>>,
     down: AtomicU64,
+    released: CancellationToken,
 }
 
 impl Proxy {
@@ -59,6 +63,11 @@ impl Proxy {
         format!("http://{}{path}", self.addr)
     }
 
+    /// Lets connections go on that are held.
+    pub fn release(&self) {
+        self.shared.released.cancel();
+    }
+
     /// Bytes passed to clients so far, heads included.
     #[must_use]
     pub fn bytes_down(&self) -> u64 {
@@ -74,6 +83,9 @@ impl Drop for Proxy {
 
 impl Shared {
     async fn pass(&self, client: TcpStream, port: u16, fate: Option<Fate>) -> std::io::Result<()> {
+        if matches!(fate, Some(Fate::Held)) {
+            self.released.cancelled().await;
+        }
         let server = TcpStream::connect(("127.0.0.1", port)).await?;
         let (mut from_client, mut to_client) = client.into_split();
         let (mut from_server, mut to_server) = server.into_split();
@@ -83,7 +95,7 @@ impl Shared {
         });
         let mut left = match fate {
             Some(Fate::CutAfter(bytes) | Fate::StallAfter(bytes)) => bytes,
-            None => u64::MAX,
+            Some(Fate::Held) | None => u64::MAX,
         };
         let mut buffer = vec![0; 16 * 1024];
         while left > 0 {
