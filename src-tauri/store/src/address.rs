@@ -10,7 +10,7 @@ use chotdon_domain::fold::fold;
 use crate::order_money::call_off_delivery;
 use crate::orders::{audit, order_id, tell};
 use crate::writer::Tx;
-use crate::{Error, Result, Store, access, enrolment};
+use crate::{Error, Result, Store, access};
 
 /// Another address for an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,7 +127,6 @@ async fn change_email(
         stopped = call_off_delivery(tx, id, now).await?;
         end_links(tx, id, now).await?;
         access::revoke_for(tx, id, Some(&from), "address", now).await?;
-        enrolment::revoke_for(tx, id, Some(&from), now).await?;
         deliver_kept(tx, id, now).await?;
     }
     let data =
