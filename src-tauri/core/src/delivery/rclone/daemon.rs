@@ -25,6 +25,8 @@ const KNOCK: Duration = Duration::from_millis(50);
 const KNOCKS: usize = 400;
 /// How long it may take to end.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long words of a dead child may stay in the pipe.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Longest path of a socket that every Unix takes.
 const LONGEST_SOCKET: usize = 100;
 /// Longest line of its messages that is kept, bytes.
@@ -216,9 +218,9 @@ impl Inner {
             .await
             .map_err(|e| failed("rclone is not started", e))?;
         child.stdin.take();
-        let words = Words::of(&mut child);
+        let mut words = Words::of(&mut child);
         let talk = Rclone::new(&ends(&socket), USER, password).map_err(|e| stage_error(&e, End::Source))?;
-        match ready(&mut child, &talk, &program, &words).await {
+        match ready(&mut child, &talk, &program, &mut words).await {
             Ok(()) => Ok(Running { child, talk, known: HashMap::new(), elsewhere }),
             Err(error) => {
                 child.end(Duration::ZERO).await;
@@ -254,7 +256,7 @@ fn ends(_: &Path) -> Ends {
 }
 
 /// Waits until it answers, and looks whether it is new enough.
-async fn ready(child: &mut Child, talk: &Rclone, program: &Path, words: &Words) -> Result<(), StageError> {
+async fn ready(child: &mut Child, talk: &Rclone, program: &Path, words: &mut Words) -> Result<(), StageError> {
     let mut knock = tokio::time::interval(KNOCK);
     for _ in 0..KNOCKS {
         knock.tick().await;
@@ -275,9 +277,9 @@ async fn ready(child: &mut Child, talk: &Rclone, program: &Path, words: &Words) 
     Err(StageError::transient("rclone_failed", "rclone was started and does not answer"))
 }
 
-async fn not_started(child: &mut Child, program: &Path, words: &Words) -> StageError {
+async fn not_started(child: &mut Child, program: &Path, words: &mut Words) -> StageError {
     let code = child.wait().await.ok().and_then(|status| status.code());
-    let said = words.last();
+    let said = words.complete().await;
     match code {
         Some(126 | 127) => StageError::permanent(
             "rclone_missing",
@@ -292,40 +294,44 @@ async fn not_started(child: &mut Child, program: &Path, words: &Words) -> StageE
 }
 
 /// What rclone says: kept out of the way of its pipes, masked, the last line remembered.
-#[derive(Clone, Default)]
-struct Words(Arc<Mutex<String>>);
+struct Words {
+    last: Arc<Mutex<String>>,
+    listening: Option<tokio::task::JoinHandle<()>>,
+}
 
 impl Words {
     fn of(child: &mut Child) -> Self {
-        let words = Self::default();
         if let Some(mut stdout) = child.stdout.take() {
             tokio::spawn(async move { tokio::io::copy(&mut stdout, &mut tokio::io::sink()).await });
         }
-        if let Some(stderr) = child.stderr.take() {
-            let last = words.clone();
-            tokio::spawn(async move { last.keep(stderr).await });
-        }
-        words
+        let last = Arc::default();
+        let listening = child.stderr.take().map(|stderr| tokio::spawn(keep_last(stderr, Arc::clone(&last))));
+        Self { last, listening }
     }
 
-    async fn keep(&self, stderr: tokio::process::ChildStderr) {
-        let mut reader = BufReader::new(stderr);
-        let mut line = Vec::new();
-        loop {
-            line.clear();
-            match (&mut reader).take(LONGEST_LINE).read_until(b'\n', &mut line).await {
-                Ok(read) if read > 0 => {
-                    let text = crate::logging::masked(String::from_utf8_lossy(&line).trim());
-                    tracing::debug!(%text, "rclone says");
-                    *self.0.lock().unwrap_or_else(PoisonError::into_inner) = text;
-                }
-                _ => return,
+    /// The last line of a child that has ended. What it wrote may still be on its way through the pipe, which
+    /// ends with the child, unless something that it started holds the other end.
+    async fn complete(&mut self) -> String {
+        if let Some(listening) = self.listening.take() {
+            let _ = tokio::time::timeout(LAST_WORDS, listening).await;
+        }
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+async fn keep_last(stderr: tokio::process::ChildStderr, last: Arc<Mutex<String>>) {
+    let mut reader = BufReader::new(stderr);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        match (&mut reader).take(LONGEST_LINE).read_until(b'\n', &mut line).await {
+            Ok(read) if read > 0 => {
+                let text = crate::logging::masked(String::from_utf8_lossy(&line).trim());
+                tracing::debug!(%text, "rclone says");
+                *last.lock().unwrap_or_else(PoisonError::into_inner) = text;
             }
+            _ => return,
         }
-    }
-
-    fn last(&self) -> String {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
