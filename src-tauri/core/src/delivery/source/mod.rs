@@ -23,7 +23,7 @@ use url::Url;
 pub(super) use folder::open_inside;
 pub use http::HttpSource;
 pub use look::Offered;
-pub use program::{Downloader, executable};
+pub use program::{Downloader, Order, executable};
 pub use reader::Offer;
 pub(crate) use reader::{Opened, Reader, Stamp};
 pub(crate) use reading::Reading;
