@@ -1,7 +1,7 @@
 //! The private door: the owner's browser and scripts. Wraps the admin API, which itself asks nobody who they are.
 //!
 //! Order of the checks: Host, where the request came from, who sent it. A foreign web page gets nothing at all,
-//! not even the login page (`docs/threat-model.md`). Served by the private listener only; the desktop's window
+//! not even the login page (`docs/threats.md`). Served by the private listener only; the desktop's window
 //! reaches the admin API inside the process.
 
 mod assets;
@@ -187,7 +187,11 @@ async fn login(State(inside): State<Arc<Inside>>, headers: HeaderMap, body: axum
     };
     match tokens.iter().find(|known| same(token.trim(), known)) {
         Some(known) => {
-            let cookie = inside.sessions.open(known, now);
+            if let Some(before) = sessions::cookie(&headers) {
+                inside.sessions.close(before);
+            }
+            let origin = headers.get(header::ORIGIN).map(HeaderValue::as_bytes).unwrap_or_default();
+            let cookie = inside.sessions.open(known, origin.starts_with(b"https://"), now);
             (StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response()
         }
         None => {

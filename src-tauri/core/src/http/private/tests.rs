@@ -267,6 +267,46 @@ async fn a_session_ends_after_twelve_idle_hours_and_not_before() {
 }
 
 #[tokio::test]
+async fn a_session_ends_a_week_after_its_login_however_much_it_is_used() {
+    let door = door();
+    let session = door.session().await;
+    let hour = 3_600_000;
+    for hours in (0..168).step_by(8) {
+        door.clock.0.store(hours * hour, Ordering::SeqCst);
+        assert_eq!(door.status("GET", "/health", &[HOST, ("cookie", &session)]).await, 200, "{hours}");
+    }
+    door.clock.0.store(168 * hour, Ordering::SeqCst);
+    assert_eq!(door.status("GET", "/health", &[HOST, ("cookie", &session)]).await, 401);
+}
+
+#[tokio::test]
+async fn a_session_that_somebody_else_chose_is_never_taken_over() {
+    let door = door();
+    let planted = format!("chotdon_session={}", "0".repeat(64));
+    let json = ("content-type", "application/json");
+    let body = serde_json::json!({ "token": TOKEN }).to_string();
+    let answer = door.send("POST", "/login", &[HOST, json, ("cookie", &planted)], &body).await;
+    assert!(!answer.headers()["set-cookie"].to_str().unwrap().contains("0000000000"));
+    assert_eq!(door.status("GET", "/health", &[HOST, ("cookie", &planted)]).await, 401);
+    // A login with a session of one's own ends that one.
+    let before = door.session().await;
+    door.send("POST", "/login", &[HOST, json, ("cookie", &before)], &body).await;
+    assert_eq!(door.status("GET", "/health", &[HOST, ("cookie", &before)]).await, 401);
+}
+
+#[tokio::test]
+async fn a_cookie_that_came_by_https_goes_by_https_only() {
+    let door = door();
+    let json = ("content-type", "application/json");
+    let body = serde_json::json!({ "token": TOKEN }).to_string();
+    for (origin, secure) in [("https://shop.example.com", true), ("http://shop.example.com", false)] {
+        let headers = [("host", "shop.example.com"), ("origin", origin), json];
+        let answer = door.send("POST", "/login", &headers, &body).await;
+        assert_eq!(answer.headers()["set-cookie"].to_str().unwrap().contains("; Secure"), secure);
+    }
+}
+
+#[tokio::test]
 async fn a_rotated_token_works_during_the_overlap_and_a_replaced_one_ends_its_sessions() {
     let door = door();
     let session = door.session().await;
