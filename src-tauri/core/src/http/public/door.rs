@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::gate::{self, Class};
 use crate::http::limits::{self, Client, TooMuch};
+use crate::http::problem;
 use crate::http::told::Refusal;
 use crate::shop::{Floor, Rejection};
 
@@ -35,7 +36,10 @@ pub(super) async fn guard(State(floor): State<Floor>, mut request: Request, next
         request.extensions_mut().insert(From(address));
     }
     if !config.limits.enabled {
-        return hardened(class, next.run(request).await);
+        // What no kind of route covers is not there, even if a router had it.
+        let response =
+            if class == Class::Unknown { nothing(request).await } else { next.run(request).await };
+        return hardened(class, response);
     }
     let answered = limited(&floor, class, client, request, next).await;
     hardened(class, answered.unwrap_or_else(IntoResponse::into_response))
@@ -70,12 +74,20 @@ async fn limited(
             }
             Ok(response)
         }
-        Class::Picture | Class::Page | Class::News | Class::Document | Class::Unknown => {
+        Class::Picture | Class::Page | Class::News | Class::Document => {
             let _inside = floor.limits.enter(client, figures.at_once)?;
             floor.limits.visit(client, figures, now)?;
             Ok(next.run(request).await)
         }
+        Class::Unknown => {
+            floor.limits.visit(client, figures, now)?;
+            Ok(nothing(request).await)
+        }
     }
+}
+
+async fn nothing(request: Request) -> Response {
+    problem::no_route(request).await.into_response()
 }
 
 /// Whether the handler looked at the key: paths and methods that are not served are answered before.

@@ -43,7 +43,7 @@ impl Class {
             Self::Worker
         } else if below("/api/v1/qr/") {
             Self::Picture
-        } else if below("/api/v1/") {
+        } else if ["orders", "customers", "courses"].iter().any(|part| is_part(path, part)) {
             Self::Storefront
         } else if below("/d/") {
             Self::Page
@@ -53,6 +53,12 @@ impl Class {
             Self::Unknown
         }
     }
+}
+
+/// Whether a path is this part of the API or below it.
+fn is_part(path: &str, part: &str) -> bool {
+    let rest = path.strip_prefix("/api/v1/").and_then(|path| path.strip_prefix(part));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Host first, then what a browser says.
@@ -136,6 +142,9 @@ mod tests {
             ("/pay/DH1", Class::Page),
             ("/d/token/live", Class::Page),
             ("/api/webhook/sepay/", Class::Unknown),
+            ("/api/v1/payment/webhook/", Class::Unknown),
+            ("/api/v1/ordersX", Class::Unknown),
+            ("/api/v1/courses", Class::Storefront),
             ("/admin/api/orders", Class::Unknown),
             ("/", Class::Unknown),
         ] {
