@@ -45,7 +45,8 @@ fn unsigned(host: &str) -> Raw {
         .with("host", host)
         .with("content-type", "application/json")
         .with("authorization", "Apikey not-the-key");
-    raw.body = TestShop::body(&chotdon_tests::Payment { id: 1, amount: 1_000_000, content: "DH000000".into() });
+    raw.body =
+        TestShop::body(&chotdon_tests::Payment { id: 1, amount: 1_000_000, content: "DH000000".into() });
     raw
 }
 
@@ -84,7 +85,8 @@ async fn pour(
 
 /// The database as it lies on the disk.
 fn on_disk(data: &Path) -> Vec<(u64, Option<std::time::SystemTime>)> {
-    let look = |name: &str| std::fs::metadata(data.join(name)).map_or((0, None), |m| (m.len(), m.modified().ok()));
+    let look =
+        |name: &str| std::fs::metadata(data.join(name)).map_or((0, None), |m| (m.len(), m.modified().ok()));
     ["shop.db", "shop.db-wal"].map(look).to_vec()
 }
 
@@ -180,7 +182,9 @@ async fn forged_addresses_without_end_cost_no_memory() {
     home.env.push(("CHOTDON_PUBLIC__CLIENT_IP_HEADER", "CF-Connecting-IP".to_owned()));
     let served = home.serve().await.unwrap();
     let (at, host) = host(&served);
-    let from = |n: u64| unsigned(&host).with("cf-connecting-ip", std::net::Ipv4Addr::from(n as u32 ^ 0x0b00_0000).to_string());
+    let from = |n: u64| {
+        unsigned(&host).with("cf-connecting-ip", std::net::Ipv4Addr::from(n as u32 ^ 0x0b00_0000).to_string())
+    };
     let lines = |from_n: u64, to: u64| {
         let from = &from;
         futures::future::join_all((0..16).map(move |lane| async move {
@@ -293,7 +297,11 @@ async fn whoever_sends_wrong_keys_is_slowed_down_and_sepay_beside_them_is_not() 
         let (status, answer) = post(&shop, "203.0.113.1").await;
         assert_eq!(status, 200, "{answer}");
     }
-    let keys = |_| Raw::new("GET", "/api/v1/courses").with("authorization", "Bearer guess").with("cf-connecting-ip", "203.0.113.1");
+    let keys = |_| {
+        Raw::new("GET", "/api/v1/courses")
+            .with("authorization", "Bearer guess")
+            .with("cf-connecting-ip", "203.0.113.1")
+    };
     let seen = statuses(&shop, 20, keys).await;
     assert!(seen.get(&429).is_some_and(|n| *n >= 10), "no further key is looked up: {seen:?}");
     shop.clock.jump(3_600_000);

@@ -125,7 +125,8 @@ fn request(chance: &mut StdRng) -> Option<Request<Body>> {
     let mut request = Request::new(Body::empty());
     *request.uri_mut() = Uri::try_from(target).ok()?;
     *request.method_mut() = method;
-    let host = if chance.random_bool(0.9) { "HOST".as_bytes().to_vec() } else { bend(chance, "localhost:80") };
+    let host =
+        if chance.random_bool(0.9) { "HOST".as_bytes().to_vec() } else { bend(chance, "localhost:80") };
     request.headers_mut().append("host", HeaderValue::from_bytes(&host).ok()?);
     for _ in 0..chance.random_range(0..7) {
         let name = HeaderName::from_static(NAMES[chance.random_range(0..NAMES.len())]);

@@ -111,7 +111,8 @@ impl Ground {
         let listing = shop.http.get(listing).header("accept", "application/json").send().await.unwrap();
         let listing: Value = listing.json().await.unwrap_or_default();
         let file = listing.pointer("/files/0/path").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let file = percent_encoding::utf8_percent_encode(&file, percent_encoding::NON_ALPHANUMERIC).to_string();
+        let file =
+            percent_encoding::utf8_percent_encode(&file, percent_encoding::NON_ALPHANUMERIC).to_string();
         let key = front.key.clone();
         Self {
             order: text(&waiting, "/code"),
@@ -143,9 +144,19 @@ impl Ground {
         }
         hosts.extend(
             [
-                "", "127.0.0.1", "localhost", "0.0.0.0:PORT", "127.1:PORT", "localhost.:PORT", "127.0.0.1:PORT.",
-                "evil.test:PORT", "evil.test", "shop.example.com.evil.test", "shop.example.com:PORT",
-                "a@127.0.0.1:PORT", "127.0.0.1:1",
+                "",
+                "127.0.0.1",
+                "localhost",
+                "0.0.0.0:PORT",
+                "127.1:PORT",
+                "localhost.:PORT",
+                "127.0.0.1:PORT.",
+                "evil.test:PORT",
+                "evil.test",
+                "shop.example.com.evil.test",
+                "shop.example.com:PORT",
+                "a@127.0.0.1:PORT",
+                "127.0.0.1:1",
             ]
             .map(|host| Err(host.replace("PORT", &port.to_string()))),
         );
@@ -170,12 +181,16 @@ impl Ground {
             "/topup/{code}/live" => {
                 format!("/topup/{}/{}", self.deposit, token("live", &self.deposit_token, "&v="))
             }
-            "/d/{token}" => format!("/d/{}", if key == "No key" { "x".to_owned() } else { pick(&self.download) }),
+            "/d/{token}" => {
+                format!("/d/{}", if key == "No key" { "x".to_owned() } else { pick(&self.download) })
+            }
             "/d/{token}/{file}" => {
                 let token = if key == "No key" { "x".to_owned() } else { pick(&self.download) };
                 format!("/d/{token}/{}", self.file)
             }
-            "/api/v1/qr/{file}" => format!("/api/v1/qr/{}", token(&format!("{}.png", self.order), &self.order_token, "")),
+            "/api/v1/qr/{file}" => {
+                format!("/api/v1/qr/{}", token(&format!("{}.png", self.order), &self.order_token, ""))
+            }
             "/api/v1/worker/files" if method == "PUT" => {
                 "/api/v1/worker/files?task_id=999&lease_epoch=1&path=a&offset=0".to_owned()
             }
@@ -255,7 +270,13 @@ fn filled(route: &str) -> String {
     let mut out = String::new();
     for (n, part) in route.split('/').enumerate() {
         out.push_str(if n > 0 { "/" } else { "" });
-        out.push_str(if part.contains("id}") { "999999" } else if part.contains('{') { "nothing" } else { part });
+        out.push_str(if part.contains("id}") {
+            "999999"
+        } else if part.contains('{') {
+            "nothing"
+        } else {
+            part
+        });
     }
     out
 }
@@ -293,8 +314,20 @@ fn routes(rows: &[Row]) -> Vec<(bool, usize, String, BTreeSet<String>)> {
             }));
             if row.routes.is_empty() {
                 let nothing = [
-                    "/", "/index.html", "/api", "/api/v1", "/api/v2/orders", "/admin/api/overview", "/health",
-                    "/metrics", "/login", "/healthz/", "/api/v1/payment/webhook/", "/pay", "/.env", "/%2e%2e/admin",
+                    "/",
+                    "/index.html",
+                    "/api",
+                    "/api/v1",
+                    "/api/v2/orders",
+                    "/admin/api/overview",
+                    "/health",
+                    "/metrics",
+                    "/login",
+                    "/healthz/",
+                    "/api/v1/payment/webhook/",
+                    "/pay",
+                    "/.env",
+                    "/%2e%2e/admin",
                 ];
                 let methods = || ["GET", "POST"].map(str::to_owned).into();
                 all.extend(nothing.map(|path| (public, n, path.to_owned(), methods())));
@@ -386,7 +419,10 @@ fn wrong(cell: &Cell, answer: &Answer) -> Option<String> {
         // A right key opens a page; behind other doors there may be nothing under the name that was asked for.
         Says::In => {
             !matches!(answer.status, 401 | 403 | 405 | 421 | 429 | 500)
-                && (!cell.public || cell.key != "Right key" || !is_page(&cell.raw.target) || answer.status < 300)
+                && (!cell.public
+                    || cell.key != "Right key"
+                    || !is_page(&cell.raw.target)
+                    || answer.status < 300)
         }
     };
     (!fine).then(|| format!("is answered {} and not {:?}", answer.status, cell.expected))
@@ -401,8 +437,9 @@ async fn every_combination_is_answered_as_the_table_says() {
     let rows = table::read(table::PAGE);
     let ground = Ground::new().await;
     let worker = HandWorker::new(&ground.shop, "tay").await;
-    let (logins, cells): (Vec<Cell>, Vec<Cell>) =
-        cells(&ground, &worker, &rows).into_iter().partition(|cell| !cell.public && cell.raw.target == "/login");
+    let (logins, cells): (Vec<Cell>, Vec<Cell>) = cells(&ground, &worker, &rows)
+        .into_iter()
+        .partition(|cell| !cell.public && cell.raw.target == "/login");
     assert!(cells.len() >= 5_000, "{} cells", cells.len());
 
     let mut findings = Vec::new();
@@ -415,7 +452,11 @@ async fn every_combination_is_answered_as_the_table_says() {
         }
         if let Some(what) = wrong(cell, answer) {
             let Raw { method, target, headers, .. } = &cell.raw;
-            findings.push(format!("{method} {target} with {:?} {headers:?} {what}: {}", cell.key, answer.text()));
+            findings.push(format!(
+                "{method} {target} with {:?} {headers:?} {what}: {}",
+                cell.key,
+                answer.text()
+            ));
         }
     };
     let lanes = 8;
@@ -444,11 +485,17 @@ async fn every_combination_is_answered_as_the_table_says() {
         }
     }
     println!("{} cells: {met:?}", cells.len() + logins.len());
-    assert!(findings.is_empty(), "{} findings:\n{}", findings.len(), findings[..findings.len().min(25)].join("\n"));
+    assert!(
+        findings.is_empty(),
+        "{} findings:\n{}",
+        findings.len(),
+        findings[..findings.len().min(25)].join("\n")
+    );
     for (row, bodies) in refusals {
         // A worker is told which of its headers is missing; whether a key is known is told to nobody.
         let said = if rows[row].covers("/api/v1/worker/files") || rows[row].covers("/api/v1/worker/claim") {
-            let codes = bodies.iter().map(|body| serde_json::from_str::<Value>(body).unwrap()["code"].to_string());
+            let codes =
+                bodies.iter().map(|body| serde_json::from_str::<Value>(body).unwrap()["code"].to_string());
             codes.collect::<BTreeSet<_>>()
         } else {
             bodies

@@ -82,8 +82,14 @@ fn page(origin: &str, targets: &[String]) -> String {
     format!("http://{origin}/_evil?{targets}")
 }
 
-const PRIVATE: [&str; 6] =
-    ["/", "/admin/api/overview", "/admin/api/orders", "/admin/api/events", "/admin/api/queue/pause", "/health"];
+const PRIVATE: [&str; 6] = [
+    "/",
+    "/admin/api/overview",
+    "/admin/api/orders",
+    "/admin/api/events",
+    "/admin/api/queue/pause",
+    "/health",
+];
 const PUBLIC: [&str; 4] = ["/healthz", "/api/v1/openapi.json", "/api/v1/courses", "/api/v1/payment/webhook"];
 
 /// What nobody but the owner may read: the UI itself, an order, anything the listeners say in good spirits.
@@ -108,14 +114,16 @@ async fn paused(shop: &TestShop) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_page_in_the_owners_browser_reads_or_does_anything() {
     let shop = TestShop::start().await;
-    let code = Storefront::with(&shop, "*").await.order(&["rust-co-ban"]).await["code"].as_str().unwrap().to_owned();
+    let code =
+        Storefront::with(&shop, "*").await.order(&["rust-co-ban"]).await["code"].as_str().unwrap().to_owned();
     let (public, private) = (shop.shop.public_addr(), shop.shop.private_addr().unwrap());
     let (_, before) = shop.admin("GET", "/admin/api/audit?limit=200", None).await;
 
     let mut pages = Vec::new();
     for (ours, paths) in [(private, &PRIVATE[..]), (public, &PUBLIC[..])] {
         attacker((ELSEWHERE, ours.port()).into(), Some(ours)).await;
-        let rebound: Vec<String> = paths.iter().map(|path| format!("http://evil.test:{}{path}", ours.port())).collect();
+        let rebound: Vec<String> =
+            paths.iter().map(|path| format!("http://evil.test:{}{path}", ours.port())).collect();
         pages.push(page(&format!("evil.test:{}", ours.port()), &rebound));
     }
     // Of another site, and of another port of this machine, to which the browser gives the owner's cookie.

@@ -40,7 +40,8 @@ fn fits(route: &str, path: &str) -> bool {
         return path.starts_with(start);
     }
     let (route, path): (Vec<_>, Vec<_>) = (route.split('/').collect(), path.split('/').collect());
-    route.len() == path.len() && route.iter().zip(&path).all(|(known, part)| known.contains('{') || known == part)
+    route.len() == path.len()
+        && route.iter().zip(&path).all(|(known, part)| known.contains('{') || known == part)
 }
 
 /// Reads the table out of a page.
@@ -52,7 +53,8 @@ pub(crate) fn read(page: &str) -> Vec<Row> {
         line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()
     };
     let names = cells(lines.next().expect("docs/threats.md has the table"));
-    let column = |name: &str| names.iter().position(|known| known == name).unwrap_or_else(|| panic!("no {name}"));
+    let column =
+        |name: &str| names.iter().position(|known| known == name).unwrap_or_else(|| panic!("no {name}"));
     let rows = lines.skip(1).map(|line| {
         let cells = cells(line);
         assert_eq!(cells.len(), names.len(), "{line}");
@@ -79,9 +81,13 @@ pub(crate) fn read(page: &str) -> Vec<Row> {
 #[test]
 fn the_page_has_the_table_with_both_doors() {
     let rows = read(PAGE);
-    assert!(rows.iter().any(|row| row.listener == "public") && rows.iter().any(|row| row.listener == "private"));
+    assert!(
+        rows.iter().any(|row| row.listener == "public") && rows.iter().any(|row| row.listener == "private")
+    );
     assert!(rows.iter().filter(|row| row.routes.is_empty()).count() == 1, "one row for everything else");
-    assert!(fits("/d/{token}", "/d/x") && !fits("/d/{token}", "/d/x/y") && fits("/admin/api/*", "/admin/api/a/b"));
+    assert!(
+        fits("/d/{token}", "/d/x") && !fits("/d/{token}", "/d/x/y") && fits("/admin/api/*", "/admin/api/a/b")
+    );
 }
 
 /// The page itself.

@@ -2,6 +2,7 @@
 //!
 //! `gate` says who may ask for what, `door` asks it first and counts.
 
+mod answers;
 mod door;
 mod gate;
 
@@ -28,6 +29,8 @@ use crate::shop::{Floor, Rejection};
 
 /// A request that takes longer is cut off; downloads are not requests in this sense, their body goes on.
 const DEADLINE: Duration = Duration::from_secs(20);
+
+pub(super) use answers::describe;
 
 /// Every public route.
 pub(crate) fn router(floor: &Floor) -> Router {

@@ -94,10 +94,12 @@ impl IntoResponse for Refusal {
                 format!("This address is not served here. A name of your own goes into {setting}."),
             )
             .into_response(),
-            Self::Foreign => {
-                Problem::new(StatusCode::FORBIDDEN, "foreign_page", "Requests of other web pages are refused.")
-                    .into_response()
-            }
+            Self::Foreign => Problem::new(
+                StatusCode::FORBIDDEN,
+                "foreign_page",
+                "Requests of other web pages are refused.",
+            )
+            .into_response(),
         }
     }
 }

@@ -112,7 +112,8 @@ mod tests {
 
     #[test]
     fn only_the_header_of_the_tunnel_is_believed() {
-        let forged = [("x-forwarded-for", "1.1.1.1"), ("cf-connecting-ip", "2.2.2.2"), ("x-real-ip", "3.3.3.3")];
+        let forged =
+            [("x-forwarded-for", "1.1.1.1"), ("cf-connecting-ip", "2.2.2.2"), ("x-real-ip", "3.3.3.3")];
         assert_eq!(of("", &forged), Client::Shared);
         assert_eq!(of("cf-connecting-ip", &forged), known("2.2.2.2"));
         assert_eq!(of("Fly-Client-IP", &forged), Client::Shared);
@@ -122,7 +123,10 @@ mod tests {
     fn what_callers_write_before_the_proxys_own_entry_is_not_read() {
         let twice = [("x-forwarded-for", "9.9.9.9, 8.8.8.8"), ("x-forwarded-for", "7.7.7.7, 203.0.113.9")];
         assert_eq!(of("X-Forwarded-For", &twice), known("203.0.113.9"));
-        assert_eq!(of("cf-connecting-ip", &[("cf-connecting-ip", "1.1.1.1"), ("cf-connecting-ip", "2.2.2.2")]), Client::Shared);
+        assert_eq!(
+            of("cf-connecting-ip", &[("cf-connecting-ip", "1.1.1.1"), ("cf-connecting-ip", "2.2.2.2")]),
+            Client::Shared
+        );
         for nonsense in ["", "unknown", "1.2.3", "1.2.3.4, 5.6.7.8x", "::1 ::2"] {
             assert_eq!(of("x-forwarded-for", &[("x-forwarded-for", nonsense)]), Client::Shared, "{nonsense}");
         }
@@ -149,7 +153,8 @@ mod tests {
 
     #[test]
     fn lists_hold_addresses_and_networks() {
-        let list: Vec<String> = ["172.236.138.20", "103.255.0.0/16", "2001:db8::/32"].map(str::to_owned).into();
+        let list: Vec<String> =
+            ["172.236.138.20", "103.255.0.0/16", "2001:db8::/32"].map(str::to_owned).into();
         let has = |ip: &str| listed(&list, ip.parse().unwrap());
         assert!(has("172.236.138.20") && has("103.255.238.139") && has("2001:db8:ffff::1"));
         assert!(!has("172.236.138.21") && !has("103.254.0.1") && !has("2001:db9::1"));

@@ -43,7 +43,10 @@ fn keys_are_not_looked_up_for_a_caller_with_many_wrong_ones_but_a_good_one_passe
     assert_eq!(limits.before_key(caller, Some(&good), &figures, NOW), Ok(()));
     assert_eq!(limits.before_key(from("203.0.113.10"), Some(&other), &figures, NOW), Ok(()));
     assert_eq!(limits.before_key(Client::Shared, Some(&other), &figures, NOW), Ok(()));
-    assert!(limits.before_key(caller, Some(&good), &figures, NOW + GOOD_MS).is_ok(), "its budget is whole again");
+    assert!(
+        limits.before_key(caller, Some(&good), &figures, NOW + GOOD_MS).is_ok(),
+        "its budget is whole again"
+    );
 }
 
 #[test]

@@ -370,3 +370,27 @@ async fn pages_are_served_with_their_headers_and_without_a_login() {
     let answer = door.send("GET", "/admin/api/orders", &[HOST, BEARER], "").await;
     assert_eq!(answer.headers()["cache-control"], "no-store");
 }
+
+#[test]
+fn the_window_the_browser_and_the_pictures_have_one_policy() {
+    let directives = |policy: &str| -> BTreeMap<String, String> {
+        let parts = policy.split(';').filter_map(|part| part.trim().split_once(' '));
+        parts.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect()
+    };
+    let browser = directives(POLICY);
+    let window: serde_json::Value =
+        serde_json::from_str(include_str!("../../../../../tauri.conf.json")).unwrap();
+    let mut window = directives(window.pointer("/app/security/csp").unwrap().as_str().unwrap());
+    // The window asks through commands, and nothing can stand around it.
+    assert_eq!(window.insert("connect-src".into(), "'self'".into()).unwrap(), "ipc: http://ipc.localhost");
+    window.insert("frame-ancestors".into(), "'none'".into());
+    assert_eq!(window, browser);
+    let pictures = include_str!("../../../../../ui/shots/serve.mjs");
+    let pictures = pictures.split('"').find(|text| text.starts_with("default-src")).unwrap();
+    assert_eq!(directives(pictures), browser);
+    assert_eq!(browser["default-src"], "'none'");
+    for (name, value) in &browser {
+        let loose = ["*", "unsafe-eval", "http:", "https:", "blob:"].iter().any(|word| value.contains(word));
+        assert!(!loose && (!value.contains("unsafe-inline") || name == "style-src-attr"), "{name} {value}");
+    }
+}

@@ -37,8 +37,7 @@ pub(super) async fn guard(State(floor): State<Floor>, mut request: Request, next
     }
     if !config.limits.enabled {
         // What no kind of route covers is not there, even if a router had it.
-        let response =
-            if class == Class::Unknown { nothing(request).await } else { next.run(request).await };
+        let response = if class == Class::Unknown { nothing(request).await } else { next.run(request).await };
         return hardened(class, response);
     }
     let answered = limited(&floor, class, client, request, next).await;
