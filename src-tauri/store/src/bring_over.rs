@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::json;
 use sqlx::Row;
 
+use crate::catalogue::{gives_nothing, same_files};
 use crate::enqueue::ensure_prepared;
 use crate::orders::{audit, new_deposit_code};
 use crate::writer::Tx;
@@ -115,18 +116,24 @@ INSERT INTO bank_account (bank, bin, account, holder, virtual_account, memo_pref
   WHERE (bin, holder, virtual_account, memo_prefix) IS NOT \
     (excluded.bin, excluded.holder, excluded.virtual_account, excluded.memo_prefix)";
 
-const COURSES: &str = "\
+const COURSES: &str = concat!(
+    "\
 INSERT INTO course (slug, title, price_vnd, source, target, enrolment, created_at, updated_at) \
   SELECT value ->> 'slug', value ->> 'title', value ->> 'price_vnd', value ->> 'source', value ->> 'target', value ->> 'enrolment', $2, $2 \
     FROM json_each($1) WHERE true \
   ON CONFLICT (slug) DO UPDATE SET title = excluded.title, price_vnd = excluded.price_vnd, source = excluded.source, \
     target = excluded.target, enrolment = coalesce(excluded.enrolment, enrolment), updated_at = excluded.updated_at, \
-    version = CASE WHEN (source, target) = (excluded.source, excluded.target) THEN version ELSE 1 + max(version, \
+    version = CASE WHEN ",
+    same_files!(),
+    " THEN version ELSE 1 + max(version, \
       coalesce((SELECT max(course_version) FROM task WHERE course_id = course.id AND kind = 'prepare_course'), 0), \
       coalesce((SELECT max(v.version) FROM course_version AS v WHERE v.course_id = course.id), 0)) END, \
-    ready = ready AND (source, target) = (excluded.source, excluded.target) \
+    ready = ready AND ",
+    same_files!(),
+    " \
   WHERE (title, price_vnd, source, target, coalesce(enrolment, '')) \
-    <> (excluded.title, excluded.price_vnd, excluded.source, excluded.target, coalesce(excluded.enrolment, enrolment, ''))";
+    <> (excluded.title, excluded.price_vnd, excluded.source, excluded.target, coalesce(excluded.enrolment, enrolment, ''))"
+);
 
 const CUSTOMERS: &str = "\
 INSERT INTO customer (email, email_key, name, phone, deposit_code, created_at) \
@@ -172,7 +179,8 @@ impl Store {
     /// Brings `set` over in one commit at `now` (ms).
     ///
     /// # Errors
-    /// [`Error::NotFound`] for an order of an unknown course; then nothing of the set is brought over.
+    /// [`Error::NotFound`] for an order of an unknown course, [`Error::Refused`] `enrolment_missing` for a course without
+    /// files that names no platform; then nothing of the set is brought over.
     pub async fn bring_over(&self, set: Set, actor: &str, now: i64) -> Result<Counts> {
         let actor = actor.to_owned();
         self.writer
@@ -295,9 +303,19 @@ pub fn brought_stage(stage: &str) -> Option<&'static str> {
 }
 
 async fn bring(tx: &mut Tx, set: &Set, actor: &str, now: i64) -> Result<Counts> {
+    let accounts = rows(tx, ACCOUNTS, serde_json::to_string(&set.accounts)?, now).await?;
+    let courses = rows(tx, COURSES, serde_json::to_string(&set.courses)?, now).await?;
+    let nothing: Option<String> = sqlx::query_scalar(
+        "SELECT slug FROM course WHERE source ->> '$.kind' = 'none' AND enrolment IS NULL LIMIT 1",
+    )
+    .fetch_optional(&mut tx.conn)
+    .await?;
+    if let Some(slug) = nothing {
+        return Err(gives_nothing(&slug));
+    }
     let counts = Counts {
-        bank_accounts: rows(tx, ACCOUNTS, serde_json::to_string(&set.accounts)?, now).await?,
-        courses: rows(tx, COURSES, serde_json::to_string(&set.courses)?, now).await?,
+        bank_accounts: accounts,
+        courses,
         bundles: 0,
         customers: customers(tx, set, now).await?,
         orders: orders(tx, set, now).await?,

@@ -51,7 +51,9 @@ async fn enrol(
     let now = floor.clock.now_ms();
     let secrets = spec.secrets(recipe, &floor.credentials, now).await.map_err(no_secrets)?;
     let buyer = Buyer { email: case.email.clone(), name: case.name.clone() };
-    let mut facts = spec.facts(buyer, (&item.title, &item.slug), &case.code, now, spec.until(now), secrets);
+    // The course's own terms hold at the platform as well.
+    let until = [spec.until(now), item.access_until].into_iter().flatten().min();
+    let mut facts = spec.facts(buyer, (&item.title, &item.slug), &case.code, now, until, secrets);
     let host = facts.host(recipe).map_err(|failure| stage_error("lms", &failure))?;
     let intent = EnrolmentIntent {
         item: item.item,
@@ -60,7 +62,7 @@ async fn enrol(
         course_ref: facts.course.reference.clone(),
         email: case.email.clone(),
         spec: text.to_owned(),
-        until_at: spec.until(now),
+        until_at: until,
     };
     let lease = (task.id, task.epoch);
     let intended = floor.store.intend_enrolment(lease, intent, now).await.map_err(unreadable)?;
