@@ -569,6 +569,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_course_without_files_comes_over_only_with_a_platform() {
+        let (_dir, store) = store().await;
+        let mut bare = set();
+        bare.courses[1].source = r#"{"kind":"none"}"#.to_owned();
+        let error = store.bring_over(bare.clone(), "cli", NOW).await.unwrap_err();
+        assert!(matches!(error, Error::Refused { code: "enrolment_missing", .. }), "{error}");
+        assert!(error.to_string().contains("svelte"), "{error}");
+        assert_eq!(number(&store, "SELECT count(*) FROM course").await, 0);
+        bare.courses[1].enrolment = Some(r#"{"kind":"recipe"}"#.to_owned());
+        assert_eq!(store.bring_over(bare.clone(), "cli", NOW).await.unwrap().courses, 2);
+        // Left out, the enrolment stays.
+        bare.courses[1].enrolment = None;
+        assert_eq!(store.bring_over(bare, "cli", NOW).await.unwrap(), Counts::default());
+    }
+
+    #[tokio::test]
     async fn what_is_taken_along_can_be_brought_over_elsewhere() {
         let (_dir, one) = store().await;
         one.bring_over(set(), "cli", NOW).await.unwrap();

@@ -117,7 +117,10 @@ async fn share(
 }
 
 fn nothing_to_give(item: &DeliveryItem) -> String {
-    format!("version {} of {} has no files, and the course names no platform any more", item.version, item.title)
+    format!(
+        "version {} of {} has no files, and the course names no platform any more",
+        item.version, item.title
+    )
 }
 
 /// When the buyer's access ends by the course's terms, ms: fixed by the first delivery.

@@ -59,7 +59,8 @@ async fn share(
     place::available(floor, cx, &location, &manifest).await?;
     if let Location::None {} = &location {
         let learn_url = ask_platform(floor, cx, case).await?;
-        return written_down(floor, task, case, Shared { link: None, expires_at: None, learn_url }, None).await;
+        return written_down(floor, task, case, Shared { link: None, expires_at: None, learn_url }, None)
+            .await;
     }
     if let Location::Drive { folder_id, link, .. } = &location {
         let expires_at = floor.clock.now_ms() + DAY_MS;
