@@ -81,6 +81,33 @@ async fn a_later_order_of_the_same_buyer_keeps_the_place_for_its_own_time() {
 }
 
 #[tokio::test]
+async fn a_platform_that_knows_the_end_is_told_the_later_one() {
+    for name in ["moodle", "canvas", "thinkific"] {
+        let (shop, school) = (shop().await, School::start(name).await);
+        sell(&shop, "hoc", &for_a_month(&school)).await;
+        let first = buy(&shop, &["hoc"]).await;
+        shop.settled(&first, "completed").await;
+        let end =
+            || school.rolls().places.iter().find(|place| place.active).and_then(|place| place.until.clone());
+        let before = end().expect("an end");
+        shop.clock.jump(10 * DAY_MS);
+        let second = buy(&shop, &["hoc"]).await;
+        shop.settled(&second, "completed").await;
+        let after = end().expect("an end");
+        assert!(after > before, "{name}: {after} after {before}");
+        // What is shorter moves nothing.
+        let (status, answer) = shop.admin("POST", &format!("/admin/api/orders/{first}/resend"), None).await;
+        assert!(status < 300, "{answer}");
+        shop.until(|| async { (shop.mails().len() == 3).then_some(()) }).await;
+        assert_eq!(end().as_ref(), Some(&after), "{name}");
+        shop.clock.jump(20 * DAY_MS + MINUTE_MS);
+        ended(&shop, &first, "enrolment_left").await;
+        assert_eq!(school.rolls().students(), ["lan@example.com"], "{name}");
+        assert_eq!(school.rolls().violations, Vec::<String>::new(), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn a_place_whose_time_ended_while_the_shop_was_closed_is_taken_back_at_the_next_start() {
     let (shop, school) = (shop().await, School::start("teachable").await);
     let mut days = place(&school);

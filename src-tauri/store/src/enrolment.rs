@@ -39,6 +39,8 @@ pub enum Intended {
         id: i64,
         /// When access is to end, ms.
         until_at: Option<i64>,
+        /// Whether the place is there for other orders of the buyer, and ends before that with each of them.
+        ends_sooner: bool,
     },
     /// Another task does something with the same address at the same platform right now: the account would be made
     /// twice, or the place be given up while it is asked for.
@@ -96,6 +98,13 @@ macro_rules! same_place {
     };
 }
 
+const ENDS_SOONER: &str = concat!(
+    "SELECT coalesce(max(coalesce(o.until_at, 9223372036854775807)) < coalesce(e.until_at, 9223372036854775807), 0) \
+       FROM enrolment AS e JOIN enrolment AS o ON ",
+    same_place!(),
+    " AND o.state = 'enrolled' AND o.given = 1 WHERE e.id = $1"
+);
+
 impl Store {
     /// Writes down that a place is about to be asked for, by the task `(id, epoch)`.
     ///
@@ -149,7 +158,8 @@ impl Store {
                     .bind(now)
                     .fetch_one(&mut tx.conn)
                     .await?;
-                    Ok(Intended::Written { id, until_at })
+                    let ends_sooner = sqlx::query_scalar(ENDS_SOONER).bind(id).fetch_one(&mut tx.conn).await?;
+                    Ok(Intended::Written { id, until_at, ends_sooner })
                 })
             })
             .await

@@ -66,14 +66,15 @@ async fn enrol(
     };
     let lease = (task.id, task.epoch);
     let intended = floor.store.intend_enrolment(lease, intent, now).await.map_err(unreadable)?;
-    let Intended::Written { id, until_at } = intended else { return Ok(None) };
+    let Intended::Written { id, until_at, ends_sooner } = intended else { return Ok(None) };
     facts.until_s = until_at.map(|at| at.div_euclid(1_000));
     let watch = |step: &str| cx.item(&format!("{}: {step}", recipe.title));
     let service = service(&host);
     let wrong = |failure: Failure| stage_error(&service, &failure);
     let done = async {
         let mut run = Run::new(&floor.lms, recipe, &facts, &watch).map_err(wrong)?;
-        if !run.probe().await.map_err(wrong)? {
+        // A student by an earlier order is left as they are, unless the platform would end that before this one ends.
+        if !run.probe().await.map_err(wrong)? || (ends_sooner && recipe.tells_end()) {
             floor.store.calling_enrolment(lease, id).await.map_err(unreadable)?;
             run.enrol().await.map_err(wrong)?;
         }

@@ -170,6 +170,25 @@ async fn a_place_is_there_a_moment_before_its_end_and_to_be_given_up_at_it() {
 }
 
 #[tokio::test]
+async fn a_place_that_ends_too_soon_for_a_later_order_is_noticed() {
+    let (bench, first, second) = two_orders().await;
+    bench.enrols(&first, true).await;
+    let sooner = |intended: Intended| match intended {
+        Intended::Written { ends_sooner, .. } => ends_sooner,
+        Intended::Busy => panic!("the place is free"),
+    };
+    assert!(!sooner(bench.intends(&second).await.unwrap()), "neither ends");
+    ends_at(&bench, &first, NOW + 5).await;
+    assert!(sooner(bench.intends(&second).await.unwrap()), "the first ends, the second never");
+    ends_at(&bench, &second, NOW + 5).await;
+    assert!(!sooner(bench.intends(&second).await.unwrap()), "both at once");
+    ends_at(&bench, &second, NOW + 6).await;
+    assert!(sooner(bench.intends(&second).await.unwrap()));
+    bench.script("UPDATE enrolment SET given = 0").await;
+    assert!(!sooner(bench.intends(&second).await.unwrap()), "an end that we never told");
+}
+
+#[tokio::test]
 async fn a_place_that_is_given_again_has_a_new_end() {
     let (bench, first, _) = two_orders().await;
     bench.enrols(&first, true).await;
