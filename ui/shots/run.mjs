@@ -49,6 +49,13 @@ const SCENES = [
       await page.getByTestId('source-test').click();
     },
   },
+  { name: 'courses-place', route: '/courses/excel-truc-tuyen', data: ['full'] },
+  {
+    name: 'courses-place-edit',
+    route: '/courses/excel-truc-tuyen',
+    data: ['full'],
+    act: (page) => page.getByTestId('course-edit').click(),
+  },
   { name: 'courses-new', route: '/courses/%3Anew', data: ['full'] },
   { name: 'courses-bundles', route: '/courses?state=bundles', data: ['full', 'empty'] },
   {

@@ -131,6 +131,8 @@ export const CODES = [
   'same_address',
   'email_taken',
   'slug_taken',
+  'no_files',
+  'enrolment_missing',
   'course_twice',
   'test_running',
   'access_expired',
