@@ -5,6 +5,8 @@
 
 mod mailbox;
 mod message;
+#[cfg(test)]
+mod snapshot_tests;
 pub(super) mod template;
 mod transport;
 
