@@ -484,6 +484,76 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/api/mail-templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every template in both languages: whose words it has, what it can say, and what is wrong with it. */
+        get: operations["templates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/mail-templates/{name}/{lang}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One template: the words in use beside ours. */
+        get: operations["template"];
+        /** Saves the owner's words. Nothing is saved that does not render with the examples. */
+        put: operations["save"];
+        post?: never;
+        /** Takes the owner's words away, so that ours are used again. */
+        delete: operations["reset"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/mail-templates/{name}/{lang}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What a buyer would read, with words that are not saved. Nothing is saved or sent. */
+        post: operations["preview"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/mail-templates/{name}/{lang}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends what a buyer would read to an address of the owner's, marked as a test, at once. */
+        post: operations["send_test"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/api/mailbox": {
         parameters: {
             query?: never;
@@ -2153,6 +2223,63 @@ export interface components {
             /** @description Whether it can be taken back now. */
             can_reverse: boolean;
         };
+        /** @description What is wrong with a template. */
+        MailMistake: {
+            /** @description E.g. `delivered.vi.text`. */
+            file: string;
+            /** @description Of this file: `subject`, `text` or `html`. */
+            part: string;
+            /**
+             * Format: int64
+             * @description From 1; none where it is about the whole file.
+             */
+            line?: number | null;
+            /** @description `unknown_name`, `unknown_word`, `missing_part`, `syntax`, `too_long`, `too_large`, `empty`, `unreadable`, `other`. */
+            code: string;
+            /** @description The word that is wrong, where there is one. */
+            name?: string | null;
+            /** @description The engine's own words, in English. */
+            what: string;
+        };
+        /** @description One part of a template. */
+        MailPart: {
+            /** @description `subject`, `text` or `html`. */
+            part: string;
+            /** @description The text in use. A file that cannot be read stands as the built-in text. */
+            text: string;
+            /** @description Whether it is the owner's own. */
+            own: boolean;
+            /** @description The built-in text. */
+            built_in: string;
+        };
+        /** @description What a buyer would read. */
+        MailPreview: {
+            /** @description None where the part has a mistake; the same below. */
+            subject?: string | null;
+            /** @description Plain text. */
+            text?: string | null;
+            /** @description A complete document. Shown in a sandboxed frame without scripts. */
+            html?: string | null;
+            /** @description What is wrong with the parts as they are being edited. */
+            mistakes: components["schemas"]["MailMistake"][];
+        };
+        /** @description `POST /admin/api/mail-templates/{name}/{lang}/preview`. */
+        MailPreviewRequest: {
+            /**
+             * @description What is being edited.
+             * @default {
+             *       "html": null,
+             *       "subject": null,
+             *       "text": null
+             *     }
+             */
+            texts?: components["schemas"]["MailTexts"];
+            /**
+             * @description Code of an order to write about; empty = the example.
+             * @default
+             */
+            order?: string;
+        };
         /** @description A mail of the outbox. */
         MailRow: {
             /** Format: int64 */
@@ -2174,6 +2301,106 @@ export interface components {
             tls: string;
             user: string;
             from: string;
+        };
+        /** @description `GET /admin/api/mail-templates/{name}/{lang}`, and what saving answers. */
+        MailTemplate: {
+            /** @description Name. */
+            name: string;
+            /** @description `vi` or `en`. */
+            lang: string;
+            /** @description Its parts in the order subject, text, HTML. */
+            parts: components["schemas"]["MailPart"][];
+            /** @description Changes with the texts; sent back when saving. */
+            version: string;
+            /** @description What is wrong with what is in use. */
+            mistakes: components["schemas"]["MailMistake"][];
+            /** @description What it can say. */
+            variables: components["schemas"]["MailVariable"][];
+        };
+        /** @description `PUT /admin/api/mail-templates/{name}/{lang}`. */
+        MailTemplateEdit: {
+            /**
+             * @description What to save.
+             * @default {
+             *       "html": null,
+             *       "subject": null,
+             *       "text": null
+             *     }
+             */
+            texts?: components["schemas"]["MailTexts"];
+            /**
+             * @description The version that was edited; a template that has changed since is a conflict. Left out = whatever there is.
+             * @default null
+             */
+            version?: string | null;
+        };
+        /** @description One template in one language, in the list. */
+        MailTemplateRow: {
+            /** @description `delivered`, `new_version`, `on_its_way`, `topup`, `surplus`, `refund`; `_frame` and `_items` stand in mails. */
+            name: string;
+            /** @description `vi` or `en`. */
+            lang: string;
+            /** @description Of `subject`, `text`, `html`. */
+            parts: string[];
+            /** @description Parts that are the owner's own. */
+            own: string[];
+            /** @description Whether it is a part of several mails rather than a mail. */
+            shared: boolean;
+            /** @description Whether it is in the language that the shop writes in now. */
+            in_use: boolean;
+            /** @description What is wrong with it; none = mails go out. */
+            mistakes: components["schemas"]["MailMistake"][];
+            /** @description What it can say. */
+            variables: components["schemas"]["MailVariable"][];
+        };
+        /** @description `POST /admin/api/mail-templates/{name}/{lang}/test`. */
+        MailTestRequest: {
+            /**
+             * @description Where to.
+             * @default
+             */
+            to?: string;
+            /**
+             * @description What is being edited.
+             * @default {
+             *       "html": null,
+             *       "subject": null,
+             *       "text": null
+             *     }
+             */
+            texts?: components["schemas"]["MailTexts"];
+            /**
+             * @description Code of an order to write about; empty = the example.
+             * @default
+             */
+            order?: string;
+        };
+        /** @description Parts as they are being edited. One that is left out stays as it is. */
+        MailTexts: {
+            /**
+             * @description One line, at most 1,000 bytes.
+             * @default null
+             */
+            subject?: string | null;
+            /**
+             * @description At most 64 KiB.
+             * @default null
+             */
+            text?: string | null;
+            /**
+             * @description At most 64 KiB.
+             * @default null
+             */
+            html?: string | null;
+        };
+        /** @description A name that a template can say. */
+        MailVariable: {
+            /** @description E.g. `customer_name`, `item.title`. */
+            name: string;
+            /** @description What it says in the example. */
+            example: string;
+            /** @description What to write to say it. */
+            insert: string;
         };
         /** @description One message of the mailbox folder (`mail.transport = "mailbox"`). */
         MailboxMessage: {
@@ -2614,6 +2841,30 @@ export interface components {
                 reversed_by?: number | null;
                 /** @description Whether it can be taken back now. */
                 can_reverse: boolean;
+            }[];
+            /** @description Cursor of the following page. */
+            next?: string | null;
+        };
+        /** @description A page of a keyset-paged list. `next` is the cursor to pass as `?after=`; `null` on the last page. */
+        Page_MailTemplateRow: {
+            /** @description The rows, in the list's order. */
+            rows: {
+                /** @description `delivered`, `new_version`, `on_its_way`, `topup`, `surplus`, `refund`; `_frame` and `_items` stand in mails. */
+                name: string;
+                /** @description `vi` or `en`. */
+                lang: string;
+                /** @description Of `subject`, `text`, `html`. */
+                parts: string[];
+                /** @description Parts that are the owner's own. */
+                own: string[];
+                /** @description Whether it is a part of several mails rather than a mail. */
+                shared: boolean;
+                /** @description Whether it is in the language that the shop writes in now. */
+                in_use: boolean;
+                /** @description What is wrong with it; none = mails go out. */
+                mistakes: components["schemas"]["MailMistake"][];
+                /** @description What it can say. */
+                variables: components["schemas"]["MailVariable"][];
             }[];
             /** @description Cursor of the following page. */
             next?: string | null;
@@ -4685,6 +4936,203 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["LedgerRow"];
                 };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    templates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_MailTemplateRow"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the template */
+                name: string;
+                /** @description `vi` or `en` */
+                lang: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MailTemplate"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    save: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the template */
+                name: string;
+                /** @description `vi` or `en` */
+                lang: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MailTemplateEdit"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MailTemplate"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the template */
+                name: string;
+                /** @description `vi` or `en` */
+                lang: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MailTemplate"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the template */
+                name: string;
+                /** @description `vi` or `en` */
+                lang: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MailPreviewRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MailPreview"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    send_test: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the template */
+                name: string;
+                /** @description `vi` or `en` */
+                lang: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MailTestRequest"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: {
                 headers: {
