@@ -51,6 +51,8 @@ async function rest(): Promise<void> {
 
 async function edit(hash = EDITOR, more: Routes = {}): Promise<FakeTransport> {
   const fake = await open(hash, routes(more));
+  // The page is fetched when it is first opened.
+  await screen.findByTestId('mail-subject', undefined, { timeout: 10_000 });
   await rest();
   return fake;
 }
@@ -86,7 +88,7 @@ describe('the list of mail templates', () => {
         retrying: 0,
       }),
     });
-    await calm();
+    await screen.findByTestId('mail-delivered', undefined, { timeout: 10_000 });
     expect(screen.getByTestId('mail-delivered').textContent).toContain('Của shop: Tiêu đề');
     expect(screen.getByTestId('mail-_frame').textContent).toContain('Mẫu gốc');
     const broken = screen.getByTestId('mail-topup').textContent ?? '';

@@ -4,7 +4,7 @@ import { isKey, t } from '../i18n/index.svelte';
 import { hashOf } from '../route.svelte';
 
 /** The detail of the settings page that holds the templates. */
-export const MAIL_TEMPLATES = 'mail-templates';
+export const MAIL_TEMPLATES = 'mail-templates' as const;
 
 export function mistakeWords(mistake: MailMistake): string {
   const key = `mail_mistake.${mistake.code}`;

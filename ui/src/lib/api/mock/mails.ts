@@ -120,7 +120,8 @@ export class MockMails {
   }
 
   reset(name: string, lang: string): T.MailTemplate {
-    for (const part of ['subject', 'text', 'html']) delete this.#own[`${name}.${lang}.${part}`];
+    const kept = Object.entries(this.#own).filter(([file]) => !file.startsWith(`${name}.${lang}.`));
+    this.#own = Object.fromEntries(kept);
     return this.one(name, lang);
   }
 
