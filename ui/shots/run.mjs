@@ -106,6 +106,8 @@ const SCENES = [
     act: (page) => page.getByTestId('mail-test').click(),
   },
   { name: 'failures', route: '/failures', data: ['full', 'empty', 'broken'] },
+  { name: 'failures-retrying', route: '/failures?tab=retrying', data: ['full', 'empty'] },
+  { name: 'failures-mended', route: '/failures?tab=mended', data: ['full'] },
   {
     name: 'failures-open',
     route: '/failures?group=deliver_order%3Amail%3Amail_auth',

@@ -41,6 +41,7 @@ export const CODES = [
   'worker_hung',
   'worker_lost',
   'worker_files_missing',
+  'program_not_allowed',
   'worker_refused',
   'shop_unreachable',
   'worker_missing',
