@@ -53,6 +53,10 @@ pub struct CourseRow {
     pub target: String,
     /// JSON `{kind, …}`; `None` keeps what is there.
     pub enrolment: Option<String>,
+    /// What the catalogue says of it; `None` keeps what is there.
+    pub description: Option<String>,
+    /// Days of access after the first delivery, 0 = for ever; `None` keeps what is there.
+    pub access_days: Option<i64>,
 }
 
 /// A customer, found by address.
@@ -116,17 +120,21 @@ INSERT INTO bank_account (bank, bin, account, holder, virtual_account, memo_pref
     (excluded.bin, excluded.holder, excluded.virtual_account, excluded.memo_prefix)";
 
 const COURSES: &str = "\
-INSERT INTO course (slug, title, price_vnd, source, target, enrolment, created_at, updated_at) \
-  SELECT value ->> 'slug', value ->> 'title', value ->> 'price_vnd', value ->> 'source', value ->> 'target', value ->> 'enrolment', $2, $2 \
+INSERT INTO course (slug, title, price_vnd, source, target, enrolment, description, access_days, created_at, updated_at) \
+  SELECT value ->> 'slug', value ->> 'title', value ->> 'price_vnd', value ->> 'source', value ->> 'target', value ->> 'enrolment', \
+         coalesce(value ->> 'description', (SELECT description FROM course WHERE slug = value ->> 'slug'), ''), \
+         coalesce(value ->> 'access_days', (SELECT access_days FROM course WHERE slug = value ->> 'slug'), 0), $2, $2 \
     FROM json_each($1) WHERE true \
   ON CONFLICT (slug) DO UPDATE SET title = excluded.title, price_vnd = excluded.price_vnd, source = excluded.source, \
-    target = excluded.target, enrolment = coalesce(excluded.enrolment, enrolment), updated_at = excluded.updated_at, \
+    target = excluded.target, enrolment = coalesce(excluded.enrolment, enrolment), description = excluded.description, \
+    access_days = excluded.access_days, updated_at = excluded.updated_at, \
     version = CASE WHEN (source, target) = (excluded.source, excluded.target) THEN version ELSE 1 + max(version, \
       coalesce((SELECT max(course_version) FROM task WHERE course_id = course.id AND kind = 'prepare_course'), 0), \
       coalesce((SELECT max(v.version) FROM course_version AS v WHERE v.course_id = course.id), 0)) END, \
     ready = ready AND (source, target) = (excluded.source, excluded.target) \
-  WHERE (title, price_vnd, source, target, coalesce(enrolment, '')) \
-    <> (excluded.title, excluded.price_vnd, excluded.source, excluded.target, coalesce(excluded.enrolment, enrolment, ''))";
+  WHERE (title, price_vnd, source, target, coalesce(enrolment, ''), description, access_days) \
+    <> (excluded.title, excluded.price_vnd, excluded.source, excluded.target, coalesce(excluded.enrolment, enrolment, ''), \
+        excluded.description, excluded.access_days)";
 
 const CUSTOMERS: &str = "\
 INSERT INTO customer (email, email_key, name, phone, deposit_code, created_at) \
@@ -214,18 +222,20 @@ impl Store {
         })
         .collect();
         let courses = sqlx::query_as(
-            "SELECT slug, title, price_vnd, source, target, enrolment FROM course ORDER BY id",
+            "SELECT slug, title, price_vnd, source, target, enrolment, description, access_days FROM course ORDER BY id",
         )
         .fetch_all(&self.reader)
         .await?
         .into_iter()
-        .map(|(slug, title, price_vnd, source, target, enrolment)| CourseRow {
+        .map(|(slug, title, price_vnd, source, target, enrolment, description, access_days)| CourseRow {
             slug,
             title,
             price_vnd,
             source,
             target,
             enrolment,
+            description: Some(description),
+            access_days: Some(access_days),
         })
         .collect();
         let customers = sqlx::query_as("SELECT email, name, phone FROM customer ORDER BY id")
@@ -457,6 +467,8 @@ mod tests {
             source: r#"{"kind":"folder","path":"/c"}"#.to_owned(),
             target: r#"{"kind":"folder"}"#.to_owned(),
             enrolment: None,
+            description: None,
+            access_days: None,
         };
         let order = |code: &str, email: &str, courses: &[&str], stage| OrderRow {
             code: code.to_owned(),
@@ -535,6 +547,27 @@ mod tests {
         assert_eq!(number(&store, "SELECT version FROM course WHERE slug = 'rust'").await, 2);
         assert_eq!(number(&store, "SELECT version FROM course WHERE slug = 'svelte'").await, 1);
         assert_eq!(number(&store, "SELECT total_vnd FROM orders WHERE code = 'DH000001'").await, 798_000);
+    }
+
+    #[tokio::test]
+    async fn what_a_file_does_not_say_of_a_course_stays() {
+        let (_dir, store) = store().await;
+        let mut said = set();
+        said.courses[0].description = Some("12 bài".to_owned());
+        said.courses[0].access_days = Some(365);
+        store.bring_over(said.clone(), "cli", NOW).await.unwrap();
+        assert_eq!(store.bring_over(set(), "cli", NOW).await.unwrap(), Counts::default());
+        assert_eq!(store.bring_over(said.clone(), "cli", NOW).await.unwrap(), Counts::default());
+        let taken = store.take_along().await.unwrap().courses;
+        assert_eq!((taken[0].description.as_deref(), taken[0].access_days), (Some("12 bài"), Some(365)));
+        assert_eq!((taken[1].description.as_deref(), taken[1].access_days), (Some(""), Some(0)));
+        said.courses[0].access_days = Some(0);
+        assert_eq!(
+            store.bring_over(said, "cli", NOW).await.unwrap(),
+            Counts { courses: 1, ..Counts::default() },
+            "the control"
+        );
+        assert_eq!(number(&store, "SELECT version FROM course WHERE slug = 'rust'").await, 1);
     }
 
     #[tokio::test]
