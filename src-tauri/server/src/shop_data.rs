@@ -194,6 +194,8 @@ impl ShopData {
                 source: serde_json::from_str(&row.source)?,
                 target: serde_json::from_str(&row.target)?,
                 enrolment: row.enrolment.as_deref().map(serde_json::from_str).transpose()?,
+                description: row.description.filter(|text| !text.is_empty()),
+                access_days: row.access_days.filter(|days| *days > 0),
             })
         });
         Ok(ImportFile {
@@ -247,6 +249,8 @@ fn course_row(course: &Course) -> CourseRow {
         source: course.source.to_string(),
         target: course.target.to_string(),
         enrolment: course.enrolment.as_ref().and_then(enrolment_text),
+        description: course.description.as_deref().map(|text| text.trim().to_owned()),
+        access_days: course.access_days,
     }
 }
 

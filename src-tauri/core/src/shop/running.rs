@@ -14,6 +14,7 @@ use chotdon_store::{CheckCase, SourceCheck};
 
 use super::{GoogleGlance, Rejection, Shop};
 use crate::config::{Config, ConfigError};
+use crate::delivery::mail::Templates;
 use crate::delivery::{Offered, SourceSpec};
 use crate::demo::DemoBank;
 use crate::http::admin::state::{Running, WorkerGlance};
@@ -194,6 +195,10 @@ impl Running for Shop {
 
     fn leave_google<'a>(&'a self, actor: &'a str) -> BoxFuture<'a, Result<(), StageError>> {
         Box::pin(self.inner.floor.leave_google(actor))
+    }
+
+    fn templates(&self) -> &Templates {
+        &self.inner.floor.templates
     }
 
     fn reconciler(&self) -> &Reconciler {

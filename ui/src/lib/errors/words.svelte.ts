@@ -36,6 +36,7 @@ export const CODES = [
   'mail_not_set_up',
   'mail_temporary',
   'mail_template',
+  'mail_template_changed',
   'worker_crashed',
   'worker_hung',
   'worker_lost',

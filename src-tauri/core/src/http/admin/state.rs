@@ -12,6 +12,7 @@ use futures::stream::BoxStream;
 
 use super::checks::CheckBook;
 use crate::config::{Config, ConfigError};
+use crate::delivery::mail::Templates;
 use crate::delivery::{Offered, SourceSpec};
 use crate::demo::DemoBank;
 use crate::ports::{Clock, Notifier, SecretStore};
@@ -91,6 +92,8 @@ pub(crate) trait Running: Send + Sync + 'static {
     fn google(&self) -> BoxFuture<'_, GoogleGlance>;
     /// Forgets the owner's Google account.
     fn leave_google<'a>(&'a self, actor: &'a str) -> BoxFuture<'a, Result<(), StageError>>;
+    /// The words of mails.
+    fn templates(&self) -> &Templates;
     /// Catches up on what no webhook reported.
     fn reconciler(&self) -> &Reconciler;
     /// The outside services.
