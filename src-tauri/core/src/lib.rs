@@ -10,6 +10,7 @@ pub mod http;
 mod intake;
 mod lock;
 pub mod logging;
+mod metrics;
 mod ordering;
 pub mod outgoing;
 pub mod ports;

@@ -31,6 +31,7 @@ use crate::events::Events;
 use crate::external;
 use crate::http;
 use crate::lock::{DirectoryLock, NotLocked};
+use crate::metrics::Door;
 use crate::ports::{Clock, Ports, SecretError, SecretStore};
 use crate::reconcile::{Cause, Means, Reconciler};
 use crate::secrets::{Credentials, SecretName};
@@ -224,7 +225,14 @@ impl Shop {
         shop.part("pages", shop.inner.floor.bell.clone().run(for_pages, stop.clone()));
         shop.part("expiry", expiry(shop.inner.floor.clone(), reconciler, stop.clone()));
         shop.part("access", access(shop.inner.floor.clone(), stop.clone()));
-        shop.part("public_listener", serve(public, http::public::router(&shop.inner.floor), stop.clone()));
+        shop.part(
+            "public_listener",
+            serve(
+                public,
+                counted(&shop, Door::Public, http::public::router(&shop.inner.floor)),
+                stop.clone(),
+            ),
+        );
         if let (Some(listener), Some(local)) = (private, private_addr) {
             let door = http::private::PrivateDoor {
                 credentials: shop.inner.floor.credentials.clone(),
@@ -232,7 +240,10 @@ impl Shop {
                 local,
                 allowed_hosts: shop.config().private.allowed_hosts.clone(),
             };
-            shop.part("private_listener", serve(listener, door.router(shop.admin()), stop));
+            shop.part(
+                "private_listener",
+                serve(listener, counted(&shop, Door::Private, door.router(shop.admin())), stop),
+            );
         }
         tracing::info!(public = %public_addr, private = ?private_addr, "the shop is open");
         Ok(shop)
@@ -381,6 +392,15 @@ async fn bind(addr: SocketAddr, remote: bool, setting: &'static str) -> Result<T
 
 fn local(listener: &TcpListener) -> Result<SocketAddr, StartError> {
     listener.local_addr().map_err(|error| StartError::Internal(error.to_string()))
+}
+
+/// Counts the answers of a listener.
+fn counted(shop: &Shop, door: Door, router: Router) -> Router {
+    let intake = shop.inner.floor.intake.clone();
+    router.layer(axum::middleware::map_response(move |answer: axum::response::Response| {
+        intake.metrics.answered(door, answer.status());
+        std::future::ready(answer)
+    }))
 }
 
 async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {

@@ -9,7 +9,7 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
-use chotdon_domain::task::Lane;
+use chotdon_domain::task::{Lane, TaskKind};
 use chotdon_store::{CheckCase, SourceCheck};
 
 use super::{GoogleGlance, Rejection, Shop};
@@ -17,6 +17,7 @@ use crate::config::{Config, ConfigError};
 use crate::delivery::{Offered, SourceSpec};
 use crate::demo::DemoBank;
 use crate::http::admin::state::{Running, WorkerGlance};
+use crate::metrics::{Metrics, StageTimes};
 use crate::present;
 use crate::reconcile::Reconciler;
 use crate::services::Services;
@@ -198,6 +199,19 @@ impl Running for Shop {
 
     fn reconciler(&self) -> &Reconciler {
         &self.inner.reconciler
+    }
+
+    fn metrics(&self) -> &Metrics {
+        &self.inner.floor.intake.metrics
+    }
+
+    fn in_work(&self) -> Vec<(TaskKind, String)> {
+        let sight = self.inner.pool.sight().into_iter();
+        sight.filter_map(|one| one.work).map(|(task, ..)| (task.kind, task.stage)).collect()
+    }
+
+    fn stage_times(&self) -> &StageTimes {
+        self.inner.pool.times()
     }
 
     fn services(&self) -> &Services {

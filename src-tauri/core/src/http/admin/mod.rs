@@ -13,6 +13,7 @@ mod google;
 mod health;
 mod lists;
 mod mailbox;
+mod metrics;
 mod order_address;
 mod orders;
 mod overview;
@@ -66,6 +67,7 @@ macro_rules! routes {
 
 routes! {
     get "/health" health::health;
+    get "/metrics" metrics::metrics;
     get "/admin/api/overview" overview::overview;
     get "/admin/api/money" overview::money;
     get "/admin/api/checklist" checks::checklist;

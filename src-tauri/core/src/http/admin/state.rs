@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use chotdon_domain::task::Lane;
+use chotdon_domain::task::{Lane, TaskKind};
 use chotdon_store::{CheckCase, SourceCheck, Store};
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
@@ -14,6 +14,7 @@ use super::checks::CheckBook;
 use crate::config::{Config, ConfigError};
 use crate::delivery::{Offered, SourceSpec};
 use crate::demo::DemoBank;
+use crate::metrics::{Metrics, StageTimes};
 use crate::ports::{Clock, Notifier, SecretStore};
 use crate::present::Crew;
 use crate::reconcile::Reconciler;
@@ -93,6 +94,12 @@ pub(crate) trait Running: Send + Sync + 'static {
     fn leave_google<'a>(&'a self, actor: &'a str) -> BoxFuture<'a, Result<(), StageError>>;
     /// Catches up on what no webhook reported.
     fn reconciler(&self) -> &Reconciler;
+    /// What is counted for monitors.
+    fn metrics(&self) -> &Metrics;
+    /// Kind and stage of every task in work.
+    fn in_work(&self) -> Vec<(TaskKind, String)>;
+    /// How stages of tasks ended.
+    fn stage_times(&self) -> &StageTimes;
     /// The outside services.
     fn services(&self) -> &Services;
     /// Numbered events from now on.

@@ -1,0 +1,5 @@
+//! The shop seen from outside: figures, alerts, channels to the owner, logs, copies of everything.
+#![allow(clippy::unwrap_used)] // a test that cannot go on has failed
+
+mod metrics;
+mod prometheus;
