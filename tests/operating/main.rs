@@ -1,5 +1,6 @@
 //! The shop seen from outside: figures, alerts, channels to the owner, logs, copies of everything.
 #![allow(clippy::unwrap_used)] // a test that cannot go on has failed
 
+mod channels;
 mod metrics;
 mod prometheus;

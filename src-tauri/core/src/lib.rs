@@ -1,5 +1,6 @@
 //! The running shop, minus windows: listeners, intake, workers, delivery and the admin API.
 
+pub mod backup;
 pub mod config;
 pub mod delivery;
 mod demo;
@@ -23,6 +24,7 @@ pub(crate) mod services;
 mod shop;
 pub mod signed;
 mod tasks;
+mod tell;
 pub mod views;
 mod wake;
 pub mod workers;

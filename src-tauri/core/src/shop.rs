@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use chotdon_store::Store;
 
+use crate::backup;
 use crate::config::{Config, ConfigError};
 use crate::delivery::links::LinkKey;
 use crate::demo::DemoBank;
@@ -144,6 +145,11 @@ impl Shop {
             NotLocked::Taken => StartError::AlreadyRunning(dir.clone()),
             NotLocked::Io(error) => StartError::Directory(dir.clone(), error),
         })?;
+        if let Some(aside) =
+            backup::apply_pending(&dir).map_err(|error| StartError::Directory(dir.clone(), error))?
+        {
+            tracing::warn!(aside = %aside.display(), "a restored backup took the shop's place");
+        }
         let config = Config::load(&dir, options.demo, options.env.iter().cloned())?;
         let store = Store::open(&dir).await?;
         let credentials = Credentials::new(ports.secrets.clone());
@@ -217,6 +223,7 @@ impl Shop {
         shop.part("refusals", door::keep_refusals(shop.inner.floor.clone(), stop.clone()));
         shop.part("sources", sources::watch(shop.inner.floor.clone(), stop.clone()));
         shop.part("external_workers", external::watch(shop.inner.floor.clone(), stop.clone()));
+        shop.part("backups", backup::daily(shop.inner.floor.clone(), stop.clone()));
         shop.part("wake", wake(shop.inner.floor.clone(), stop.clone()));
         shop.part("reconcile", reconciler.clone().live(stop.clone()));
         let for_pages = shop.inner.floor.store.changes();

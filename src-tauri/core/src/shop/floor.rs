@@ -1,9 +1,8 @@
 //! What every part of the shop stands on: store, clock, settings, keys, and the ways out.
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use secrecy::ExposeSecret;
 use sepay::Keys;
@@ -25,6 +24,7 @@ use crate::outgoing::Caller;
 use crate::ports::{Clock, Notifier, Ports, Probe, SecretError};
 use crate::secrets::{Credentials, SecretName};
 use crate::services::Services;
+use crate::tell::{self, Pace};
 use crate::wake::Wake;
 use crate::workers::{Pool, StageError};
 
@@ -63,7 +63,10 @@ pub(crate) struct Floor {
     pub(crate) google_consent: Arc<GoogleConsent>,
     config: Arc<RwLock<Arc<Config>>>,
     public_addr: SocketAddr,
-    shown: Arc<Mutex<VecDeque<i64>>>,
+    /// When channels have told the owner something.
+    pub(crate) pace: Arc<Pace>,
+    /// Calls the address that the owner is told at.
+    pub(crate) alert_caller: Caller,
     pool: Arc<OnceLock<Pool>>,
 }
 
@@ -79,6 +82,7 @@ impl Floor {
     ) -> Result<Self, StartError> {
         let http = HttpSource::new().map_err(|error| StartError::Internal(error.to_string()))?;
         store.tuning().set(i64::from(config.queue.retry_max), config.orders.tolerance_vnd);
+        tell::tune(&store, &config);
         let downloader = Downloader::new(config.downloader.clone());
         let remotes = Remotes::new(
             options.data_dir.join("rclone"),
@@ -112,7 +116,8 @@ impl Floor {
             google_consent: Arc::default(),
             config,
             public_addr,
-            shown: Arc::default(),
+            pace: Arc::default(),
+            alert_caller: Caller::new().map_err(|error| StartError::Internal(error.to_string()))?,
             pool: Arc::default(),
         })
     }
@@ -133,6 +138,7 @@ impl Floor {
 
     pub(super) fn set_config(&self, config: Config) {
         self.store.tuning().set(i64::from(config.queue.retry_max), config.orders.tolerance_vnd);
+        tell::tune(&self.store, &config);
         self.ways.downloader.set(config.downloader.clone());
         self.ways.remotes.set(&config.rclone);
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
@@ -205,11 +211,6 @@ impl Floor {
                 Transport::smtp(&settings, password.as_ref())
             }
         }
-    }
-
-    /// When messages were shown on the desktop in the last hour, ms.
-    pub(crate) fn shown_at(&self) -> MutexGuard<'_, VecDeque<i64>> {
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts an authentic webhook.

@@ -9,6 +9,7 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
+use chotdon_domain::channel::Channel;
 use chotdon_domain::task::{Lane, TaskKind};
 use chotdon_store::{CheckCase, SourceCheck};
 
@@ -216,6 +217,10 @@ impl Running for Shop {
 
     fn services(&self) -> &Services {
         &self.inner.floor.services
+    }
+
+    fn try_channel(&self, channel: Channel) -> BoxFuture<'_, Result<(), StageError>> {
+        Box::pin(crate::tell::try_out(&self.inner.floor, channel))
     }
 
     fn events(&self) -> BoxStream<'static, Event> {

@@ -76,6 +76,7 @@ pub struct Settings {
     pub workers: WorkerSettings,
     pub orders: OrderSettings,
     pub notifications: NotificationSettings,
+    pub channels: ChannelSettings,
     pub secrets: Vec<SecretRow>,
     /// `keyring`, `file` or `memory`.
     pub secret_store: String,
@@ -162,6 +163,25 @@ pub struct NotificationSettings {
     /// `HH:MM`; equal ends mean no quiet hours.
     pub quiet_from: String,
     pub quiet_to: String,
+}
+
+/// Where the owner is told besides the app, and of what: `stopped`, `needs_owner` or `all`. The section `channels`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct ChannelSettings {
+    pub desktop_about: String,
+    /// Chat of the owner's bot; empty = none.
+    pub telegram_chat: String,
+    pub telegram_about: String,
+    /// Address that is called; empty = none.
+    pub webhook_url: String,
+    pub webhook_about: String,
+    /// Allows the address on this machine or in the local network.
+    pub webhook_private: bool,
+    /// Address of the owner; empty = none.
+    pub mail_to: String,
+    pub mail_about: String,
 }
 
 /// Whether a secret is set. The value itself never leaves the core.

@@ -3,6 +3,7 @@
 //! It asks nobody who they are; the private listener does that before. Handlers only parse, ask the store or the
 //! pool, and present. [`openapi`] is the same table of routes as a document.
 
+mod channels;
 mod checks;
 mod course_versions;
 mod courses;
@@ -123,6 +124,7 @@ routes! {
     get "/admin/api/reconcile" reconcile::reconcile;
     post "/admin/api/reconcile" reconcile::reconcile_now;
     get "/admin/api/audit" lists::audit;
+    post "/admin/api/channels/{channel}/test" channels::test_channel;
     get "/admin/api/notices" lists::notices;
     post "/admin/api/notices/seen" lists::all_notices_seen;
     post "/admin/api/notices/{id}/seen" lists::notice_seen;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use chotdon_domain::channel::Channel;
 use chotdon_domain::task::{Lane, TaskKind};
 use chotdon_store::{CheckCase, SourceCheck, Store};
 use futures::future::BoxFuture;
@@ -102,6 +103,8 @@ pub(crate) trait Running: Send + Sync + 'static {
     fn stage_times(&self) -> &StageTimes;
     /// The outside services.
     fn services(&self) -> &Services;
+    /// Sends a test to the owner over a channel.
+    fn try_channel(&self, channel: Channel) -> BoxFuture<'_, Result<(), StageError>>;
     /// Numbered events from now on.
     fn events(&self) -> BoxStream<'static, Event>;
 }
