@@ -4,6 +4,7 @@ pub mod backup;
 pub mod config;
 pub mod delivery;
 mod demo;
+pub mod diagnostics;
 pub mod enrolment;
 mod events;
 pub mod external;

@@ -5,6 +5,7 @@ mod door;
 mod drive;
 mod floor;
 mod google;
+mod health;
 mod running;
 mod sources;
 mod turns;
@@ -43,6 +44,7 @@ use crate::workers::{Pool, PoolSettings};
 pub(crate) use door::Rejection;
 pub(crate) use floor::Floor;
 pub(crate) use google::{GoogleConsent, GoogleGlance};
+pub(crate) use health::HealthBook;
 
 /// Where the public listener is when nothing else is said.
 const PUBLIC_DEFAULT: &str = "127.0.0.1:8686";
@@ -215,6 +217,7 @@ impl Shop {
         }
         shop.part("workers", pool.clone().run(changes));
         shop.part("watch", pool.clone().watch());
+        shop.part("log_news", events.clone().tell_of_logs(pool.clone(), stop.clone()));
         shop.part("events", events.run(for_events, pool, stop.clone()));
         shop.part("alarm", books::alarm(shop.inner.floor.clone(), stop.clone()));
         shop.part("balances", books::touched(shop.inner.floor.clone(), for_books, stop.clone()));
@@ -223,6 +226,8 @@ impl Shop {
         shop.part("refusals", door::keep_refusals(shop.inner.floor.clone(), stop.clone()));
         shop.part("sources", sources::watch(shop.inner.floor.clone(), stop.clone()));
         shop.part("external_workers", external::watch(shop.inner.floor.clone(), stop.clone()));
+        let (pool, book) = (shop.inner.pool.clone(), reconciler.clone());
+        shop.part("health", health::watch(shop.inner.floor.clone(), pool, book, stop.clone()));
         shop.part("backups", backup::daily(shop.inner.floor.clone(), stop.clone()));
         shop.part("wake", wake(shop.inner.floor.clone(), stop.clone()));
         shop.part("reconcile", reconciler.clone().live(stop.clone()));
@@ -310,6 +315,12 @@ impl Shop {
     #[must_use]
     pub fn data_dir(&self) -> &std::path::Path {
         &self.inner.options.data_dir
+    }
+
+    /// False once the disk failed to keep a write; only a restart finds out what it holds.
+    #[must_use]
+    pub fn can_write(&self) -> bool {
+        !self.inner.floor.store.halted()
     }
 
     /// How many open pages wait for news of an order, by its code, or of a wallet, by its deposit code.

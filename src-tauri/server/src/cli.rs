@@ -108,6 +108,13 @@ pub(crate) enum Command {
         #[command(flatten)]
         shop: ShopArgs,
     },
+    /// Write a ZIP file to send along when asking for help: versions, settings, log lines; no secrets, nobody's data
+    Diagnostics {
+        /// File to write; it must not exist
+        file: PathBuf,
+        #[command(flatten)]
+        shop: ShopArgs,
+    },
     /// Check the database and the ledger; exit 0 when everything holds, else 1
     Verify {
         #[command(flatten)]

@@ -1,11 +1,14 @@
 //! The commands that read or change the shop's database.
 
+use std::io::Write;
 use std::path::Path;
 
 use anyhow::anyhow;
 use chotdon_core::backup;
 use chotdon_core::config::Config;
+use chotdon_core::diagnostics;
 use chotdon_core::http::storefront::SCOPES;
+use chotdon_core::private_file;
 use chotdon_core::store::Contents;
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -151,6 +154,16 @@ pub(crate) async fn restore(place: &Place, file: &Path, dry_run: bool) -> Result
         );
     }
     Ok(())
+}
+
+/// Prints the names of the files in the bundle.
+pub(crate) fn diagnostics(place: &Place, file: &Path) -> Result<(), End> {
+    let named = |error: std::io::Error| End::failed(anyhow!("{}: {error}", file.display()));
+    let files = diagnostics::files(&place.data_dir, &place.config(false)?).map_err(named)?;
+    let zip = diagnostics::bundle(&files).map_err(named)?;
+    private_file::create_new(file).and_then(|mut out| out.write_all(&zip)).map_err(named)?;
+    let names: Vec<&str> = files.iter().map(|file| file.name).collect();
+    print_line(&json!({ "file": file, "bytes": zip.len(), "files": names }).to_string())
 }
 
 /// Prints what was found as one line of JSON; each problem on standard error too.

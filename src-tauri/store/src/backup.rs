@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
@@ -131,6 +132,22 @@ impl Store {
         let tuning = Arc::new(Tuning::default());
         // The writer's connection is read-only as well: whatever it was asked would be refused.
         Ok(Self { reader, writer: Writer::start(connection, tuning.clone()), tuning, path: file.to_owned() })
+    }
+
+    /// Brings everything of a database that nobody has open into its one file, so that it can be moved.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when somebody has it open after all.
+    pub async fn into_one_file(file: &Path) -> Result<()> {
+        let options = SqliteConnectOptions::new().filename(file).busy_timeout(Duration::from_secs(10));
+        let mut connection = options.connect().await?;
+        let mode: String =
+            sqlx::query_scalar("PRAGMA journal_mode = DELETE").fetch_one(&mut connection).await?;
+        connection.close().await?;
+        if mode != "delete" {
+            return Err(Error::Unavailable(format!("{} is open somewhere", file.display())));
+        }
+        Ok(())
     }
 
     /// What this copy holds.

@@ -69,6 +69,7 @@ const TESTS: &[Need] = &[
     need(Program("import"), "imagemagick", "ImageMagick", "imagemagick"),
     need(Program("nginx"), "nginx-light", "nginx", "nginx"),
     need(Program("prometheus"), "prometheus", "golang-github-prometheus", "prometheus"),
+    need(Program("systemd-analyze"), "systemd", "systemd", "systemd"),
     need(Program("sqlite3"), "sqlite3", "sqlite", "sqlite"),
     need(Program("strace"), "strace", "strace", "strace"),
     need(Program("zbarimg"), "zbar-tools", "zbar", "zbar"),

@@ -62,10 +62,12 @@ async fn look(floor: &Floor) -> Result<Duration, chotdon_store::Error> {
     match make(&floor.store, &floor.data_dir, &folder.join(name(now)), "timer", now).await {
         Ok(_) => {
             prune(&folder, usize::from(config.backup.keep));
+            floor.health.saw_backup(now, None);
             floor.store.resolve_notice("backup", now).await?;
             Ok(until_next(now, &config.backup.at))
         }
         Err(error) => {
+            floor.health.saw_backup(fine.at, Some(error.code().to_owned()));
             if now - fine.at >= TOO_OLD_MS {
                 let notice = Raise {
                     class: STOPPED,

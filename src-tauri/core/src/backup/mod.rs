@@ -15,8 +15,8 @@ use jiff::tz::{Offset, TimeZone};
 use chotdon_store::{Along, BackupRun, Contents, Store};
 
 pub(crate) use daily::daily;
-pub(crate) use restore::{Pending, apply_pending, pending, withdraw};
 pub use restore::{Restored, restore_now, stage};
+pub(crate) use restore::{apply_pending, pending, withdraw};
 
 use crate::config::Config;
 use crate::metrics::process::disk;

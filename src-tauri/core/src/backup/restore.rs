@@ -73,7 +73,15 @@ pub async fn stage(data_dir: &Path, file: &Path, actor: &str, now: i64) -> Resul
     let contents = check(file).await?;
     withdraw(data_dir).map_err(|error| BackupError::Io(data_dir.to_owned(), error))?;
     let folder = data_dir.join(PENDING);
-    let staged = prepare(&folder, file, &contents, actor, now).await;
+    let staged = {
+        let (folder, file, contents, actor) =
+            (folder.clone(), file.to_owned(), contents.clone(), actor.to_owned());
+        // Migrating holds what cannot change threads.
+        let here = tokio::runtime::Handle::current();
+        let preparing = move || here.block_on(prepare(&folder, &file, &contents, &actor, now));
+        tokio::task::spawn_blocking(preparing).await
+    };
+    let staged = staged.unwrap_or_else(|error| Err(BackupError::Damaged(error.to_string())));
     if staged.is_err() {
         let _ = std::fs::remove_dir_all(&folder);
     }
@@ -104,6 +112,8 @@ async fn prepare(
     if let Some(problem) = calmed?.problems.first() {
         return Err(BackupError::Damaged(problem.clone()));
     }
+    // What is renamed later is one file.
+    Store::into_one_file(&target).await?;
     let mut files = Vec::new();
     for along in contents.files.iter().filter(|along| is_ours(&along.path)) {
         let path = folder.join(&along.path);

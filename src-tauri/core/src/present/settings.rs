@@ -5,8 +5,8 @@ use chotdon_store::read::AccountRecord;
 use crate::config::Config;
 use crate::secrets::Listed;
 use crate::views::{
-    BankAccount, ChannelSettings, MailSettings, NotificationSettings, OrderSettings, SecretRow,
-    SepaySettings, Settings, ShopSettings, WorkerSettings,
+    BackupSettings, BankAccount, ChannelSettings, MailSettings, NotificationSettings, OrderSettings,
+    SecretRow, SepaySettings, Settings, ShopSettings, WorkerSettings,
 };
 
 /// The settings page; `sepay` and the secrets come from the running shop.
@@ -50,6 +50,12 @@ pub(crate) fn settings(
             quiet_to: config.notifications.quiet_to.clone(),
         },
         channels: channels(config),
+        backup: BackupSettings {
+            daily: config.backup.daily,
+            at: config.backup.at.clone(),
+            keep: config.backup.keep,
+            folder: config.backup.folder.clone().unwrap_or_default(),
+        },
         secrets,
         secret_store: secret_store.to_owned(),
     }

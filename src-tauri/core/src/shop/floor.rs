@@ -11,6 +11,7 @@ use chotdon_store::Store;
 
 use super::door::Intake;
 use super::drive::DriveDoor;
+use super::health::HealthBook;
 use super::turns::Turns;
 use super::{GoogleConsent, Options, StartError};
 use crate::config::{Config, MailTransport};
@@ -63,6 +64,8 @@ pub(crate) struct Floor {
     pub(crate) google_consent: Arc<GoogleConsent>,
     config: Arc<RwLock<Arc<Config>>>,
     public_addr: SocketAddr,
+    /// How the parts are.
+    pub(crate) health: Arc<HealthBook>,
     /// When channels have told the owner something.
     pub(crate) pace: Arc<Pace>,
     /// Calls the address that the owner is told at.
@@ -116,6 +119,7 @@ impl Floor {
             google_consent: Arc::default(),
             config,
             public_addr,
+            health: Arc::default(),
             pace: Arc::default(),
             alert_caller: Caller::new().map_err(|error| StartError::Internal(error.to_string()))?,
             pool: Arc::default(),

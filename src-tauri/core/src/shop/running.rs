@@ -13,7 +13,7 @@ use chotdon_domain::channel::Channel;
 use chotdon_domain::task::{Lane, TaskKind};
 use chotdon_store::{CheckCase, SourceCheck};
 
-use super::{GoogleGlance, Rejection, Shop};
+use super::{GoogleGlance, HealthBook, Rejection, Shop};
 use crate::config::{Config, ConfigError};
 use crate::delivery::{Offered, SourceSpec};
 use crate::demo::DemoBank;
@@ -217,6 +217,10 @@ impl Running for Shop {
 
     fn services(&self) -> &Services {
         &self.inner.floor.services
+    }
+
+    fn health(&self) -> &HealthBook {
+        &self.inner.floor.health
     }
 
     fn try_channel(&self, channel: Channel) -> BoxFuture<'_, Result<(), StageError>> {

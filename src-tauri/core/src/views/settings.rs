@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{CourseCheck, Preparation};
+use super::{BackupSettings, CourseCheck, Preparation};
 
 /// A course of the catalogue.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -77,6 +77,7 @@ pub struct Settings {
     pub orders: OrderSettings,
     pub notifications: NotificationSettings,
     pub channels: ChannelSettings,
+    pub backup: BackupSettings,
     pub secrets: Vec<SecretRow>,
     /// `keyring`, `file` or `memory`.
     pub secret_store: String,

@@ -7,21 +7,23 @@ import enDesk from './en.desk.json';
 import enErrors from './en.errors.json';
 import enJson from './en.json';
 import enMoney from './en.money.json';
+import enOps from './en.ops.json';
 import enStates from './en.states.json';
 import viDesk from './vi.desk.json';
 import viErrors from './vi.errors.json';
 import viJson from './vi.json';
 import viMoney from './vi.money.json';
+import viOps from './vi.ops.json';
 import viStates from './vi.states.json';
 
-const vi = { ...viJson, ...viMoney, ...viDesk, ...viStates, ...viErrors };
+const vi = { ...viJson, ...viMoney, ...viDesk, ...viOps, ...viStates, ...viErrors };
 
 export type Key = keyof typeof vi;
 export type Locale = 'vi' | 'en';
 export type Words = Record<string, string | number>;
 
 // Each way round, so that a key missing on either side does not compile.
-const english = { ...enJson, ...enMoney, ...enDesk, ...enStates, ...enErrors };
+const english = { ...enJson, ...enMoney, ...enDesk, ...enOps, ...enStates, ...enErrors };
 const en: Record<Key, string> = english;
 vi satisfies Record<keyof typeof english, string>;
 

@@ -16,15 +16,20 @@ use crate::views::Problem;
 #[utoipa::path(get, path = "/metrics", tag = "health",
     responses((status = 200, body = String, content_type = "text/plain"), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn metrics(State(desk): State<Desk>) -> Answer<Response> {
+    Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], page(&desk).await?).into_response())
+}
+
+/// The page as text.
+pub(super) async fn page(desk: &Desk) -> Answer<String> {
     let figures = desk.store.figures(desk.now()).await?;
     let mut page = Page::default();
-    build(&desk, &mut page);
-    work(&desk, &figures, &mut page);
-    money(&desk, &figures, &mut page);
-    doors(&desk, &mut page);
-    outside(&desk, &figures, &mut page);
-    machine(&desk, &mut page);
-    Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], page.text()).into_response())
+    build(desk, &mut page);
+    work(desk, &figures, &mut page);
+    money(desk, &figures, &mut page);
+    doors(desk, &mut page);
+    outside(desk, &figures, &mut page);
+    machine(desk, &mut page);
+    Ok(page.text())
 }
 
 fn build(desk: &Desk, page: &mut Page) {

@@ -18,8 +18,8 @@ use crate::present;
 use crate::reconcile::Cause;
 use crate::secrets::{OVERLAP, SecretName};
 use crate::views::{
-    BankAccount, ChannelSettings, MailSettings, NotificationSettings, OrderSettings, Problem, SecretValue,
-    SepaySettings, Settings, ShopSettings, WorkerSettings,
+    BackupSettings, BankAccount, ChannelSettings, MailSettings, NotificationSettings, OrderSettings, Problem,
+    SecretValue, SepaySettings, Settings, ShopSettings, WorkerSettings,
 };
 
 const LONGEST_SECRET: usize = 4096;
@@ -31,9 +31,9 @@ pub(super) async fn settings(State(desk): State<Desk>) -> Answer<Json<Settings>>
     now(&desk).await
 }
 
-/// Changes one section: `shop`, `mail`, `workers`, `orders`, `notifications` or `channels`. The body is the section's view.
+/// Changes one section: `shop`, `mail`, `workers`, `orders`, `notifications`, `channels` or `backup`. The body is the section's view.
 #[utoipa::path(put, path = "/admin/api/settings/{section}", tag = "settings", request_body = Object,
-    params(("section" = String, Path, description = "`shop`, `mail`, `workers`, `orders`, `notifications` or `channels`")),
+    params(("section" = String, Path, description = "`shop`, `mail`, `workers`, `orders`, `notifications`, `channels` or `backup`")),
     responses((status = 200, body = Settings), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn save_section(
     State(desk): State<Desk>,
@@ -57,6 +57,17 @@ pub(super) async fn save_section(
                 values["webhook_url"] = Value::Null;
             }
             save("notifications", &values)?;
+        }
+        "backup" => {
+            let given: BackupSettings = serde_json::from_value(body)
+                .map_err(|error| Problem::bad(format!("the JSON body: {error}")))?;
+            let mut values = json!(given);
+            if given.folder.trim().is_empty() {
+                values["folder"] = Value::Null;
+            } else if !std::path::Path::new(given.folder.trim()).is_absolute() {
+                return Err(Problem::bad("folder: a whole path, from the root"));
+            }
+            save("backup", &values)?;
         }
         "workers" => {
             let mut queue = checked::<WorkerSettings>(body)?;

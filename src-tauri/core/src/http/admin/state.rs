@@ -21,7 +21,7 @@ use crate::present::Crew;
 use crate::reconcile::Reconciler;
 use crate::secrets::Credentials;
 use crate::services::Services;
-use crate::shop::{GoogleGlance, Rejection};
+use crate::shop::{GoogleGlance, HealthBook, Rejection};
 use crate::views::{Component, Event, Progress};
 use crate::workers::StageError;
 
@@ -103,6 +103,8 @@ pub(crate) trait Running: Send + Sync + 'static {
     fn stage_times(&self) -> &StageTimes;
     /// The outside services.
     fn services(&self) -> &Services;
+    /// How the parts are.
+    fn health(&self) -> &HealthBook;
     /// Sends a test to the owner over a channel.
     fn try_channel(&self, channel: Channel) -> BoxFuture<'_, Result<(), StageError>>;
     /// Numbered events from now on.
