@@ -11,6 +11,17 @@ use crate::{Result, Store};
 /// A paid order that is not delivered after this long is late, ms.
 const LATE_MS: i64 = super::overview::LATE_MS;
 
+pub(super) const GROUPS: &str =
+    "SELECT err_group, count(*) FROM task WHERE state = 'failed' AND err_group > '' GROUP BY err_group";
+pub(super) const MOMENTS: &str = "\
+SELECT (SELECT count(*) FROM transfer WHERE state = 'unmatched') AS unmatched,
+       (SELECT count(*) FROM orders WHERE stage IN ('paid','processing') AND paid_at <= $1) AS late,
+       (SELECT count(*) FROM notice WHERE state <> 'resolved' AND class = 1) AS stopped,
+       (SELECT count(*) FROM notice WHERE state <> 'resolved' AND class = 2) AS needs_owner,
+       (SELECT received_at FROM transfer WHERE id = (SELECT max(id) FROM transfer)) AS last_transfer_at,
+       (SELECT ended_at FROM reconcile_run WHERE state = 'done' ORDER BY id DESC LIMIT 1) AS reconciled_at,
+       (SELECT at FROM backup_run WHERE file IS NOT NULL AND code IS NULL ORDER BY id DESC LIMIT 1) AS backed_up_at";
+
 /// What is counted at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Figures {
@@ -69,24 +80,10 @@ impl Store {
                 _ => {}
             }
         }
-        let groups: Vec<(String, i64)> = sqlx::query_as(
-            "SELECT err_group, count(*) FROM task WHERE state = 'failed' AND err_group > '' GROUP BY err_group",
-        )
-        .fetch_all(&mut *connection)
-        .await?;
+        let groups: Vec<(String, i64)> = sqlx::query_as(GROUPS).fetch_all(&mut *connection).await?;
         let queue = super::tasks::queue(&mut connection).await?;
-        let moments = sqlx::query_as(
-            "SELECT (SELECT count(*) FROM transfer WHERE state = 'unmatched') AS unmatched,
-                    (SELECT count(*) FROM orders WHERE stage IN ('paid','processing') AND paid_at <= $1) AS late,
-                    (SELECT count(*) FROM notice WHERE state <> 'resolved' AND class = 1) AS stopped,
-                    (SELECT count(*) FROM notice WHERE state <> 'resolved' AND class = 2) AS needs_owner,
-                    (SELECT received_at FROM transfer WHERE id = (SELECT max(id) FROM transfer)) AS last_transfer_at,
-                    (SELECT ended_at FROM reconcile_run WHERE state = 'done' ORDER BY id DESC LIMIT 1) AS reconciled_at,
-                    (SELECT at FROM backup_run WHERE file IS NOT NULL AND code IS NULL ORDER BY id DESC LIMIT 1) AS backed_up_at",
-        )
-        .bind(now.saturating_sub(LATE_MS))
-        .fetch_one(&mut *connection)
-        .await?;
+        let moments =
+            sqlx::query_as(MOMENTS).bind(now.saturating_sub(LATE_MS)).fetch_one(&mut *connection).await?;
         drop(connection);
         Ok(Figures {
             stages,
