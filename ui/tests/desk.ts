@@ -30,6 +30,7 @@ export const SETTINGS = {
     mail_about: 'stopped',
   },
   backup: { daily: true, at: '03:00', keep: 14, folder: '' },
+  limits: { enabled: true, visitor_per_s: 20, visitors_per_s: 300, refused_per_s: 5, key_per_s: 100, connections: 512 },
   secrets: [{ name: 'sepay.api_key', set: true, hint: '6789' }],
   secret_store: 'keyring',
 };

@@ -21,75 +21,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/admin/api/backups": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The copies in the folder, and how the last one went. */
-        get: operations["backups"];
-        put?: never;
-        /** Makes a copy now, opens it and checks it. */
-        post: operations["make_backup"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/admin/api/backups/pending": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /** Takes back that a copy is restored at the next start. */
-        delete: operations["withdraw_restore"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/admin/api/backups/{name}/check": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Opens a copy, checks everything in it, and says what it holds. */
-        post: operations["check_backup"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/admin/api/backups/{name}/restore": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Has a copy take the shop's place at the next start, with deliveries paused. Until then nothing changes. */
-        post: operations["restore_backup"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/admin/api/bank-accounts": {
         parameters: {
             query?: never;
@@ -152,23 +83,6 @@ export interface paths {
         /** Adds a bundle or changes it; orders that exist keep what they bought. */
         put: operations["save_bundle"];
         post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/admin/api/channels/{channel}/test": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Sends a test message now: `desktop`, `telegram`, `webhook` or `mail`. */
-        post: operations["test_channel"];
         delete?: never;
         options?: never;
         head?: never;
@@ -431,27 +345,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/admin/api/diagnostics": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** What the bundle would hold, file by file. */
-        get: operations["diagnostics"];
-        put?: never;
-        /**
-         * The bundle, a ZIP file without secrets and without anybody's data; with `save` it is put into the shop's folder
-         *     `diagnostics` and its path is answered.
-         */
-        post: operations["bundle"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/admin/api/events": {
         parameters: {
             query?: never;
@@ -478,6 +371,23 @@ export interface paths {
         };
         /** Failed tasks, grouped by cause. */
         get: operations["failures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/failures/mended": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tasks that failed and were finished after all, the last finished first; one page. */
+        get: operations["mended"];
         put?: never;
         post?: never;
         delete?: never;
@@ -557,23 +467,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/admin/api/health": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Every part that the shop needs, its state, since when, and what helps. */
-        get: operations["cards"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/admin/api/ledger": {
         parameters: {
             query?: never;
@@ -602,23 +495,6 @@ export interface paths {
         put?: never;
         /** Takes a movement back by a counter-entry; nothing is edited. */
         post: operations["reverse"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/admin/api/logs": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The latest lines in memory, at most 5,000 since the start, masked. */
-        get: operations["logs"];
-        put?: never;
-        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1166,7 +1042,7 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Changes one section: `shop`, `mail`, `workers`, `orders`, `notifications`, `channels` or `backup`. The body is the section's view. */
+        /** Changes one section: `shop`, `mail`, `workers`, `orders` or `notifications`. The body is the section's view. */
         put: operations["save_section"];
         post?: never;
         delete?: never;
@@ -1619,23 +1495,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/metrics": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The shop's figures in Prometheus' text format. */
-        get: operations["metrics"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1778,55 +1637,6 @@ export interface components {
             subject: string;
             data: Record<string, unknown>;
         };
-        /** @description What is in a copy. */
-        BackupContents: {
-            /** @description None when the copy does not say. */
-            made_at?: string | null;
-            /** Format: int64 */
-            orders: number;
-            /** Format: int64 */
-            customers: number;
-            /** Format: int64 */
-            courses: number;
-            /** Format: int64 */
-            transfers: number;
-            /**
-             * Format: int64
-             * @description Tasks that had not ended; what they do may have been done since.
-             */
-            open_tasks: number;
-        };
-        /** @description A copy of the shop. */
-        BackupRow: {
-            name: string;
-            at: string;
-            /** Format: int64 */
-            bytes: number;
-        };
-        /** @description The section `backup` of the settings. */
-        BackupSettings: {
-            daily: boolean;
-            /** @description `HH:MM` in Vietnam. */
-            at: string;
-            /** Format: int32 */
-            keep: number;
-            /** @description Empty = in the data directory. */
-            folder: string;
-        };
-        /** @description `GET /admin/api/backups`. */
-        Backups: {
-            /** @description Newest first. */
-            rows: components["schemas"]["BackupRow"][];
-            /** @description Where they are. */
-            folder: string;
-            /** @description When the last one was made. */
-            last_at?: string | null;
-            /** @description Why the last attempt failed; none when it did not. */
-            code?: string | null;
-            /** @description Technical detail of that. */
-            detail?: string | null;
-            pending?: components["schemas"]["BackupContents"] | null;
-        };
         /** @description A bank account that customers pay into. */
         BankAccount: {
             /** Format: int64 */
@@ -1880,14 +1690,6 @@ export interface components {
              */
             sold: number;
         };
-        /** @description `POST /admin/api/diagnostics`. */
-        BundleWish: {
-            /**
-             * @description Keep the file in the shop's folder instead of answering it.
-             * @default false
-             */
-            save?: boolean;
-        };
         /** @description `POST /admin/api/orders/{code}/cancel` and `POST /admin/api/tasks/{id}/cancel`. */
         CancelRequest: {
             /**
@@ -1895,21 +1697,6 @@ export interface components {
              * @default
              */
             reason?: string;
-        };
-        /** @description Where the owner is told besides the app, and of what: `stopped`, `needs_owner` or `all`. The section `channels`. */
-        ChannelSettings: {
-            desktop_about: string;
-            /** @description Chat of the owner's bot; empty = none. */
-            telegram_chat: string;
-            telegram_about: string;
-            /** @description Address that is called; empty = none. */
-            webhook_url: string;
-            webhook_about: string;
-            /** @description Allows the address on this machine or in the local network. */
-            webhook_private: boolean;
-            /** @description Address of the owner; empty = none. */
-            mail_to: string;
-            mail_about: string;
         };
         /**
          * @description One row of the checklist. `id`: `bank`, `sepay_key`, `webhook`, `sepay_api`, `mail`, `secrets`, `course`,
@@ -2105,21 +1892,6 @@ export interface components {
          * @enum {string}
          */
         Delivery: "waiting" | "preparing" | "sharing" | "delivered" | "failed" | "revoked";
-        /** @description `GET /admin/api/diagnostics`: what the bundle would hold. */
-        Diagnostics: {
-            /** @description The files. */
-            files: components["schemas"]["DiagnosticsFile"][];
-            /** @description A few lines to paste into a message. */
-            summary: string;
-        };
-        /** @description A file of the bundle. */
-        DiagnosticsFile: {
-            name: string;
-            /** Format: int64 */
-            bytes: number;
-            /** @description Its beginning, as it is in the bundle. */
-            beginning: string;
-        };
         /** @description `POST /admin/api/courses/{slug}/duplicate`. */
         DuplicateRequest: {
             /** @description Slug of the copy. */
@@ -2141,7 +1913,7 @@ export interface components {
          *
          *     Events only say what changed; the UI asks again for what it shows. `seq` grows by one; a gap means
          *     refetch everything. `topics`: `orders`, `order:CODE`, `queue`, `task:ID`, `failures`, `money`,
-         *     `customers`, `customer:ID`, `notices`, `settings`, `courses`, `reconcile`, `webhooks`, `logs`, `backups`. Progress rides along so that bars move
+         *     `customers`, `customer:ID`, `notices`, `settings`, `courses`, `reconcile`, `webhooks`. Progress rides along so that bars move
          *     without a question.
          */
         Event: {
@@ -2317,30 +2089,6 @@ export interface components {
             current_tasks: components["schemas"]["TaskRow"][];
             components: components["schemas"]["Component"][];
         };
-        /** @description One part of what the shop needs to work. */
-        HealthCard: {
-            /** @description `tunnel`, `webhook`, `sepay_api`, `workers`, `delivery`, `channels`, `database`, `disk`, `backup`, `clock`. */
-            id: string;
-            /** @description `ok`, `warn`, `fail` (seen twice), `off` when it is not set up. */
-            state: string;
-            /** @description Since when it is so. */
-            since: string;
-            /** @description Why, for the words. */
-            code?: string | null;
-            /** @description Figures and names for the words. */
-            detail?: string | null;
-            /** @description The worst of each of the last 24 hours, oldest first; `none` where the app did not run. */
-            hours: string[];
-            /** @description What helps: `backup`, `reconcile`, `resume`, or a page such as `/settings?section=sepay`. */
-            fix?: string | null;
-        };
-        /** @description `GET /admin/api/health`. */
-        HealthPage: {
-            cards: components["schemas"]["HealthCard"][];
-            version: string;
-            /** Format: int64 */
-            uptime_s: number;
-        };
         /** @description One lane of the queue. */
         LaneRow: {
             /** @description `course`, `order`, `owner`. */
@@ -2422,36 +2170,35 @@ export interface components {
             /** @description Whether it can be taken back now. */
             can_reverse: boolean;
         };
-        /** @description One line of the log. */
-        LogLine: {
+        /** @description How much the public listener does for whom, in requests a second where nothing else is said. */
+        LimitSettings: {
+            /** @description Rates on; the caps on connections hold in any case. */
+            enabled: boolean;
             /**
-             * Format: int64
-             * @description Grows by one a line; begins at 1 with each start of the app.
+             * Format: int32
+             * @description Of one visitor: pages, downloads.
              */
-            seq: number;
-            at: string;
-            /** @description `error`, `warn`, `info`, `debug`, `trace`. */
-            level: string;
-            /** @description The part of the program. */
-            component: string;
-            message: string;
-            /** @description `order_code`, `task_id`, `sepay_id`, `amount_vnd`, `code`, … */
-            fields: {
-                [key: string]: string;
-            };
-        };
-        /** @description `GET /admin/api/logs`. */
-        LogPage: {
-            /** @description Oldest first. */
-            rows: components["schemas"]["LogLine"][];
-            /** @description Whether there are more in the direction that was asked. */
-            more: boolean;
-            /** @description The parts that have said something. */
-            components: string[];
-            /** @description The level that is written, from the settings. */
-            level: string;
-            /** @description Folder of the log files. */
-            folder: string;
+            visitor_per_s: number;
+            /**
+             * Format: int32
+             * @description Of all visitors together.
+             */
+            visitors_per_s: number;
+            /**
+             * Format: int32
+             * @description Wrong keys of one sender.
+             */
+            refused_per_s: number;
+            /**
+             * Format: int32
+             * @description With one storefront key.
+             */
+            key_per_s: number;
+            /**
+             * Format: int32
+             * @description Connections at once.
+             */
+            connections: number;
         };
         /** @description A mail of the outbox. */
         MailRow: {
@@ -3613,8 +3360,7 @@ export interface components {
             workers: components["schemas"]["WorkerSettings"];
             orders: components["schemas"]["OrderSettings"];
             notifications: components["schemas"]["NotificationSettings"];
-            channels: components["schemas"]["ChannelSettings"];
-            backup: components["schemas"]["BackupSettings"];
+            limits: components["schemas"]["LimitSettings"];
             secrets: components["schemas"]["SecretRow"][];
             /** @description `keyring`, `file` or `memory`. */
             secret_store: string;
@@ -4137,147 +3883,6 @@ export interface operations {
             };
         };
     };
-    backups: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Backups"];
-                };
-            };
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    make_backup: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Backups"];
-                };
-            };
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    withdraw_restore: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Backups"];
-                };
-            };
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    check_backup: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description Name of the copy */
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["BackupContents"];
-                };
-            };
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    restore_backup: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description Name of the copy */
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Backups"];
-                };
-            };
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     save_bank_account: {
         parameters: {
             query?: never;
@@ -4388,36 +3993,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BundleRow"];
-                };
-            };
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    test_channel: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description `desktop`, `telegram`, `webhook` or `mail` */
-                channel: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["CheckRow"];
                 };
             };
             default: {
@@ -4930,65 +4505,6 @@ export interface operations {
             };
         };
     };
-    diagnostics: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Diagnostics"];
-                };
-            };
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    bundle: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["BundleWish"];
-            };
-        };
-        responses: {
-            /** @description ZIP file, or `{"path":"…"}` */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/zip": unknown;
-                };
-            };
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     events: {
         parameters: {
             query?: never;
@@ -5031,6 +4547,33 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Failures"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    mended: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TaskRow"];
                 };
             };
             default: {
@@ -5155,33 +4698,6 @@ export interface operations {
             };
         };
     };
-    cards: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HealthPage"];
-                };
-            };
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     ledger: {
         parameters: {
             query?: {
@@ -5243,46 +4759,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LedgerRow"];
-                };
-            };
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    logs: {
-        parameters: {
-            query?: {
-                /** @description At least as important: `error`, `warn`, `info`, `debug`, `trace`. */
-                level?: string;
-                /** @description Only this part of the program. */
-                component?: string;
-                /** @description Words in any place of the line, accents aside; `task_id=7` for a field. */
-                text?: string;
-                /** @description Only lines before this number. */
-                before?: number;
-                /** @description Only lines after this number. */
-                after?: number;
-                /** @description Lines, 1 to 500; 200 when left out. */
-                limit?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["LogPage"];
                 };
             };
             default: {
@@ -6323,7 +5799,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description `shop`, `mail`, `workers`, `orders`, `notifications`, `channels` or `backup` */
+                /** @description `shop`, `mail`, `workers`, `orders` or `notifications` */
                 section: string;
             };
             cookie?: never;
@@ -6548,6 +6024,8 @@ export interface operations {
                 group?: string;
                 /** @description Only tasks of the order with this code. */
                 order?: string;
+                /** @description `true`: only tasks with an attempt behind them; with `state=scheduled` those that are tried again. */
+                tried?: boolean;
                 /** @description Cursor: `next` of the page before. */
                 after?: string;
                 /** @description Rows, 1 to 200; 50 when left out. */
@@ -7224,33 +6702,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Health"];
-                };
-            };
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    metrics: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/plain": string;
                 };
             };
             default: {
