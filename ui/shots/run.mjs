@@ -70,6 +70,26 @@ const SCENES = [
     data: ['full'],
     act: (page) => page.getByTestId('order-address').click(),
   },
+  { name: 'health', route: '/health', data: ['full', 'empty', 'broken'] },
+  {
+    name: 'diagnostics',
+    route: '/health',
+    data: ['full'],
+    act: async (page) => {
+      await page.getByTestId('diagnostics').click();
+      await page.locator('dialog summary').first().click();
+    },
+  },
+  { name: 'logs', route: '/logs', data: ['full', 'empty'] },
+  { name: 'logs-events', route: '/logs?tab=events', data: ['full'] },
+  { name: 'settings-channels', route: '/settings?section=channels', data: ['full', 'empty'] },
+  { name: 'settings-backup', route: '/settings?section=backup', data: ['full', 'empty', 'broken'] },
+  {
+    name: 'restore',
+    route: '/settings?section=backup',
+    data: ['full'],
+    act: (page) => page.getByTestId('backup-restore').first().click(),
+  },
   { name: 'settings-delivery', route: '/settings?section=delivery', data: ['full', 'empty', 'broken'] },
   { name: 'mails', route: '/settings/mail-templates', data: ['full', 'broken'] },
   {

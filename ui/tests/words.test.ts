@@ -26,7 +26,9 @@ describe('the two languages', () => {
 
   it('say each thing in one place', () => {
     for (const locale of ['vi', 'en']) {
-      const files = readdirSync('src/lib/i18n').filter((file) => new RegExp(`^${locale}\\..*json$`).test(file));
+      const files = readdirSync('src/lib/i18n').filter((file) =>
+        new RegExp(`^${locale}\\..*json$`).test(file),
+      );
       expect(files.length).toBeGreaterThan(5);
       const keys = files.flatMap((file) => {
         const text = readFileSync(join('src/lib/i18n', file), 'utf8');
@@ -53,6 +55,7 @@ describe('the two languages', () => {
       'notice.',
       'check.',
       'check_code.',
+      'health_code.',
       'error.',
       'evidence.',
       'mail_mistake.',

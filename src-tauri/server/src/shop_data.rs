@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::anyhow;
+use chotdon_core::backup::{self, Made};
 use chotdon_core::config::Config;
 use chotdon_core::enrolment::EnrolmentSpec;
 use chotdon_core::external::Keys;
@@ -64,8 +65,8 @@ impl ShopData {
         Ok(self.store.verify().await?)
     }
 
-    pub(crate) async fn back_up(&self, file: &Path) -> Result<(), End> {
-        Ok(self.store.back_up(file).await?)
+    pub(crate) async fn back_up(&self, data_dir: &Path, file: &Path) -> Result<Made, End> {
+        Ok(backup::make(&self.store, data_dir, file, "command", now_ms()).await?)
     }
 
     /// Reads SePay's list and books what is new.

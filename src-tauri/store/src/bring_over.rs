@@ -274,28 +274,6 @@ impl Store {
         }
         Ok(Set { accounts, courses, customers, orders })
     }
-
-    /// Writes a consistent copy of the database to `file`, which must not exist. Writers go on meanwhile.
-    ///
-    /// # Errors
-    /// [`Error::Conflict`] when `file` exists; otherwise when it cannot be written.
-    pub async fn back_up(&self, file: &std::path::Path) -> Result<()> {
-        if file.exists() {
-            return Err(Error::Conflict(format!("{} exists already", file.display())));
-        }
-        // Made beforehand so that it is never readable by others, not even while it is written.
-        crate::open::private_file(file)?;
-        let mut connection = self.reader.acquire().await?;
-        let copied =
-            sqlx::query("VACUUM INTO $1").bind(file.display().to_string()).execute(&mut *connection).await;
-        if copied.is_err() {
-            let _ = std::fs::remove_file(file);
-        }
-        copied?;
-        std::fs::File::open(file)
-            .and_then(|file| file.sync_all())
-            .map_err(|error| Error::Unavailable(format!("{}: {error}", file.display())))
-    }
 }
 
 /// The stage in which an order arrives here: what was under way begins again at its delivery.

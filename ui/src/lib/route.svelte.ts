@@ -15,6 +15,8 @@ export const PAGES = [
   'courses',
   'customers',
   'mailbox',
+  'health',
+  'logs',
   'settings',
 ] as const;
 export type PageName = (typeof PAGES)[number];

@@ -10,6 +10,7 @@ import enJson from './en.json';
 import enMails from './en.mails.json';
 import enMoney from './en.money.json';
 import enNoFiles from './en.nofiles.json';
+import enOps from './en.ops.json';
 import enStates from './en.states.json';
 import viDesk from './vi.desk.json';
 import viDoors from './vi.doors.json';
@@ -18,6 +19,7 @@ import viJson from './vi.json';
 import viMails from './vi.mails.json';
 import viMoney from './vi.money.json';
 import viNoFiles from './vi.nofiles.json';
+import viOps from './vi.ops.json';
 import viStates from './vi.states.json';
 
 const vi = {
@@ -27,6 +29,7 @@ const vi = {
   ...viDoors,
   ...viMails,
   ...viNoFiles,
+  ...viOps,
   ...viStates,
   ...viErrors,
 };
@@ -43,6 +46,7 @@ const english = {
   ...enDoors,
   ...enMails,
   ...enNoFiles,
+  ...enOps,
   ...enStates,
   ...enErrors,
 };

@@ -3,17 +3,22 @@
 //! It asks nobody who they are; the private listener does that before. Handlers only parse, ask the store or the
 //! pool, and present. [`openapi`] is the same table of routes as a document.
 
+mod backups;
+mod channels;
 mod checks;
 mod course_versions;
 mod courses;
 mod customers;
+mod diagnostics;
 mod events;
 mod failures;
 mod google;
 mod health;
 mod lists;
 mod mail_templates;
+mod logs;
 mod mailbox;
+mod metrics;
 mod order_address;
 mod orders;
 mod overview;
@@ -67,6 +72,7 @@ macro_rules! routes {
 
 routes! {
     get "/health" health::health;
+    get "/metrics" metrics::metrics;
     get "/admin/api/overview" overview::overview;
     get "/admin/api/money" overview::money;
     get "/admin/api/checklist" checks::checklist;
@@ -123,6 +129,16 @@ routes! {
     get "/admin/api/reconcile" reconcile::reconcile;
     post "/admin/api/reconcile" reconcile::reconcile_now;
     get "/admin/api/audit" lists::audit;
+    get "/admin/api/health" health::cards;
+    get "/admin/api/logs" logs::logs;
+    get "/admin/api/backups" backups::backups;
+    post "/admin/api/backups" backups::make_backup;
+    post "/admin/api/backups/{name}/check" backups::check_backup;
+    post "/admin/api/backups/{name}/restore" backups::restore_backup;
+    delete "/admin/api/backups/pending" backups::withdraw_restore;
+    get "/admin/api/diagnostics" diagnostics::diagnostics;
+    post "/admin/api/diagnostics" diagnostics::bundle;
+    post "/admin/api/channels/{channel}/test" channels::test_channel;
     get "/admin/api/notices" lists::notices;
     post "/admin/api/notices/seen" lists::all_notices_seen;
     post "/admin/api/notices/{id}/seen" lists::notice_seen;
