@@ -5,6 +5,8 @@ mod door;
 mod drive;
 mod floor;
 mod google;
+pub(crate) mod keys;
+mod record;
 mod running;
 mod sources;
 mod turns;
@@ -30,6 +32,7 @@ use crate::demo::DemoBank;
 use crate::events::Events;
 use crate::external;
 use crate::http;
+use crate::http::sign_ins::SignIns;
 use crate::lock::{DirectoryLock, NotLocked};
 use crate::ports::{Clock, Ports, SecretError, SecretStore};
 use crate::reconcile::{Cause, Means, Reconciler};
@@ -41,6 +44,8 @@ use crate::workers::{Pool, PoolSettings};
 pub(crate) use door::Rejection;
 pub(crate) use floor::Floor;
 pub(crate) use google::{GoogleConsent, GoogleGlance};
+pub(crate) use record::Record;
+pub use record::kept_head;
 
 /// Where the public listener is when nothing else is said.
 const PUBLIC_DEFAULT: &str = "127.0.0.1:8686";
@@ -124,6 +129,7 @@ struct Inner {
     private_addr: Option<SocketAddr>,
     started_at: i64,
     secrets: Arc<dyn SecretStore>,
+    record: Record,
     checks: Arc<http::admin::CheckBook>,
     stop: CancellationToken,
     /// The long-running parts by name.
@@ -145,8 +151,8 @@ impl Shop {
         })?;
         let config = Config::load(&dir, options.demo, options.env.iter().cloned())?;
         let store = Store::open(&dir).await?;
-        let credentials = Credentials::new(ports.secrets.clone());
-        let link_key = keys(&credentials, options.demo, &*ports.clock).await?;
+        let credentials = Credentials::new(ports.secrets.clone()).shared_in(&dir);
+        let link_key = own_keys(&credentials, options.demo, &*ports.clock).await?;
 
         let public = options.public.unwrap_or_else(|| PUBLIC_DEFAULT.parse().expect("a literal address"));
         let public = bind(public, config.public.allow_remote, "public.allow_remote").await?;
@@ -184,6 +190,7 @@ impl Shop {
         floor.attach(pool.clone());
         let reconciler = reconciler(&floor, &ports)?;
 
+        let record = Record::new(floor.store.clone(), ports.secrets.clone());
         let events = Events::new();
         let stop = CancellationToken::new();
         let shop = Self {
@@ -194,6 +201,7 @@ impl Shop {
                 events: events.clone(),
                 started_at: ports.clock.now_ms(),
                 secrets: ports.secrets.clone(),
+                record: record.clone(),
                 checks: Arc::default(),
                 options,
                 private_addr,
@@ -212,6 +220,8 @@ impl Shop {
         shop.part("alarm", books::alarm(shop.inner.floor.clone(), stop.clone()));
         shop.part("balances", books::touched(shop.inner.floor.clone(), for_books, stop.clone()));
         shop.part("books", books::count(shop.inner.floor.clone(), stop.clone()));
+        shop.part("record", record::watch(shop.inner.floor.clone(), record, stop.clone()));
+        shop.part("keys", keys::watch(shop.inner.floor.clone(), stop.clone()));
         door::remember(&shop.inner.floor).await?;
         shop.part("refusals", door::keep_refusals(shop.inner.floor.clone(), stop.clone()));
         shop.part("sources", sources::watch(shop.inner.floor.clone(), stop.clone()));
@@ -231,6 +241,7 @@ impl Shop {
                 clock: ports.clock.clone(),
                 local,
                 allowed_hosts: shop.config().private.allowed_hosts.clone(),
+                sign_ins: SignIns::kept_in(shop.inner.floor.store.clone()),
             };
             shop.part("private_listener", serve(listener, door.router(shop.admin()), stop));
         }
@@ -357,7 +368,7 @@ fn pool_settings(config: &Config) -> PoolSettings {
 }
 
 /// The keys that a shop needs of itself; a demo shop gets SePay's as well.
-async fn keys(credentials: &Credentials, demo: bool, clock: &dyn Clock) -> Result<LinkKey, StartError> {
+async fn own_keys(credentials: &Credentials, demo: bool, clock: &dyn Clock) -> Result<LinkKey, StartError> {
     credentials.get_or_generate(&SecretName::admin_token()).await?;
     if demo {
         credentials.get_or_generate(&SecretName::sepay_api_key()).await?;

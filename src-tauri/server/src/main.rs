@@ -1,5 +1,6 @@
 //! `chotdon-server`: reads the command line and the environment, runs one command, turns its end into an exit code.
 
+mod audit;
 mod cli;
 mod end;
 mod environment;
@@ -54,6 +55,7 @@ async fn run(command: Command, environment: &Environment) -> Result<(), End> {
         Command::Import { file, shop } => shop_commands::import(&Place::of(&shop, environment)?, &file).await,
         Command::Export { shop } => shop_commands::export(&Place::of(&shop, environment)?).await,
         Command::Backup { file, shop } => shop_commands::backup(&Place::of(&shop, environment)?, &file).await,
+        Command::Audit { filter, shop } => audit::print(&Place::of(&shop, environment)?, filter).await,
         Command::Verify { shop } => shop_commands::verify(&Place::of(&shop, environment)?).await,
         Command::Reconcile(args) => reconcile::reconcile(args, environment).await,
         Command::SimulateTransfer(args) => simulate::simulate(args, environment).await,

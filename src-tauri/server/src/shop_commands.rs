@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::anyhow;
 use chotdon_core::config::Config;
 use chotdon_core::http::storefront::SCOPES;
+use chotdon_core::store::AuditHead;
 use secrecy::ExposeSecret;
 use serde_json::json;
 
@@ -99,6 +100,7 @@ fn name_shop(place: &Place, config: &Config, shop: &Shop) -> Result<(), End> {
 pub(crate) async fn export(place: &Place) -> Result<(), End> {
     let data = ShopData::open(place).await?;
     let mut file = data.take_along().await?;
+    data.record("export", "shop", json!({ "orders": file.order.len() })).await?;
     data.close().await;
     let config = place.config(false)?;
     file.shop = Some(Shop {
@@ -110,6 +112,7 @@ pub(crate) async fn export(place: &Place) -> Result<(), End> {
 
 pub(crate) async fn backup(place: &Place, file: &Path) -> Result<(), End> {
     let data = ShopData::open(place).await?;
+    data.record("backup", &file.display().to_string(), json!({})).await?;
     data.back_up(file).await?;
     data.close().await;
     Ok(())
@@ -118,7 +121,7 @@ pub(crate) async fn backup(place: &Place, file: &Path) -> Result<(), End> {
 /// Prints what was found as one line of JSON; each problem on standard error too.
 pub(crate) async fn verify(place: &Place) -> Result<(), End> {
     let data = ShopData::open(place).await?;
-    let findings = data.verify().await?;
+    let findings = data.verify(kept_head(place).await.as_ref()).await?;
     data.close().await;
     print_line(
         &json!({
@@ -134,6 +137,18 @@ pub(crate) async fn verify(place: &Place) -> Result<(), End> {
         1 => Err(End::failed(anyhow!("{}", findings.problems[0]))),
         n => Err(End::failed(anyhow!("{n} problems; the first: {}", findings.problems[0]))),
     }
+}
+
+/// The end of the record that the secret store vouches for. A store that cannot be opened only leaves it out.
+async fn kept_head(place: &Place) -> Option<AuditHead> {
+    let kept = match place.secret_store(place.has_demo_key()).await {
+        Ok(store) => chotdon_core::kept_head(&*store).await.map_err(End::from),
+        Err(end) => Err(end),
+    };
+    kept.unwrap_or_else(|end| {
+        eprintln!("chotdon-server: the end of the record of actions is not checked: {end}");
+        None
+    })
 }
 
 fn day(ms: i64) -> String {

@@ -5,6 +5,7 @@ pub(crate) mod hosted;
 pub mod private;
 pub(crate) mod problem;
 pub(crate) mod public;
+pub(crate) mod sign_ins;
 pub mod storefront;
 mod worker;
 

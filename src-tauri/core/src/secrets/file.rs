@@ -65,6 +65,14 @@ impl FileSecrets {
         data_dir.join(FILE_NAME).exists()
     }
 
+    /// Removes the file of `data_dir`, after its secrets were moved elsewhere.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn remove_from(data_dir: &Path) -> io::Result<()> {
+        fs::remove_file(data_dir.join(FILE_NAME))
+    }
+
     /// Opens the file of `data_dir` and proves the passphrase on it; a missing file is made with the first secret.
     ///
     /// # Errors

@@ -12,7 +12,8 @@ use futures::stream::BoxStream;
 use chotdon_domain::task::Lane;
 use chotdon_store::{CheckCase, SourceCheck};
 
-use super::{GoogleGlance, Rejection, Shop};
+use super::keys::{KeyGlance, KeysError, keys};
+use super::{GoogleGlance, Record, Rejection, Shop};
 use crate::config::{Config, ConfigError};
 use crate::delivery::{Offered, SourceSpec};
 use crate::demo::DemoBank;
@@ -124,6 +125,26 @@ impl Running for Shop {
             since: present::rfc3339(self.inner.started_at),
             reason: stopped,
         });
+        let started = self.inner.started_at;
+        let broken = self.inner.record.broken();
+        components.retain(|one| one.name != "record" || one.state != "ok");
+        components.push(Component {
+            name: "audit".to_owned(),
+            state: if broken.is_some() { "degraded" } else { "ok" }.to_owned(),
+            since: present::rfc3339(broken.as_ref().map_or(started, |(since, _)| *since)),
+            reason: broken.map(|(_, broken)| broken.to_string()),
+        });
+        let credentials = &self.inner.floor.credentials;
+        let trouble = credentials.trouble();
+        components.push(Component {
+            name: "secrets".to_owned(),
+            state: if trouble.is_some() { "degraded" } else { "ok" }.to_owned(),
+            since: present::rfc3339(trouble.as_ref().map_or(started, |(since, _)| *since)),
+            reason: Some(match trouble {
+                Some((_, error)) => format!("stored in: {}; {error}", credentials.kind()),
+                None => format!("stored in: {}", credentials.kind()),
+            }),
+        });
         components
     }
 
@@ -194,6 +215,14 @@ impl Running for Shop {
 
     fn leave_google<'a>(&'a self, actor: &'a str) -> BoxFuture<'a, Result<(), StageError>> {
         Box::pin(self.inner.floor.leave_google(actor))
+    }
+
+    fn keys(&self) -> BoxFuture<'_, Result<Vec<KeyGlance>, KeysError>> {
+        Box::pin(keys(&self.inner.floor))
+    }
+
+    fn record(&self) -> &Record {
+        &self.inner.record
     }
 
     fn reconciler(&self) -> &Reconciler {

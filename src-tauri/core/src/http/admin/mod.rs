@@ -3,6 +3,7 @@
 //! It asks nobody who they are; the private listener does that before. Handlers only parse, ask the store or the
 //! pool, and present. [`openapi`] is the same table of routes as a document.
 
+mod audit;
 mod checks;
 mod course_versions;
 mod courses;
@@ -11,6 +12,7 @@ mod events;
 mod failures;
 mod google;
 mod health;
+mod keys;
 mod lists;
 mod mailbox;
 mod order_address;
@@ -120,7 +122,10 @@ routes! {
     post "/admin/api/webhooks/{sepay_id}/reprocess" webhooks::reprocess;
     get "/admin/api/reconcile" reconcile::reconcile;
     post "/admin/api/reconcile" reconcile::reconcile_now;
-    get "/admin/api/audit" lists::audit;
+    get "/admin/api/audit" audit::audit;
+    get "/admin/api/audit/check" audit::check;
+    post "/admin/api/audit/accept" audit::accept;
+    post "/admin/api/exports" audit::exported;
     get "/admin/api/notices" lists::notices;
     post "/admin/api/notices/seen" lists::all_notices_seen;
     post "/admin/api/notices/{id}/seen" lists::notice_seen;
@@ -141,8 +146,11 @@ routes! {
     post "/admin/api/google/disconnect" google::disconnect;
     get "/admin/api/settings" settings::settings;
     put "/admin/api/settings/{section}" settings::save_section;
+    get "/admin/api/keys" keys::keys;
     put "/admin/api/secrets/{name}" settings::set_secret;
     delete "/admin/api/secrets/{name}" settings::delete_secret;
+    post "/admin/api/secrets/{name}/rotate" keys::rotate;
+    delete "/admin/api/secrets/{name}/previous" keys::revoke_previous;
     put "/admin/api/bank-accounts" settings::save_bank_account;
     delete "/admin/api/bank-accounts/{id}" settings::delete_bank_account;
     get "/admin/api/storefront/webhooks" storefront::endpoints;
@@ -150,6 +158,8 @@ routes! {
     delete "/admin/api/storefront/webhooks/{name}" storefront::remove_endpoint;
     post "/admin/api/storefront/webhooks/{name}/test" storefront::test_endpoint;
     get "/admin/api/storefront/webhooks/{name}/events" storefront::endpoint_events;
+    post "/admin/api/storefront/keys" keys::create_storefront_key;
+    delete "/admin/api/storefront/keys/{name}" keys::revoke_storefront_key;
     post "/admin/api/reload" settings::reload;
     post "/admin/api/demo/mend" simulate::mend_source;
     post "/admin/api/simulate-transfer" simulate::simulate_transfer;

@@ -19,7 +19,8 @@ use crate::present::Crew;
 use crate::reconcile::Reconciler;
 use crate::secrets::Credentials;
 use crate::services::Services;
-use crate::shop::{GoogleGlance, Rejection};
+use crate::shop::keys::{KeyGlance, KeysError};
+use crate::shop::{GoogleGlance, Record, Rejection};
 use crate::views::{Component, Event, Progress};
 use crate::workers::StageError;
 
@@ -91,6 +92,10 @@ pub(crate) trait Running: Send + Sync + 'static {
     fn google(&self) -> BoxFuture<'_, GoogleGlance>;
     /// Forgets the owner's Google account.
     fn leave_google<'a>(&'a self, actor: &'a str) -> BoxFuture<'a, Result<(), StageError>>;
+    /// The keys with their ages.
+    fn keys(&self) -> BoxFuture<'_, Result<Vec<KeyGlance>, KeysError>>;
+    /// Watches over the record of human actions.
+    fn record(&self) -> &Record;
     /// Catches up on what no webhook reported.
     fn reconciler(&self) -> &Reconciler;
     /// The outside services.
