@@ -23,7 +23,11 @@ mod words;
 use clap::Parser;
 
 fn main() -> anyhow::Result<()> {
+    let forbidden = chotdon_core::core_dumps::forbid();
     let args = args::Args::parse();
+    if let Err(why) = forbidden {
+        eprintln!("chotdon: core dumps cannot be forbidden: {why}");
+    }
     locale::settle()?;
     app::run(args)
 }

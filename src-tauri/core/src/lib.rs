@@ -1,6 +1,7 @@
 //! The running shop, minus windows: listeners, intake, workers, delivery and the admin API.
 
 pub mod config;
+pub mod core_dumps;
 pub mod delivery;
 mod demo;
 pub mod enrolment;

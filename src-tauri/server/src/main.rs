@@ -28,7 +28,11 @@ use environment::Environment;
 use place::Place;
 
 fn main() -> ExitCode {
+    let forbidden = chotdon_core::core_dumps::forbid();
     let cli = Cli::parse();
+    if let Err(why) = forbidden {
+        eprintln!("chotdon-server: core dumps cannot be forbidden: {why}");
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return End::later(error).report(),
