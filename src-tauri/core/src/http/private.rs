@@ -210,10 +210,8 @@ async fn login(State(inside): State<Arc<Inside>>, headers: HeaderMap, body: axum
 
 /// `POST /logout` → 204; the session is void and the cookie taken back.
 async fn logout(State(inside): State<Arc<Inside>>, headers: HeaderMap) -> Response {
-    if let Some(id) = sessions::cookie(&headers) {
-        if inside.sessions.close(id) {
-            inside.sign_ins.note(SignIn::Logout, inside.clock.now_ms()).await;
-        }
+    if sessions::cookie(&headers).is_some_and(|id| inside.sessions.close(id)) {
+        inside.sign_ins.note(SignIn::Logout, inside.clock.now_ms()).await;
     }
     (StatusCode::NO_CONTENT, [(header::SET_COOKIE, sessions::TAKE_BACK)]).into_response()
 }

@@ -11,7 +11,8 @@ pub(crate) fn notice(notice: &NoticeRecord) -> Notice {
     let route = match notice.kind.as_str() {
         "task_failed" => "/failures",
         "worker_crashed" | "worker_hung" | "worker_lost" | "worker_missing" => "/queue",
-        "mail_stopped" => "/settings",
+        "mail_stopped" | "key_old" => "/settings",
+        "audit_broken" => "/audit",
         "service_parked" => "/queue",
         "unmatched" => "/unmatched",
         "different_body" | "wrong_product" => "/webhooks",
