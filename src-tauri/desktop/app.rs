@@ -8,7 +8,7 @@ use tauri::{RunEvent, Wry};
 use tauri_plugin_window_state::StateFlags;
 
 use crate::args::Args;
-use crate::{commands, quit, start, window};
+use crate::{commands, quit, start, unlock, window};
 
 /// Runs until the owner quits.
 ///
@@ -27,7 +27,14 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         )
         .plugin(tauri_plugin_autostart::Builder::new().app_name("ChotDon").arg("--hidden").build())
         .manage(quit::Quitting::default())
-        .invoke_handler(tauri::generate_handler![commands::api, commands::subscribe, commands::open_external])
+        .manage(unlock::Unlocking::default())
+        .invoke_handler(tauri::generate_handler![
+            commands::api,
+            commands::subscribe,
+            commands::open_external,
+            unlock::unlock_question,
+            unlock::unlock_answer
+        ])
         .setup(move |app| {
             start::begin(app.handle(), args);
             Ok(())
@@ -44,10 +51,15 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
 
 /// A second start of the same shop shows the window of the first; a demo and a real shop stand side by side.
 fn one_per_shop(data_dir: &Path) -> TauriPlugin<Wry> {
-    let mut hasher = DefaultHasher::new();
-    data_dir.hash(&mut hasher);
     tauri_plugin_single_instance::Builder::new()
-        .dbus_id(format!("vn.chotdon.app.shop{:016x}", hasher.finish()))
+        .dbus_id(format!("vn.chotdon.app.{}", shop_id(data_dir)))
         .callback(|app, _, _| window::show(app, None))
         .build()
+}
+
+/// Names the shop in `data_dir` among this user's shops.
+pub(crate) fn shop_id(data_dir: &Path) -> String {
+    let mut hasher = DefaultHasher::new();
+    data_dir.hash(&mut hasher);
+    format!("shop{:016x}", hasher.finish())
 }

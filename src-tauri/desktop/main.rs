@@ -17,6 +17,7 @@ mod remembered;
 mod secrets;
 mod start;
 mod tray;
+mod unlock;
 mod window;
 mod words;
 

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod dependencies;
+mod compares;
 mod files;
 mod packages;
 mod places;

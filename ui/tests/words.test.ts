@@ -26,7 +26,7 @@ describe('the two languages', () => {
 
   it('say each thing in one place', () => {
     for (const locale of ['vi', 'en']) {
-      const keys = ['', '.money', '.states', '.desk', '.errors'].flatMap((part) => {
+      const keys = ['', '.money', '.states', '.desk', '.keys', '.errors'].flatMap((part) => {
         const text = readFileSync(join('src/lib/i18n', `${locale}${part}.json`), 'utf8');
         return [...text.matchAll(/^ {2}"([^"]+)":/gm)].map((found) => found[1]);
       });
@@ -46,7 +46,16 @@ describe('the two languages', () => {
     const built = new Set(
       [...all.matchAll(/(?:t|tMaybe)\(\s*['`]([a-z_]+)(?:\.\$|')/g)].map((found) => `${found[1]}.`),
     );
-    for (const prefix of ['timeline.', 'notice.', 'check.', 'check_code.', 'error.', 'evidence.'])
+    for (const prefix of [
+      'timeline.',
+      'notice.',
+      'check.',
+      'check_code.',
+      'audit_value.',
+      'key.',
+      'error.',
+      'evidence.',
+    ])
       built.add(prefix);
     const unused = Object.keys(messages.vi).filter(
       (key) =>

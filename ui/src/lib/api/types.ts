@@ -124,3 +124,10 @@ export type WorkerKeyShown = Schemas['WorkerKeyShown'];
 export type RecipeRow = Schemas['RecipeRow'];
 export type RecipeTest = Schemas['RecipeTest'];
 export type Google = Schemas['Google'];
+
+// Keys and the record of human actions.
+export type AuditRow = Schemas['AuditRow'];
+export type AuditCheck = Schemas['AuditCheck'];
+export type KeyRow = Schemas['KeyRow'];
+export type KeysPage = Schemas['KeysPage'];
+export type KeyRotated = Schemas['KeyRotated'];

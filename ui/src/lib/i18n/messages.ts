@@ -11,24 +11,34 @@ import enStates from './en.states.json';
 import viDesk from './vi.desk.json';
 import viErrors from './vi.errors.json';
 import viJson from './vi.json';
+import type viKeys from './vi.keys.json';
 import viMoney from './vi.money.json';
 import viStates from './vi.states.json';
 
 const vi = { ...viJson, ...viMoney, ...viDesk, ...viStates, ...viErrors };
 
-export type Key = keyof typeof vi;
+/** Words that come with the pages that say them; see `later.ts`. */
+type LaterKey = keyof typeof viKeys;
+export type Key = keyof typeof vi | LaterKey;
 export type Locale = 'vi' | 'en';
 export type Words = Record<string, string | number>;
 
 // Each way round, so that a key missing on either side does not compile.
 const english = { ...enJson, ...enMoney, ...enDesk, ...enStates, ...enErrors };
-const en: Record<Key, string> = english;
+const en: Record<keyof typeof vi, string> = english;
 vi satisfies Record<keyof typeof english, string>;
 
-export const messages: Record<Locale, Record<Key, string>> = { vi, en };
+const all: Record<Locale, Record<string, string>> = { vi: { ...vi }, en: { ...en } };
+export const messages = all as Record<Locale, Record<Key, string>>;
+
+/** Adds the words of a part, in both languages at once. */
+export function addWords(words: Record<Locale, Record<string, string>>): void {
+  Object.assign(all.vi, words.vi);
+  Object.assign(all.en, words.en);
+}
 
 export function isKey(text: string): text is Key {
-  return Object.hasOwn(vi, text);
+  return Object.hasOwn(all.vi, text);
 }
 
 /** Fills the gaps of one message. An unknown name stays visible, so that a mistake shows. */

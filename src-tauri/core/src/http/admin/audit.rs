@@ -63,14 +63,14 @@ pub(super) async fn audit(
 /// Walks the whole record and says where it is not as it was written.
 #[utoipa::path(get, path = "/admin/api/audit/check", tag = "people",
     responses((status = 200, body = AuditCheck), (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn check(State(desk): State<Desk>) -> Answer<Json<AuditCheck>> {
+pub(super) async fn check_record(State(desk): State<Desk>) -> Answer<Json<AuditCheck>> {
     Ok(Json(walked(&desk).await?))
 }
 
 /// Takes the record as it is for whole, after a restore; what was wrong is written into it.
 #[utoipa::path(post, path = "/admin/api/audit/accept", tag = "people",
     responses((status = 200, body = AuditCheck), (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn accept(State(desk): State<Desk>) -> Answer<Json<AuditCheck>> {
+pub(super) async fn accept_record(State(desk): State<Desk>) -> Answer<Json<AuditCheck>> {
     desk.shop.record().accept(OWNER, desk.now()).await?;
     Ok(Json(walked(&desk).await?))
 }
@@ -78,7 +78,10 @@ pub(super) async fn accept(State(desk): State<Desk>) -> Answer<Json<AuditCheck>>
 /// Writes down that the owner took a list out of the app.
 #[utoipa::path(post, path = "/admin/api/exports", tag = "people", request_body = Exported,
     responses((status = 204), (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn exported(State(desk): State<Desk>, Given(export): Given<Exported>) -> Answer<StatusCode> {
+pub(super) async fn note_export(
+    State(desk): State<Desk>,
+    Given(export): Given<Exported>,
+) -> Answer<StatusCode> {
     let known = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if export.what.is_empty() || export.what.len() > 40 || !export.what.chars().all(known) {
         return Err(Problem::bad("what: 1 to 40 letters, digits, `-` and `_`"));

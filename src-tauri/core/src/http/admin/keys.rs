@@ -48,7 +48,7 @@ pub(super) async fn keys(State(desk): State<Desk>) -> Answer<Json<KeysPage>> {
 #[utoipa::path(post, path = "/admin/api/secrets/{name}/rotate", tag = "settings", request_body = KeyRotate,
     params(("name" = String, Path, description = "Name of the secret, e.g. `sepay.api_key`")),
     responses((status = 200, body = KeyRotated), (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn rotate(
+pub(super) async fn rotate_secret(
     State(desk): State<Desk>,
     Path(name): Path<String>,
     body: Bytes,

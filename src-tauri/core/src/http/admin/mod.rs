@@ -123,9 +123,9 @@ routes! {
     get "/admin/api/reconcile" reconcile::reconcile;
     post "/admin/api/reconcile" reconcile::reconcile_now;
     get "/admin/api/audit" audit::audit;
-    get "/admin/api/audit/check" audit::check;
-    post "/admin/api/audit/accept" audit::accept;
-    post "/admin/api/exports" audit::exported;
+    get "/admin/api/audit/check" audit::check_record;
+    post "/admin/api/audit/accept" audit::accept_record;
+    post "/admin/api/exports" audit::note_export;
     get "/admin/api/notices" lists::notices;
     post "/admin/api/notices/seen" lists::all_notices_seen;
     post "/admin/api/notices/{id}/seen" lists::notice_seen;
@@ -149,7 +149,7 @@ routes! {
     get "/admin/api/keys" keys::keys;
     put "/admin/api/secrets/{name}" settings::set_secret;
     delete "/admin/api/secrets/{name}" settings::delete_secret;
-    post "/admin/api/secrets/{name}/rotate" keys::rotate;
+    post "/admin/api/secrets/{name}/rotate" keys::rotate_secret;
     delete "/admin/api/secrets/{name}/previous" keys::revoke_previous;
     put "/admin/api/bank-accounts" settings::save_bank_account;
     delete "/admin/api/bank-accounts/{id}" settings::delete_bank_account;
