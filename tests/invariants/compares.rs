@@ -4,18 +4,42 @@ use crate::{Source, none, refused, sources, without_texts};
 
 /// What a variable that holds a secret, a signature or a token is called here.
 const SECRETS: &[&str] = &[
-    "expose_secret()", "token", "tokens", "secret", "password", "passphrase", "api_key", "signature", "mac", "hmac", "digest",
+    "expose_secret()",
+    "token",
+    "tokens",
+    "secret",
+    "password",
+    "passphrase",
+    "api_key",
+    "signature",
+    "mac",
+    "hmac",
+    "digest",
 ];
 
 /// A comparison with one of these is of kinds, lengths and places, not of values.
 const HARMLESS: &[&str] = &[
-    ".len()", ".kind", "None", "Some(", "SecretName::", "secret_name", "name", ".is_", "::", "state", ".state", "true", "false",
+    ".len()",
+    ".kind",
+    "None",
+    "Some(",
+    "SecretName::",
+    "secret_name",
+    "name",
+    ".is_",
+    "::",
+    "state",
+    ".state",
+    "true",
+    "false",
 ];
 
 /// `==` or `!=` whose one side ends, or whose other begins, with the name of a secret.
 fn compared(sources: &[Source]) -> Vec<String> {
     let mut wrong = Vec::new();
-    let ours = |s: &&Source| s.path.starts_with("src-tauri/") && s.path.ends_with(".rs") && !s.path.ends_with("tests.rs");
+    let ours = |s: &&Source| {
+        s.path.starts_with("src-tauri/") && s.path.ends_with(".rs") && !s.path.ends_with("tests.rs")
+    };
     for source in sources.iter().filter(ours) {
         for (line, code) in source.code() {
             // The tests of a module stand at its end.
@@ -28,8 +52,13 @@ fn compared(sources: &[Source]) -> Vec<String> {
                     let left = code[..at].rsplit([' ', '(', '!', '&', '*']).next().unwrap_or_default();
                     let right = code[at + sign.len()..].trim_start_matches(['&', '*']);
                     let right = right.split([' ', ')', ',', ';', '{']).next().unwrap_or_default();
-                    if [left, right].iter().any(|side| is_secret(side)) && ![left, right].iter().any(|side| is_harmless(side)) {
-                        wrong.push(format!("{}:{line} compares {left}{sign}{right}; use secrets::same", source.path));
+                    if [left, right].iter().any(|side| is_secret(side))
+                        && ![left, right].iter().any(|side| is_harmless(side))
+                    {
+                        wrong.push(format!(
+                            "{}:{line} compares {left}{sign}{right}; use secrets::same",
+                            source.path
+                        ));
                     }
                 }
             }

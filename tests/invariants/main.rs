@@ -3,8 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
-mod dependencies;
 mod compares;
+mod dependencies;
 mod files;
 mod packages;
 mod places;

@@ -234,6 +234,19 @@ impl Served {
         Ok((status, serde_json::from_slice(&answer.bytes().await?).unwrap_or(Value::Null)))
     }
 
+    /// Every page of the admin API that takes no parameter, from its own document.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn documented(&self) -> Result<Vec<String>> {
+        let (_, document) = self.admin("GET", "/admin/api/openapi.json", None).await?;
+        let paths = document["paths"].as_object().context("paths")?;
+        let plain = paths.iter().filter(|(path, methods)| {
+            methods.get("get").is_some() && !path.contains('{') && !path.ends_with("/events")
+        });
+        Ok(plain.map(|(path, _)| path.clone()).collect())
+    }
+
     /// Creates an order of one course; answers its code and what it costs.
     ///
     /// # Errors
