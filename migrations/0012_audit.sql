@@ -35,7 +35,7 @@ CREATE TABLE secret_age (
   name       TEXT    PRIMARY KEY,
   set_at     INTEGER NOT NULL,                       -- first set, or first seen
   changed_at INTEGER NOT NULL,                       -- the value in use is this old
-  exact      INTEGER NOT NULL CHECK (exact IN (0, 1)), -- 0 = only first seen then; it may be older
+  exact      INTEGER NOT NULL,                       -- 0 = only first seen then; it may be older
   by         TEXT    NOT NULL                        -- owner | cli | system
 ) STRICT, WITHOUT ROWID;
 

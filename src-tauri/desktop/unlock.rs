@@ -76,7 +76,11 @@ impl Unlocking {
 /// What the page asks first.
 #[tauri::command]
 pub(crate) fn unlock_question(unlocking: State<'_, Unlocking>) -> Option<Question> {
-    unlocking.open().map(|(question, _)| question)
+    let question = unlocking.open().map(|(question, _)| question);
+    if let Some(question) = &question {
+        tracing::info!(mode = question.mode, "the owner is asked for a place of the secrets");
+    }
+    question
 }
 
 /// The owner's answer: `again`, `file`, `passphrase` or `leave`. Gives why it did not help, or nothing when it did.

@@ -8,5 +8,6 @@
 mod app;
 mod page;
 mod tray;
+mod unlock;
 mod window;
 mod work;

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use chotdon_core::ports::SecretStore;
 use chotdon_core::secrets::FileSecrets;
+use chotdon_tests::Listener;
 use chotdon_tests::drive::DriveStandIn;
-use chotdon_tests::listener::Listener;
 use chotdon_tests::lms::School;
 use chotdon_tests::nginx::Nginx;
 use chotdon_tests::served::{Home, Served};
@@ -119,7 +119,7 @@ async fn one_secret_of_each_kind_leaves_no_trace_of_a_whole_run() {
 
     let mut served = home.serve().await.unwrap();
     served.token.clone_from(&admin_token);
-    let web = |worker: &str| json!({ "kind": "http", "url": nginx.url("/"), "secret": "source.web", "worker": worker });
+    let web = |worker: &str| json!({ "kind": "http", "url": nginx.url("/"), "secret": "source.web", "worker": worker, "share_secret": worker == "only" });
     let enrolment = json!({ "enrolment": school.enrolment("lms.moodle") });
     course(&served, "web", web("never"), enrolment).await;
     let program = json!({ "kind": "program", "command": downloader, "secret": "downloader.lib" });

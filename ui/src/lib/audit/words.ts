@@ -33,6 +33,9 @@ export function who(actor: string): string {
 
 export const what = (action: string): string => tMaybe('audit_action', action);
 
+/** Logins and exports are done to nothing that has a name of its own. */
+export const subject = (row: AuditRow): string => (row.subject === 'private' ? '' : row.subject);
+
 /** The page that shows what it was done to. */
 export function subjectLink(row: AuditRow): string | undefined {
   const to = (page: PageName, detail: string | null = null): string => hashOf({ page, detail });
