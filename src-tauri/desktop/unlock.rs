@@ -76,14 +76,10 @@ impl Unlocking {
 /// What the page asks first.
 #[tauri::command]
 pub(crate) fn unlock_question(unlocking: State<'_, Unlocking>) -> Option<Question> {
-    let question = unlocking.open().map(|(question, _)| question);
-    if let Some(question) = &question {
-        tracing::info!(mode = question.mode, "the owner is asked for a place of the secrets");
-    }
-    question
+    unlocking.open().map(|(question, _)| question)
 }
 
-/// The owner's answer: `again`, `file`, `passphrase` or `leave`. Gives why it did not help, or nothing when it did.
+/// The owner's answer: `again`, `file`, `passphrase` or `leave`; or the page's word that it is `shown`. Gives why it did not help, or nothing when it did.
 #[tauri::command]
 pub(crate) async fn unlock_answer(
     app: AppHandle,
@@ -95,6 +91,11 @@ pub(crate) async fn unlock_answer(
     let passphrase = passphrase.map(Zeroizing::new);
     let Some((question, answers)) = unlocking.open() else { return Ok(None) };
     let wish = match (wish.as_str(), passphrase) {
+        // The page stands: whoever looks for a reason that nothing goes on finds it in the log.
+        ("shown", _) => {
+            tracing::info!(mode = question.mode, "the owner is asked for a place of the secrets");
+            return Ok(None);
+        }
         ("again", _) => Wish::Again,
         ("file", _) => match pick(&app, &question).await {
             Some(path) => Wish::File(path),

@@ -2,6 +2,7 @@
 //! looks over its shoulder.
 #![allow(clippy::unwrap_used)] // a test may stop anywhere
 
+mod ages;
 #[cfg(target_os = "linux")]
 mod memory;
 mod record;

@@ -55,7 +55,7 @@ export type UnlockQuestion = {
   shortest: number;
 };
 export type UnlockRefused = { code: string; detail: string };
-export type UnlockWish = 'again' | 'file' | 'passphrase' | 'leave';
+export type UnlockWish = 'shown' | 'again' | 'file' | 'passphrase' | 'leave';
 
 export const unlockQuestion = (): Promise<UnlockQuestion | null> => invoke('unlock_question');
 

@@ -7,9 +7,10 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use chotdon_store::AccountEdit;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use zeroize::Zeroize;
 
 use super::Desk;
 use super::audit::recorded;
@@ -81,10 +82,11 @@ pub(super) async fn set_secret(
 ) -> Answer<Json<Settings>> {
     let name = owners_secret(&name)?;
     // The parser's own words would repeat what was sent.
-    let given: SecretValue = serde_json::from_slice(&body)
+    let mut given: SecretValue = serde_json::from_slice(&body)
         .map_err(|_| Problem::bad("the JSON body must be {\"value\": \"…\"}, the value a text"))?;
     let value = SecretString::from(given.value.trim());
-    check_secret(&name, given.value.trim())?;
+    given.value.zeroize();
+    check_secret(&name, value.expose_secret())?;
     let overlaps = name == SecretName::sepay_api_key()
         || name == SecretName::sepay_hmac_secret()
         || name.as_str().starts_with("webhook.");
