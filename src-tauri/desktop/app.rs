@@ -8,7 +8,7 @@ use tauri::{RunEvent, Wry};
 use tauri_plugin_window_state::StateFlags;
 
 use crate::args::Args;
-use crate::{commands, quit, start, unlock, window};
+use crate::{commands, links, quit, start, unlock, window};
 
 /// Runs until the owner quits.
 ///
@@ -32,6 +32,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
             commands::api,
             commands::subscribe,
             commands::open_external,
+            commands::start_at_login,
             unlock::unlock_question,
             unlock::unlock_answer
         ])
@@ -53,7 +54,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
 fn one_per_shop(data_dir: &Path) -> TauriPlugin<Wry> {
     tauri_plugin_single_instance::Builder::new()
         .dbus_id(format!("vn.chotdon.app.{}", shop_id(data_dir)))
-        .callback(|app, _, _| window::show(app, None))
+        .callback(|app, arguments, _| {
+            let route = links::route(arguments.iter().map(String::as_str));
+            // A link that names no page does nothing at all.
+            if route.is_some() || !arguments.iter().any(|argument| links::is_link(argument)) {
+                window::show(app, route);
+            }
+        })
         .build()
 }
 

@@ -10,6 +10,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "api",
         "subscribe",
         "open_external",
+        "start_at_login",
         "unlock_question",
         "unlock_answer",
     ]);

@@ -49,7 +49,11 @@ fn compared(sources: &[Source]) -> Vec<String> {
             let code = without_texts(code);
             for sign in [" == ", " != "] {
                 for (at, _) in code.match_indices(sign) {
-                    let left = code[..at].rsplit([' ', '(', '!', '&', '*']).next().unwrap_or_default();
+                    let before = &code[..at];
+                    let left = match before.ends_with("expose_secret()") {
+                        true => "expose_secret()",
+                        false => before.rsplit([' ', '(', '!', '&', '*']).next().unwrap_or_default(),
+                    };
                     let right = code[at + sign.len()..].trim_start_matches(['&', '*']);
                     let right = right.split([' ', ')', ',', ';', '{']).next().unwrap_or_default();
                     if [left, right].iter().any(|side| is_secret(side))
