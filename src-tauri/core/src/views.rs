@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 mod courses;
 mod enrolment;
 mod google;
+mod keys;
 mod mails;
 mod money;
 mod operating;
@@ -26,6 +27,7 @@ mod workers;
 pub use courses::*;
 pub use enrolment::*;
 pub use google::*;
+pub use keys::*;
 pub use mails::*;
 pub use money::*;
 pub use operating::{

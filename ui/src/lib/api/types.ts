@@ -142,3 +142,9 @@ export type MailTemplate = Schemas['MailTemplate'];
 export type MailMistake = Schemas['MailMistake'];
 export type MailPreview = Schemas['MailPreview'];
 export type MailTexts = Partial<Schemas['MailTexts']>;
+// Keys and the record of human actions.
+export type AuditRow = Schemas['AuditRow'];
+export type AuditCheck = Schemas['AuditCheck'];
+export type KeyRow = Schemas['KeyRow'];
+export type KeysPage = Schemas['KeysPage'];
+export type KeyRotated = Schemas['KeyRotated'];

@@ -7,6 +7,7 @@ import enDesk from './en.desk.json';
 import enDoors from './en.doors.json';
 import enErrors from './en.errors.json';
 import enJson from './en.json';
+import enKeys from './en.keys.json';
 import enMails from './en.mails.json';
 import enMoney from './en.money.json';
 import enNoFiles from './en.nofiles.json';
@@ -16,6 +17,7 @@ import viDesk from './vi.desk.json';
 import viDoors from './vi.doors.json';
 import viErrors from './vi.errors.json';
 import viJson from './vi.json';
+import viKeys from './vi.keys.json';
 import viMails from './vi.mails.json';
 import viMoney from './vi.money.json';
 import viNoFiles from './vi.nofiles.json';
@@ -27,6 +29,7 @@ const vi = {
   ...viMoney,
   ...viDesk,
   ...viDoors,
+  ...viKeys,
   ...viMails,
   ...viNoFiles,
   ...viOps,
@@ -44,6 +47,7 @@ const english = {
   ...enMoney,
   ...enDesk,
   ...enDoors,
+  ...enKeys,
   ...enMails,
   ...enNoFiles,
   ...enOps,
