@@ -22,6 +22,7 @@ pub(crate) mod services;
 mod shop;
 pub mod signed;
 mod tasks;
+pub mod tunnel;
 pub mod views;
 mod wake;
 pub mod workers;

@@ -103,6 +103,29 @@ impl Store {
             .await
     }
 
+    /// The cause of the notices with this key is gone.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn notice_over(&self, key: &'static str) -> Result<()> {
+        self.writer
+            .run(move |tx| {
+                Box::pin(async move {
+                    let done = sqlx::query(
+                        "UPDATE notice SET state = 'resolved' WHERE merge_key = $1 AND state <> 'resolved'",
+                    )
+                    .bind(key)
+                    .execute(&mut tx.conn)
+                    .await?;
+                    if done.rows_affected() > 0 {
+                        tx.touched.topic("notices");
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+
     /// One notice.
     ///
     /// # Errors

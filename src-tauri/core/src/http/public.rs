@@ -2,7 +2,7 @@
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{DefaultBodyLimit, Path, RawQuery, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -42,7 +42,9 @@ pub(crate) fn router(floor: &Floor) -> Router {
         .with_state(floor.clone())
 }
 
-async fn healthz() -> Json<serde_json::Value> {
+/// Says no more than that it is there; whether a number was expected is nobody's business.
+async fn healthz(State(floor): State<Floor>, RawQuery(query): RawQuery) -> Json<serde_json::Value> {
+    floor.tunnel.asked(query.as_deref().unwrap_or_default());
     Json(json!({ "status": "ok" }))
 }
 
@@ -78,7 +80,7 @@ async fn webhook(
         Ok(authentic) => authentic,
         Err(rejected) => return reject(&floor, rejected, is_payment_gateway(&headers, &body)),
     };
-    floor.webhook_came();
+    floor.webhook_came(headers.get(header::HOST).and_then(|host| host.to_str().ok()));
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let notification = match sepay::parse(&authentic, content_type) {
         Ok(notification) => notification,

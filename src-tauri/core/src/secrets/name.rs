@@ -49,6 +49,12 @@ impl SecretName {
         Self("sepay.api_token".to_owned())
     }
 
+    /// The key of the tunnel.
+    #[must_use]
+    pub fn tunnel_token() -> Self {
+        Self("tunnel.token".to_owned())
+    }
+
     /// The password of the mail account.
     #[must_use]
     pub fn smtp_password() -> Self {

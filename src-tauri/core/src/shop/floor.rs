@@ -25,6 +25,7 @@ use crate::outgoing::Caller;
 use crate::ports::{Clock, Notifier, Ports, Probe, SecretError};
 use crate::secrets::{Credentials, SecretName};
 use crate::services::Services;
+use crate::tunnel::Tunnel;
 use crate::wake::Wake;
 use crate::workers::{Pool, StageError};
 
@@ -61,6 +62,8 @@ pub(crate) struct Floor {
     pub(crate) drive_door: Arc<DriveDoor>,
     /// The owner's consent to their Google Drive, while it is asked for.
     pub(crate) google_consent: Arc<GoogleConsent>,
+    /// The way from the internet.
+    pub(crate) tunnel: Arc<Tunnel>,
     config: Arc<RwLock<Arc<Config>>>,
     public_addr: SocketAddr,
     shown: Arc<Mutex<VecDeque<i64>>>,
@@ -86,6 +89,9 @@ impl Floor {
             ports.clock.clone(),
             credentials.clone(),
         );
+        let tunnel =
+            Tunnel::new(options.data_dir.join("tunnel"), public_addr, &config, ports.clock.clone());
+        let tunnel = Arc::new(tunnel.map_err(|error| StartError::Internal(error.to_string()))?);
         let config = Arc::new(RwLock::new(Arc::new(config)));
         let now = config.clone();
         let services = Services::new(store.clone(), ports.clock.clone(), move || read(&now));
@@ -110,6 +116,7 @@ impl Floor {
             demo_bank: None,
             drive_door: Arc::default(),
             google_consent: Arc::default(),
+            tunnel,
             config,
             public_addr,
             shown: Arc::default(),
@@ -149,10 +156,7 @@ impl Floor {
 
     /// What links and the webhook URL are built from, without a slash at the end.
     pub(crate) fn base_url(&self) -> String {
-        match &self.config().public.base_url {
-            Some(url) => url.trim_end_matches('/').to_owned(),
-            None => format!("http://{}", self.public_addr),
-        }
+        self.tunnel.public_url().unwrap_or_else(|| format!("http://{}", self.public_addr))
     }
 
     /// The page at which an order is paid, with the token that opens it.
@@ -212,9 +216,12 @@ impl Floor {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts an authentic webhook.
-    pub(crate) fn webhook_came(&self) {
+    /// Counts an authentic webhook, asked for at `host`.
+    pub(crate) fn webhook_came(&self, host: Option<&str>) {
         self.intake.came(self.clock.now_ms());
+        if self.tunnel.webhook_came(host) {
+            self.store.tell_changed("tunnel");
+        }
     }
 }
 
