@@ -15,6 +15,7 @@ pub(crate) fn notice(notice: &NoticeRecord) -> Notice {
         "service_parked" => "/queue",
         "unmatched" => "/unmatched",
         "different_body" | "wrong_product" => "/webhooks",
+        kind if kind.starts_with("tunnel_") => crate::tunnel::ROUTE,
         kind if crate::reconcile::is_ours(kind) => crate::reconcile::ROUTE,
         _ => "/",
     };

@@ -18,6 +18,7 @@ use super::said::{Meaning, meaning};
 use super::tell::Teller;
 use super::{Reach, Tunnel, Verdict, Wish, address, is_loopback, lock};
 use crate::config::{Config, TunnelConfig, TunnelKind};
+use crate::ports::Probe;
 use crate::programs::Child;
 use crate::reconcile::{Reconciler, rest};
 use crate::secrets::SecretName;
@@ -105,6 +106,12 @@ async fn checked(check: &mut Option<AbortOnDropHandle<Verdict>>) -> Verdict {
     let verdict = under_way.await;
     *check = None;
     verdict.unwrap_or_else(|error| Verdict::Failed { code: "internal", detail: error.to_string() })
+}
+
+async fn at(probe: &Probe, point: &str) {
+    if let Some(probe) = probe {
+        probe(point).await;
+    }
 }
 
 async fn due(floor: &Floor, wait: Option<i64>) {
@@ -215,8 +222,12 @@ impl Life {
             let prober = self.tunnel.prober.clone();
             let known = self.tunnel.state().state == Reach::Down;
             self.check_at = now + SOON_MS;
+            let probe = self.floor.probe.clone();
             self.check = Some(AbortOnDropHandle::new(tokio::spawn(async move {
-                if known { prober.glance(&url).await } else { prober.look(&url).await }
+                at(&probe, "tunnel:check").await;
+                let verdict = if known { prober.glance(&url).await } else { prober.look(&url).await };
+                at(&probe, "tunnel:checked").await;
+                verdict
             })));
         }
         // A program that has not told its address is not reachable either.

@@ -20,6 +20,7 @@ use crate::reconcile::Reconciler;
 use crate::secrets::Credentials;
 use crate::services::Services;
 use crate::shop::{GoogleGlance, Rejection};
+use crate::tunnel::Tunnel;
 use crate::views::{Component, Event, Progress};
 use crate::workers::StageError;
 
@@ -93,6 +94,10 @@ pub(crate) trait Running: Send + Sync + 'static {
     fn leave_google<'a>(&'a self, actor: &'a str) -> BoxFuture<'a, Result<(), StageError>>;
     /// Catches up on what no webhook reported.
     fn reconciler(&self) -> &Reconciler;
+    /// The way from the internet.
+    fn tunnel(&self) -> &Tunnel;
+    /// When the last sleep of the machine was over, and how long it was, ms.
+    fn woke(&self) -> Option<(i64, i64)>;
     /// The outside services.
     fn services(&self) -> &Services;
     /// Numbered events from now on.
