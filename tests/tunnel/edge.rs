@@ -7,15 +7,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// The key that opens the edge.
-pub const TOKEN: &str = "eyJhIjoiY2FuYXJ5IiwidCI6IjAxMjMiLCJzIjoiY2FuYXJ5In0";
+pub(crate) const TOKEN: &str = "eyJhIjoiY2FuYXJ5IiwidCI6IjAxMjMiLCJzIjoiY2FuYXJ5In0";
 
 #[derive(Default)]
 struct Inner {
     token: String,
-    origin: String,
     /// Where the connector takes requests, its process, and how it is thrown out.
     connector: Option<(SocketAddr, u32, CancellationToken)>,
     /// Connectors so far.
@@ -28,19 +28,22 @@ struct Inner {
 
 /// A running edge.
 #[derive(Clone)]
-pub struct Edge {
+pub(crate) struct Edge {
     inner: Arc<Mutex<Inner>>,
+    /// Where named tunnels lead; connectors are not taken in before it is known.
+    origin: Arc<watch::Sender<String>>,
     control: SocketAddr,
     public: SocketAddr,
 }
 
 impl Edge {
-    pub async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         let control = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let public = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let inner = Inner { token: TOKEN.to_owned(), ..Inner::default() };
         let edge = Self {
             inner: Arc::new(Mutex::new(inner)),
+            origin: Arc::default(),
             control: control.local_addr().unwrap(),
             public: public.local_addr().unwrap(),
         };
@@ -59,48 +62,46 @@ impl Edge {
     }
 
     /// The address of the named tunnel.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.public)
     }
 
     /// Where named tunnels lead, as it is set in Cloudflare's dashboard.
-    pub fn leads_to(&self, origin: SocketAddr) {
-        self.with(|inner| inner.origin = origin.to_string());
+    pub(crate) fn leads_to(&self, origin: SocketAddr) {
+        self.origin.send_replace(origin.to_string());
     }
 
     /// From now on this key opens the edge; whoever is connected is thrown out.
-    pub fn set_token(&self, token: &str) {
+    pub(crate) fn set_token(&self, token: &str) {
         self.with(|inner| token.clone_into(&mut inner.token));
         self.throw_out();
     }
 
-    pub fn throw_out(&self) {
+    /// Ends the connector's connection; it may come again.
+    pub(crate) fn throw_out(&self) {
         if let Some((_, _, out)) = self.with(|inner| inner.connector.take()) {
             out.cancel();
         }
     }
 
-    pub fn break_down(&self, broken: bool) {
+    pub(crate) fn break_down(&self, broken: bool) {
         self.with(|inner| inner.broken = broken);
     }
 
     /// The connector's process.
-    pub fn connector(&self) -> Option<u32> {
+    pub(crate) fn connector(&self) -> Option<u32> {
         self.with(|inner| inner.connector.as_ref().map(|(_, pid, _)| *pid))
     }
 
-    pub fn taken_in(&self) -> usize {
-        self.with(|inner| inner.taken_in)
-    }
 
     /// Sends a signal to the connector.
-    pub fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let pid = self.connector().expect("a connector").to_string();
         assert!(Command::new("/bin/kill").args([signal, &pid]).status().unwrap().success());
     }
 
     /// A script that starts the stand-in for this edge.
-    pub fn program(&self, dir: &Path) -> PathBuf {
+    pub(crate) fn program(&self, dir: &Path) -> PathBuf {
         let path = dir.join("cloudflared");
         let stand_in = env!("CARGO_BIN_EXE_tunnel-stand-in");
         let script = format!("#!/bin/sh\nEDGE={} exec {stand_in} \"$@\"\n", self.control);
@@ -128,11 +129,11 @@ impl Edge {
             self.with(|inner| inner.quick.push(addr));
             tokio::spawn(self.clone().serve(public));
         }
+        let origin = self.origin.subscribe().wait_for(|origin| !origin.is_empty()).await.unwrap().clone();
         let out = CancellationToken::new();
-        let origin = self.with(|inner| {
+        self.with(|inner| {
             inner.connector = Some((carrier, pid, out.clone()));
             inner.taken_in += 1;
-            if inner.origin.is_empty() { "-".to_owned() } else { inner.origin.clone() }
         });
         let _ = to.write_all(format!("OK {origin} {url}\n").as_bytes()).await;
         tokio::select! {

@@ -3,14 +3,19 @@
 #![allow(clippy::unwrap_used)] // a test may stop anywhere
 #![cfg(unix)]
 
+mod drill;
 mod edge;
+mod pace;
+mod sleep;
 mod states;
+mod told;
 
-use chotdon_core::ports::SecretStore;
+use chotdon_core::ports::{Probe, SecretStore};
 use chotdon_tests::{Ground, Setup, TestShop};
 use serde_json::Value;
 
 use edge::{Edge, TOKEN};
+use pace::Pace;
 
 /// How the public address stands.
 async fn tunnel(shop: &TestShop) -> Value {
@@ -19,33 +24,60 @@ async fn tunnel(shop: &TestShop) -> Value {
     tunnel
 }
 
-/// Waits until it stands like this, in the machine's own time.
-async fn until_state(shop: &TestShop, state: &str) -> Value {
-    shop.until(|| async {
-        let now = tunnel(shop).await;
-        (now["state"] == state).then_some(now)
-    })
-    .await
+/// The notices that are open, of this kind.
+async fn notices(shop: &TestShop, kind: &str) -> Vec<Value> {
+    let (_, page) = shop.admin("GET", "/admin/api/notices?limit=200", None).await;
+    let rows = page["rows"].as_array().unwrap().iter();
+    rows.filter(|row| row["state"] != "resolved" && row["kind"] == kind).cloned().collect()
 }
 
-/// Kinds of the notices that are open.
-async fn notices(shop: &TestShop) -> Vec<String> {
-    let (_, page) = shop.admin("GET", "/admin/api/notices", None).await;
-    let rows = page["rows"].as_array().unwrap().iter().filter(|row| row["state"] != "resolved");
-    rows.map(|row| row["kind"].as_str().unwrap().to_owned()).collect()
+/// A shop behind the stand-in of Cloudflare.
+struct Place {
+    edge: Edge,
+    shop: TestShop,
+    pace: Pace,
+    /// Holds the program.
+    _dir: tempfile::TempDir,
 }
 
-/// A shop behind the stand-in, with a named tunnel, and the directory of its program.
-async fn begin(mut env: Vec<(&'static str, String)>) -> (Edge, TestShop, tempfile::TempDir) {
-    let (edge, dir) = (Edge::open().await, tempfile::tempdir().unwrap());
-    let ground = Ground::new();
-    ground.secrets.set("tunnel.token", TOKEN.into()).await.unwrap();
-    env.extend([
-        ("CHOTDON_TUNNEL__KIND", "cloudflared".to_owned()),
-        ("CHOTDON_TUNNEL__PROGRAM", edge.program(dir.path()).display().to_string()),
-        ("CHOTDON_TUNNEL__URL", edge.url()),
-    ]);
-    let shop = TestShop::on(ground, Setup { env, probe: None }).await;
-    edge.leads_to(shop.shop.public_addr());
-    (edge, shop, dir)
+impl Place {
+    /// With a named tunnel, and what else is set.
+    async fn named(env: Vec<(&'static str, String)>) -> Self {
+        Self::open(Ground::new(), true, env).await
+    }
+
+    /// With a quick tunnel, whose address is another one each time.
+    async fn quick(env: Vec<(&'static str, String)>) -> Self {
+        Self::open(Ground::new(), false, env).await
+    }
+
+    async fn open(ground: Ground, named: bool, env: Vec<(&'static str, String)>) -> Self {
+        Self::open_with(ground, named, env, None).await
+    }
+
+    /// The same, and `probe` is called at the points of tasks.
+    async fn open_with(
+        ground: Ground,
+        named: bool,
+        mut env: Vec<(&'static str, String)>,
+        probe: Probe,
+    ) -> Self {
+        let (edge, dir, pace) = (Edge::open().await, tempfile::tempdir().unwrap(), Pace::default());
+        env.extend([
+            ("CHOTDON_TUNNEL__KIND", "cloudflared".to_owned()),
+            ("CHOTDON_TUNNEL__PROGRAM", edge.program(dir.path()).display().to_string()),
+        ]);
+        if named {
+            ground.secrets.set("tunnel.token", TOKEN.into()).await.unwrap();
+            env.push(("CHOTDON_TUNNEL__URL", edge.url()));
+        }
+        let shop = TestShop::on(ground, Setup { env, probe: pace.probe_and(probe) }).await;
+        edge.leads_to(shop.shop.public_addr());
+        Self { edge, shop, pace, _dir: dir }
+    }
+
+    /// Waits until it is so, while time passes.
+    async fn until(&self, state: &str) -> (i64, Value) {
+        self.pace.until_state(&self.shop, state).await
+    }
 }

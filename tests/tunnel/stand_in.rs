@@ -34,11 +34,12 @@ async fn main() -> Result<()> {
         tokio::spawn(ready(TcpListener::bind(metrics).await?));
     }
     let origin = after("--url").map(|url| url.trim_start_matches("http://").to_owned());
+    let mut again = tokio::time::interval(AGAIN);
     loop {
+        again.tick().await;
         if let Err(error) = connect(&edge, &token, origin.as_deref()).await {
             eprintln!("2026-11-22T01:00:00Z ERR {error:#}");
         }
-        tokio::time::sleep(AGAIN).await;
     }
 }
 

@@ -31,38 +31,48 @@ pub(crate) struct Woke {
     pub(crate) at: i64,
 }
 
+/// What both clocks said when it was last looked, ms.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seen {
+    at: i64,
+    awake: Option<i64>,
+}
+
+impl Seen {
+    /// What they say now.
+    pub(crate) fn now(clock: &dyn Clock) -> Self {
+        Self { at: clock.now_ms(), awake: clock.awake_ms() }
+    }
+
+    /// How long the machine slept from here until `now`, ms; `None` when it did not, or there is no clock of being awake.
+    pub(crate) fn slept_until(&self, now: &Self) -> Option<i64> {
+        let awake = now.awake?.saturating_sub(self.awake?);
+        Some(now.at.saturating_sub(self.at).saturating_sub(awake)).filter(|slept| *slept > SLEPT_MS)
+    }
+}
+
 /// Where wakes are noticed and heard of.
 pub(crate) struct Wake {
     clock: Arc<dyn Clock>,
-    /// What both clocks said when it was last looked, ms.
-    seen: Mutex<(i64, Option<i64>)>,
+    seen: Mutex<Seen>,
     woke: watch::Sender<Woke>,
 }
 
 impl Wake {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        let seen = Mutex::new((clock.now_ms(), clock.awake_ms()));
+        let seen = Mutex::new(Seen::now(&*clock));
         Self { clock, seen, woke: watch::Sender::new(Woke::default()) }
     }
 
     /// Looks now; wakes are heard through [`Wake::hear`].
     pub(crate) fn look(&self) {
-        let now = self.clock.now_ms();
-        let awake = self.clock.awake_ms();
-        let (seen_at, seen_awake) = {
-            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::replace(&mut *seen, (now, awake))
-        };
-        let gone = now.saturating_sub(seen_at);
-        let gained = awake.zip(seen_awake).map(|(now, before)| gone.saturating_sub(now.saturating_sub(before)));
-        let late = gone.saturating_sub(i64::try_from(TICK.as_millis()).unwrap_or(i64::MAX));
-        let slept_ms = match gained {
-            Some(gained) if gained > SLEPT_MS => gained,
-            _ if late > LATE_MS => late,
-            _ => return,
-        };
+        let now = Seen::now(&*self.clock);
+        let before = std::mem::replace(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner), now);
+        let late = now.at.saturating_sub(before.at) - i64::try_from(TICK.as_millis()).unwrap_or(i64::MAX);
+        let slept = before.slept_until(&now).or_else(|| (late > LATE_MS).then_some(late));
+        let Some(slept_ms) = slept else { return };
         tracing::info!(slept_s = slept_ms / 1000, "the machine slept, or its clock was set ahead");
-        self.woke.send_modify(|woke| *woke = Woke { times: woke.times + 1, slept_ms, at: now });
+        self.woke.send_modify(|woke| *woke = Woke { times: woke.times + 1, slept_ms, at: now.at });
     }
 
     /// Wakes so far.

@@ -73,7 +73,7 @@ pub(crate) async fn live(floor: Floor, reconciler: Reconciler, stop: Cancellatio
             () = due(&life.floor, wait) => {}
         }
     }
-    life.end_program().await;
+    life.end_program(END).await;
 }
 
 /// A program that runs.
@@ -235,7 +235,9 @@ impl Life {
         if silent && self.url().is_none() {
             let code = self.running.as_ref().and_then(|running| running.trouble).unwrap_or("tunnel_no_url");
             self.down(code, "the program has not told its address");
-            self.again(code).await;
+            if self.start_at.is_none() {
+                self.again(code);
+            }
         }
         self.teller.step(&self.tunnel.state(), now).await;
     }
@@ -252,8 +254,8 @@ impl Life {
         }
         self.plan = Some(plan);
         self.found = None;
-        self.end_program().await;
         self.begin(&config);
+        self.end_program(END).await;
     }
 
     async fn key(&self) -> Option<SecretString> {
@@ -293,9 +295,9 @@ impl Life {
 
     /// The owner wants it anew.
     async fn start_anew(&mut self) {
-        self.end_program().await;
         let config = self.floor.config();
         self.begin(&config);
+        self.end_program(END).await;
     }
 
     /// The machine slept: whatever is open is half-open at best.
@@ -304,17 +306,19 @@ impl Life {
         if self.tunnel.state().state == Reach::Off {
             return;
         }
-        if let Some(running) = self.running.take() {
-            running.child.end(Duration::ZERO).await;
-        }
-        let config = self.floor.config();
+        let (config, now) = (self.floor.config(), self.now());
         self.begin(&config);
-        let now = self.now();
         self.teller.slept(now);
+        self.end_program(Duration::ZERO).await;
     }
 
     async fn start_program(&mut self) {
         self.start_at = None;
+        if let Some(running) = self.running.take() {
+            self.trouble = running.trouble.map(|code| (code, String::new()));
+            // One that hangs does not listen to a wish.
+            running.child.end(Duration::ZERO).await;
+        }
         let now = self.now();
         let config = self.floor.config();
         let key = self.key().await;
@@ -358,20 +362,14 @@ impl Life {
         i64::try_from(self.backoff.next(is_offline(code)).as_millis()).unwrap_or(i64::MAX)
     }
 
-    async fn end_program(&mut self) {
-        self.start_at = None;
+    async fn end_program(&mut self, grace: Duration) {
         if let Some(running) = self.running.take() {
-            running.child.end(END).await;
+            running.child.end(grace).await;
         }
     }
 
-    /// Ends the program and starts it after a pause.
-    async fn again(&mut self, code: &str) {
-        if let Some(running) = self.running.take() {
-            self.trouble = running.trouble.map(|code| (code, String::new()));
-            // One that hangs does not listen to a wish.
-            running.child.end(Duration::ZERO).await;
-        }
+    /// Starts the program anew after a pause. It is left to try until then.
+    fn again(&mut self, code: &str) {
         let now = self.now();
         self.start_at = Some(now + self.pause(code));
     }
@@ -446,6 +444,10 @@ impl Life {
                 }
                 self.offline = false;
                 self.trouble = None;
+                // It came back by itself.
+                if self.running.is_some() {
+                    self.start_at = None;
+                }
                 self.up_since.get_or_insert(now);
                 let soon = certificate_until.is_some_and(|until| until - now < CERTIFICATE_SOON_MS);
                 let away = self.tunnel.state();
@@ -470,8 +472,9 @@ impl Life {
         let was_offline = std::mem::replace(&mut self.offline, is_offline(code));
         self.check_at = self.check_at.min(now + SOON_MS);
         let started = self.running.as_ref().map(|running| running.started_at);
-        let due = started.is_some_and(|at| at + GRACE_MS <= now);
-        if state != Reach::Starting || due || (self.kind() == TunnelKind::None) {
+        let due = started.is_some_and(|at| at + GRACE_MS <= now) && self.start_at.is_none();
+        let late = started.is_none_or(|at| at + GRACE_MS <= now);
+        if state != Reach::Starting || late {
             // What the program itself says is nearer to the cause.
             let own = self.running.as_ref().and_then(|running| running.trouble).map(|code| (code, detail.clone()));
             let (code, detail) = own.or_else(|| self.trouble.clone()).unwrap_or((code, detail));
@@ -483,9 +486,9 @@ impl Life {
         if was_offline && !self.offline {
             // The network is back, and what hung on the old one may wait long.
             self.backoff.reset();
-            self.again("tunnel_no_network").await;
+            self.again("tunnel_no_network");
         } else if !self.offline && (worked || due) {
-            self.again(code).await;
+            self.again(code);
         }
     }
 
