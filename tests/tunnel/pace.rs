@@ -55,7 +55,7 @@ impl Pace {
             if enough(&now) {
                 return (took, now);
             }
-            assert!(took < LONGEST, "it never came to that: {now}");
+            assert!(took < LONGEST, "it never came to that: {} for {}", now["state"], now["reason"]);
             self.step(shop, if now["state"] == "up" { Some(BRISK) } else { None }).await;
         }
     }

@@ -315,6 +315,7 @@ impl Life {
     async fn start_program(&mut self) {
         self.start_at = None;
         if let Some(running) = self.running.take() {
+            self.check = None;
             self.trouble = running.trouble.map(|code| (code, String::new()));
             // One that hangs does not listen to a wish.
             running.child.end(Duration::ZERO).await;
@@ -404,6 +405,8 @@ impl Life {
 
     async fn ended(&mut self, status: Option<i32>) {
         let Some(mut running) = self.running.take() else { return };
+        // What a check found before says nothing any more.
+        self.check = None;
         // The pipes end with the program, unless something that it started holds them.
         let words = async {
             let mut last = None;

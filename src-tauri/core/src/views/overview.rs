@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Checklist, FailureGroup, OrderRow, TaskRow};
+use super::{Checklist, FailureGroup, OrderRow, TaskRow, TunnelGlance, Woke};
 
 /// The sum the owner can trust: `in + adjusted = orders + wallets + unmatched + set aside`, to the đồng.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -113,6 +113,10 @@ pub struct Receiving {
     pub webhook_url: String,
     pub last_webhook_at: Option<String>,
     pub rejected_24h: i64,
+    /// The way from the internet.
+    pub tunnel: TunnelGlance,
+    /// The last time that the machine slept, since the app runs.
+    pub woke: Option<Woke>,
 }
 
 /// `GET /health`, for monitors.

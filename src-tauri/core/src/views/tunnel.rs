@@ -38,6 +38,19 @@ pub struct Tunnel {
     pub woke: Option<Woke>,
 }
 
+/// The public address in one line.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[allow(missing_docs)]
+pub struct TunnelGlance {
+    /// `none`, `cloudflared`, `ngrok`, `ssh`, `command`.
+    pub kind: String,
+    /// `off` (no public address), `starting`, `up`, `degraded`, `down`.
+    pub state: String,
+    /// Why it is degraded or down, for the UI's catalogue.
+    pub reason: Option<String>,
+    pub since: String,
+}
+
 /// A line of the tunnel's program.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[allow(missing_docs)]

@@ -22,7 +22,7 @@ use crate::present;
 use crate::reconcile::Trouble;
 use crate::secrets::SecretName;
 use crate::tunnel::{Reach, Verdict};
-use crate::views::{CheckRow, Checklist, Problem, Receiving};
+use crate::views::{CheckRow, Checklist, Problem, Receiving, TunnelGlance};
 use crate::workers::StageError;
 
 /// Longest wait for another machine.
@@ -165,7 +165,7 @@ pub(super) async fn checklist_now(
 }
 
 /// Whether money can come in now.
-pub(super) async fn receiving(desk: &Desk) -> Receiving {
+pub(super) async fn receiving(desk: &Desk) -> Answer<Receiving> {
     let listener = desk.shop.components().into_iter().find(|component| component.name == "public_listener");
     let listening = listener.as_ref().is_none_or(|component| component.state == "ok");
     let reach = desk.shop.tunnel().state();
@@ -180,13 +180,20 @@ pub(super) async fn receiving(desk: &Desk) -> Receiving {
     } else {
         "ok"
     };
-    Receiving {
+    Ok(Receiving {
         state: state.to_owned(),
         since,
         webhook_url: desk.webhook_url(),
         last_webhook_at: desk.shop.last_webhook_at().map(present::rfc3339),
         rejected_24h: desk.shop.rejected_24h(),
-    }
+        tunnel: TunnelGlance {
+            kind: reach.kind.as_str().to_owned(),
+            state: reach.state.as_str().to_owned(),
+            reason: reach.reason.map(str::to_owned),
+            since: present::rfc3339(reach.since),
+        },
+        woke: super::tunnel::woke(desk).await?,
+    })
 }
 
 /// A client for this machine and the addresses that the owner entered.

@@ -44,7 +44,13 @@ pub(super) async fn restart(State(desk): State<Desk>) -> Answer<Json<Tunnel>> {
 }
 
 async fn now(desk: &Desk) -> Answer<Json<Tunnel>> {
-    let woke = match desk.shop.woke() {
+    let (config, url) = (desk.shop.config(), desk.webhook_url());
+    Ok(Json(present::tunnel(desk.shop.tunnel(), &config, url, woke(desk).await?)))
+}
+
+/// The last sleep, and what was found at SePay after it.
+pub(super) async fn woke(desk: &Desk) -> Answer<Option<Woke>> {
+    Ok(match desk.shop.woke() {
         Some((at, slept_ms)) => {
             let runs = desk.store.reconcile_runs(RUNS).await?;
             let after = runs.iter().find(|run| {
@@ -54,7 +60,5 @@ async fn now(desk: &Desk) -> Answer<Json<Tunnel>> {
             Some(Woke { at: present::rfc3339(at), slept_s: slept_ms / 1000, added })
         }
         None => None,
-    };
-    let (config, url) = (desk.shop.config(), desk.webhook_url());
-    Ok(Json(present::tunnel(desk.shop.tunnel(), &config, url, woke)))
+    })
 }

@@ -24,6 +24,7 @@ import {
 } from './desk';
 import { MoneyBook } from './money';
 import { MockProblem } from './problem';
+import { mockTunnel } from './tunnel';
 import { mockOverview, mockQueue, mockSettings, mockChecklist } from './views';
 
 export type Variant = 'full' | 'empty' | 'broken';
@@ -130,6 +131,8 @@ export class Shop {
         return mockRecipes();
       case 'google':
         return mockGoogle(this.variant);
+      case 'tunnel':
+        return mockTunnel(this.variant);
       case 'settings':
         return this.settings;
       case 'checklist':
@@ -187,6 +190,7 @@ export class Shop {
       );
       return undefined;
     }
+    if (first === 'tunnel') return mockTunnel(this.variant);
     if (first === 'courses') return this.#course(second, third, body);
     if (first === 'recipes') return { state: 'not_enrolled', requests: [] };
     if (first === 'workers')
