@@ -52,7 +52,13 @@ async fn pays(place: &Place, sepay: &Sepay, url: &str) {
 }
 
 /// One flap; answers how long until the state was right, and how long it took to come back, ms.
-async fn flap(place: &Place, sepay: &Sepay, named: bool, chance: &mut StdRng, payments: &mut i64) -> (i64, i64) {
+async fn flap(
+    place: &Place,
+    sepay: &Sepay,
+    named: bool,
+    chance: &mut StdRng,
+    payments: &mut i64,
+) -> (i64, i64) {
     let (shop, edge) = (&place.shop, &place.edge);
     let url = super::tunnel(shop).await["public_url"].as_str().unwrap().to_owned();
     let kind = chance.random_range(0..if named { 4 } else { 3 });
@@ -85,7 +91,7 @@ async fn flap(place: &Place, sepay: &Sepay, named: bool, chance: &mut StdRng, pa
 
 async fn shake(shop: usize, flaps: usize, reconciling: bool) -> Outcome {
     let mut chance = chance(&format!("flaps of shop {shop}"));
-    let named = shop % 2 == 0;
+    let named = shop.is_multiple_of(2);
     let (place, sepay) = open(named, reconciling).await;
     let mut outcome = Outcome::default();
     for _ in 0..flaps {
@@ -126,7 +132,13 @@ async fn every_flap_is_seen_and_over_in_time_and_no_payment_is_lost() {
         back.extend(outcome.back);
     }
     let worst = right.iter().copied().max().unwrap();
-    println!("{} flaps: right after p95 {} ms, at most {worst} ms; back after p95 {} ms, at most {} ms", right.len(), p95(right.clone()), p95(back.clone()), back.iter().copied().max().unwrap());
+    println!(
+        "{} flaps: right after p95 {} ms, at most {worst} ms; back after p95 {} ms, at most {} ms",
+        right.len(),
+        p95(right.clone()),
+        p95(back.clone()),
+        back.iter().copied().max().unwrap()
+    );
     assert!(worst <= RIGHT);
     assert!(p95(back) <= BACK);
 }

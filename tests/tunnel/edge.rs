@@ -93,7 +93,6 @@ impl Edge {
         self.with(|inner| inner.connector.as_ref().map(|(_, pid, _)| *pid))
     }
 
-
     /// Sends a signal to the connector.
     pub(crate) fn signal(&self, signal: &str) {
         let pid = self.connector().expect("a connector").to_string();
@@ -166,7 +165,8 @@ impl Edge {
                     None => {
                         let mut head = [0; 4096];
                         let _ = stream.read(&mut head).await;
-                        let answer = "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+                        let answer =
+                            "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
                         let _ = stream.write_all(answer.as_bytes()).await;
                     }
                 }

@@ -70,7 +70,8 @@ async fn after_any_sleep_the_tunnel_is_up_and_everything_is_made_up_for_once() {
     let (place, sepay) = begin(None).await;
     let mut chance = chance("sleep");
     let random = quick_or_full(2, 5);
-    let lengths = [MINUTE, 72 * HOUR].into_iter().chain((0..random).map(|_| chance.random_range(MINUTE..72 * HOUR)));
+    let lengths =
+        [MINUTE, 72 * HOUR].into_iter().chain((0..random).map(|_| chance.random_range(MINUTE..72 * HOUR)));
     for (n, ms) in lengths.enumerate() {
         sleep(&place, &sepay, ms, i64::try_from(n).unwrap() % 4 + 1).await;
         let ran = runs(&place).await.len();

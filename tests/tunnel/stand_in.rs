@@ -87,6 +87,7 @@ async fn ready(listener: TcpListener) -> Result<()> {
         let (mut stream, _) = listener.accept().await?;
         let mut head = [0; 1024];
         let _ = stream.read(&mut head).await;
-        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 22\r\n\r\n{\"readyConnections\": 4}").await;
+        let _ =
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 22\r\n\r\n{\"readyConnections\": 4}").await;
     }
 }

@@ -33,7 +33,9 @@ async fn the_key_is_in_no_argument_no_environment_no_output_and_not_on_the_disk_
     let place = Place::named(Vec::new()).await;
     let (_, up) = place.until("up").await;
     let pid = place.edge.connector().unwrap();
-    let read = |what: &str| String::from_utf8_lossy(&std::fs::read(format!("/proc/{pid}/{what}")).unwrap()).into_owned();
+    let read = |what: &str| {
+        String::from_utf8_lossy(&std::fs::read(format!("/proc/{pid}/{what}")).unwrap()).into_owned()
+    };
     let (arguments, environment) = (read("cmdline"), read("environ"));
     // The control: this is the program, and it was told where its key is.
     assert!(arguments.contains("--token-file") && environment.contains("HOME="), "{arguments}");
@@ -48,7 +50,8 @@ async fn the_key_is_in_no_argument_no_environment_no_output_and_not_on_the_disk_
 /// Names of the files of `dir` that hold `text`.
 fn holding(dir: &Path, text: &str) -> Vec<String> {
     let files = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-    let holds = |path: &std::path::PathBuf| std::fs::read_to_string(path).is_ok_and(|held| held.contains(text));
+    let holds =
+        |path: &std::path::PathBuf| std::fs::read_to_string(path).is_ok_and(|held| held.contains(text));
     files.filter(holds).map(|path| path.display().to_string()).collect()
 }
 
@@ -179,7 +182,8 @@ async fn settings_are_taken_into_use_as_they_are_saved() {
     wanted["program"] = json!("/bin/cat");
     wanted["args"] = json!(["/dev/zero"]);
     shop.admin("PUT", "/admin/api/settings/tunnel", Some(wanted.clone())).await;
-    let (_, down) = pace.until(&shop, |now| now["state"] == "down" && now["reason"] != "tunnel_program_missing").await;
+    let (_, down) =
+        pace.until(&shop, |now| now["state"] == "down" && now["reason"] != "tunnel_program_missing").await;
     assert_eq!(down["reason"], "tunnel_refused");
     wanted["kind"] = json!("none");
     shop.admin("PUT", "/admin/api/settings/tunnel", Some(wanted)).await;

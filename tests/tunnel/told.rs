@@ -43,7 +43,11 @@ async fn the_owner_is_told_after_a_minute_and_once_when_it_is_back_with_what_was
     assert_eq!(down["data"]["code"], "tunnel_bad_gateway");
     assert_eq!((&down["class"], &down["route"]), (&json!(1), &json!("/settings?section=connection")));
     shop.until(|| async {
-        shop.notifier.shown().iter().any(|toast| toast.title.contains("Mất kết nối") && toast.urgent).then_some(())
+        shop.notifier
+            .shown()
+            .iter()
+            .any(|toast| toast.title.contains("Mất kết nối") && toast.urgent)
+            .then_some(())
     })
     .await;
 
@@ -54,9 +58,7 @@ async fn the_owner_is_told_after_a_minute_and_once_when_it_is_back_with_what_was
 
     place.edge.break_down(false);
     place.until("up").await;
-    let back = shop
-        .until(|| async { notices(shop, "tunnel_back").await.into_iter().next() })
-        .await;
+    let back = shop.until(|| async { notices(shop, "tunnel_back").await.into_iter().next() }).await;
     assert_eq!(back["data"]["count"], 4, "{back}");
     assert!((16..=18).contains(&back["data"]["minutes"].as_i64().unwrap()), "{back}");
     assert!(notices(shop, "tunnel_down").await.is_empty(), "it is over");

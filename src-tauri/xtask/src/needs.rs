@@ -68,6 +68,8 @@ const TESTS: &[Need] = &[
     need(Program("WebKitWebDriver"), "webkit2gtk-driver", "webkit2gtk4.1", "webkit2gtk-4.1"),
     need(Program("import"), "imagemagick", "ImageMagick", "imagemagick"),
     need(Program("nginx"), "nginx-light", "nginx", "nginx"),
+    need(File(&["/usr/sbin/sshd", "/usr/bin/sshd"]), "openssh-server", "openssh-server", "openssh"),
+    need(Program("ssh"), "openssh-client", "openssh-clients", "openssh"),
     need(Program("sqlite3"), "sqlite3", "sqlite", "sqlite"),
     need(Program("strace"), "strace", "strace", "strace"),
     need(Program("zbarimg"), "zbar-tools", "zbar", "zbar"),

@@ -47,7 +47,9 @@ export class ShopView {
 }
 
 /** Whether money can come in, as one of the states that have words. */
-export function receivingState(overview: Overview | undefined): 'ok' | 'not_set_up' | 'unreachable' | 'stopped' {
+export function receivingState(
+  overview: Overview | undefined,
+): 'ok' | 'not_set_up' | 'unreachable' | 'stopped' {
   const state = overview?.receiving.state;
   return state === 'ok' || state === 'not_set_up' || state === 'unreachable' ? state : 'stopped';
 }

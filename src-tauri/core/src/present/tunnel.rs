@@ -6,7 +6,12 @@ use crate::tunnel::Tunnel;
 use crate::views::{self, TunnelLine, TunnelMoment, TunnelSettings, Woke};
 
 /// The public address as it is now.
-pub(crate) fn tunnel(tunnel: &Tunnel, config: &Config, webhook_url: String, woke: Option<Woke>) -> views::Tunnel {
+pub(crate) fn tunnel(
+    tunnel: &Tunnel,
+    config: &Config,
+    webhook_url: String,
+    woke: Option<Woke>,
+) -> views::Tunnel {
     let state = tunnel.state();
     let fixed = config.tunnel.url.is_some();
     let temporary = match state.kind {

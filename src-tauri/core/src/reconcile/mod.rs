@@ -230,7 +230,12 @@ impl Reconciler {
         self.ask(cause, None, None).await
     }
 
-    async fn ask(&self, cause: Cause, actor: Option<&'static str>, from: Option<i64>) -> Result<RunRecord, Trouble> {
+    async fn ask(
+        &self,
+        cause: Cause,
+        actor: Option<&'static str>,
+        from: Option<i64>,
+    ) -> Result<RunRecord, Trouble> {
         let (answer, run) = oneshot::channel();
         let demand = Demand { cause, actor, from, answer: Some(answer) };
         let closing = || chotdon_store::Error::Unavailable("the shop is shutting down".to_owned());

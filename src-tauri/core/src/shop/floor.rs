@@ -89,8 +89,7 @@ impl Floor {
             ports.clock.clone(),
             credentials.clone(),
         );
-        let tunnel =
-            Tunnel::new(options.data_dir.join("tunnel"), public_addr, &config, ports.clock.clone());
+        let tunnel = Tunnel::new(options.data_dir.join("tunnel"), public_addr, &config, ports.clock.clone());
         let tunnel = Arc::new(tunnel.map_err(|error| StartError::Internal(error.to_string()))?);
         let config = Arc::new(RwLock::new(Arc::new(config)));
         let now = config.clone();

@@ -79,7 +79,11 @@ mod tests {
             params.not_after = rcgen::date_time_ymd(year, month, day);
             let key = rcgen::KeyPair::generate().unwrap();
             let certificate = params.self_signed(&key).unwrap();
-            let until = jiff::civil::date(i16::try_from(year).unwrap(), i8::try_from(month).unwrap(), i8::try_from(day).unwrap());
+            let until = jiff::civil::date(
+                i16::try_from(year).unwrap(),
+                i8::try_from(month).unwrap(),
+                i8::try_from(day).unwrap(),
+            );
             let until = until.to_zoned(TimeZone::UTC).unwrap().timestamp().as_millisecond();
             assert_eq!(not_after(certificate.der()), Some(until));
         }

@@ -159,9 +159,13 @@ fn judge(answer: &reqwest::Response, seen: bool) -> Verdict {
         let certificate = info.and_then(reqwest::tls::TlsInfo::peer_certificate);
         return Verdict::Reached { certificate_until: certificate.and_then(not_after) };
     }
-    let no_way_in = matches!(status.as_u16(), 502..=504 | 520..=530) || answer.headers().contains_key("ngrok-error-code");
+    let no_way_in =
+        matches!(status.as_u16(), 502..=504 | 520..=530) || answer.headers().contains_key("ngrok-error-code");
     if no_way_in {
-        return Verdict::failed("tunnel_bad_gateway", format!("the other end of the tunnel answers {status}"));
+        return Verdict::failed(
+            "tunnel_bad_gateway",
+            format!("the other end of the tunnel answers {status}"),
+        );
     }
     let who = if seen { "ours, changed on the way" } else { "not ours" };
     Verdict::failed("tunnel_nonce_not_seen", format!("the address answers {status}, and the answer is {who}"))
@@ -176,7 +180,9 @@ fn trouble(error: &reqwest::Error) -> (&'static str, String) {
         if let Some(io) = one.downcast_ref::<io::Error>() {
             offline |= matches!(
                 io.kind(),
-                io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkDown
+                io::ErrorKind::NetworkUnreachable
+                    | io::ErrorKind::HostUnreachable
+                    | io::ErrorKind::NetworkDown
             );
         }
         words.push(one.to_string());

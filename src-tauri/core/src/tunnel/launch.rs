@@ -152,7 +152,9 @@ fn own_args(
     }
     let path = key_file.as_ref().map(|file| file.0.display().to_string()).unwrap_or_default();
     let filled = |arg: &String| {
-        arg.replace("{port}", &addr.port().to_string()).replace("{addr}", &addr.to_string()).replace(FILE, &path)
+        arg.replace("{port}", &addr.port().to_string())
+            .replace("{addr}", &addr.to_string())
+            .replace(FILE, &path)
     };
     if let Some(key) = key
         && config.args.iter().any(|arg| arg.contains(key.expose_secret()))
@@ -165,7 +167,8 @@ fn own_args(
 
 fn ssh(config: &TunnelConfig, addr: SocketAddr, dir: &Path) -> Result<Vec<String>, Refused> {
     let invalid = |what: &str| Err(("tunnel_invalid", what.to_owned()));
-    let plain = |text: &str| !text.starts_with('-') && !text.chars().any(|c| c.is_whitespace() || c.is_control());
+    let plain =
+        |text: &str| !text.starts_with('-') && !text.chars().any(|c| c.is_whitespace() || c.is_control());
     let (host, user, remote) = (config.ssh_host.trim(), config.ssh_user.trim(), config.ssh_remote.trim());
     if host.is_empty() {
         return invalid("tunnel.ssh_host is not set");
@@ -177,7 +180,8 @@ fn ssh(config: &TunnelConfig, addr: SocketAddr, dir: &Path) -> Result<Vec<String
     if port.is_none_or(|port| port == 0) {
         return invalid("tunnel.ssh_remote is PORT or ADDRESS:PORT");
     }
-    let known_hosts = format!("UserKnownHostsFile={}", quoted(&dir.join("known_hosts").display().to_string()));
+    let known_hosts =
+        format!("UserKnownHostsFile={}", quoted(&dir.join("known_hosts").display().to_string()));
     let mut args = words(&["-F", "none", "-N", "-T"]);
     for option in [
         "BatchMode=yes",
@@ -238,7 +242,8 @@ mod tests {
     }
 
     fn args(prepared: &Prepared) -> String {
-        let args: Vec<_> = prepared.launch.args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
+        let args: Vec<_> =
+            prepared.launch.args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
         args.join(" ")
     }
 
@@ -246,11 +251,19 @@ mod tests {
     fn a_key_is_in_a_file_of_its_owner_and_nowhere_else() {
         let dir = tempfile::tempdir().unwrap();
         let place = dir.path().join("tunnel");
-        let own = vec!["--key".to_owned(), "{token_file}".to_owned(), "{addr}".to_owned(), "{port}".to_owned()];
-        for (kind, args_of_owner) in
-            [(TunnelKind::Cloudflared, Vec::new()), (TunnelKind::Ngrok, Vec::new()), (TunnelKind::Command, own)]
-        {
-            let config = TunnelConfig { kind, program: "prog".to_owned(), args: args_of_owner, ..TunnelConfig::default() };
+        let own =
+            vec!["--key".to_owned(), "{token_file}".to_owned(), "{addr}".to_owned(), "{port}".to_owned()];
+        for (kind, args_of_owner) in [
+            (TunnelKind::Cloudflared, Vec::new()),
+            (TunnelKind::Ngrok, Vec::new()),
+            (TunnelKind::Command, own),
+        ] {
+            let config = TunnelConfig {
+                kind,
+                program: "prog".to_owned(),
+                args: args_of_owner,
+                ..TunnelConfig::default()
+            };
             let ready = prepared(&config, &place).unwrap();
             let said = format!("{:?}", ready.launch);
             assert!(!said.contains("canary"), "{said}");
@@ -288,7 +301,9 @@ mod tests {
         };
         let line = args(&prepared(&good, dir.path()).unwrap());
         assert!(line.ends_with("-R 8686:127.0.0.1:8686 -- shop@server.example"), "{line}");
-        for option in ["ExitOnForwardFailure=yes", "BatchMode=yes", "ServerAliveInterval=15", "ServerAliveCountMax=3"] {
+        for option in
+            ["ExitOnForwardFailure=yes", "BatchMode=yes", "ServerAliveInterval=15", "ServerAliveCountMax=3"]
+        {
             assert!(line.contains(option), "{option}");
         }
         for (host, user, remote) in [
@@ -306,7 +321,11 @@ mod tests {
                 ssh_remote: remote.to_owned(),
                 ..good.clone()
             };
-            assert_eq!(prepared(&wrong, dir.path()).unwrap_err().0, "tunnel_invalid", "{host} {user} {remote}");
+            assert_eq!(
+                prepared(&wrong, dir.path()).unwrap_err().0,
+                "tunnel_invalid",
+                "{host} {user} {remote}"
+            );
         }
     }
 

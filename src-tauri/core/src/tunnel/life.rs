@@ -248,7 +248,8 @@ impl Life {
         let config = self.floor.config();
         let key = self.key().await;
         let digest = key.as_ref().map(|key| Sha256::digest(key.expose_secret()).into());
-        let plan = Plan { config: config.tunnel.clone(), base_url: config.public.base_url.clone(), key: digest };
+        let plan =
+            Plan { config: config.tunnel.clone(), base_url: config.public.base_url.clone(), key: digest };
         if self.plan.as_ref() == Some(&plan) {
             return;
         }
@@ -392,7 +393,8 @@ impl Life {
                 if self.found.as_deref() == Some(url.as_str()) {
                     return;
                 }
-                let fresh = self.plan.as_ref().is_some_and(|plan| plan.config.kind == TunnelKind::Cloudflared);
+                let fresh =
+                    self.plan.as_ref().is_some_and(|plan| plan.config.kind == TunnelKind::Cloudflared);
                 self.check_at = if fresh && !is_loopback(&url) { now + FRESH_NAME_MS } else { now };
                 self.check = None;
                 self.found = Some(url);
@@ -479,7 +481,8 @@ impl Life {
         let late = started.is_none_or(|at| at + GRACE_MS <= now);
         if state != Reach::Starting || late {
             // What the program itself says is nearer to the cause.
-            let own = self.running.as_ref().and_then(|running| running.trouble).map(|code| (code, detail.clone()));
+            let own =
+                self.running.as_ref().and_then(|running| running.trouble).map(|code| (code, detail.clone()));
             let (code, detail) = own.or_else(|| self.trouble.clone()).unwrap_or((code, detail));
             self.down(code, &detail);
         }

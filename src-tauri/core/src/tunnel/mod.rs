@@ -269,7 +269,8 @@ impl Tunnel {
             if (state.state, state.reason) != (before.state, before.reason) {
                 let mut past = lock(&self.past);
                 past.push_back(Moment { at: now, state: state.state, reason: state.reason });
-                while past.len() > REMEMBERED || past.get(1).is_some_and(|next| next.at < now - REMEMBERED_MS) {
+                while past.len() > REMEMBERED || past.get(1).is_some_and(|next| next.at < now - REMEMBERED_MS)
+                {
                     past.pop_front();
                 }
             }
@@ -324,7 +325,8 @@ mod tests {
     #[test]
     fn one_rule_says_what_the_public_address_is() {
         use TunnelKind::{Cloudflared, None as Nothing};
-        let (own, found, base) = (Some("https://own.example/"), Some("https://found.example"), Some("https://base.example"));
+        let (own, found, base) =
+            (Some("https://own.example/"), Some("https://found.example"), Some("https://base.example"));
         for (kind, own, found, base, expected) in [
             (Cloudflared, own, found, base, Some("https://own.example")),
             (Cloudflared, None, found, base, found),

@@ -118,8 +118,16 @@ mod tests {
                 "2026-11-22T01:00:00Z INF |  https://seasonal-deck-organisms-sf.trycloudflare.com                        |",
                 url("https://seasonal-deck-organisms-sf.trycloudflare.com"),
             ),
-            (Cloudflared, "INF |  Your quick Tunnel has been created! Visit it at (it may take some time):  |", None),
-            (Cloudflared, "INF Thank you for trying; see https://developers.cloudflare.com/tunnel for more", None),
+            (
+                Cloudflared,
+                "INF |  Your quick Tunnel has been created! Visit it at (it may take some time):  |",
+                None,
+            ),
+            (
+                Cloudflared,
+                "INF Thank you for trying; see https://developers.cloudflare.com/tunnel for more",
+                None,
+            ),
             (
                 Ngrok,
                 "t=2026-11-22T08:00:00+0700 lvl=info msg=\"started tunnel\" obj=tunnels name=command_line addr=http://127.0.0.1:8686 url=https://an-shop.ngrok-free.app",
@@ -132,7 +140,8 @@ mod tests {
         ] {
             assert_eq!(of(kind, line), expected, "{line}");
         }
-        let hinted = meaning(Command, Some("bore"), "see https://docs.example, then http://bore.example:31234");
+        let hinted =
+            meaning(Command, Some("bore"), "see https://docs.example, then http://bore.example:31234");
         assert_eq!(hinted, url("http://bore.example:31234"));
     }
 
@@ -141,9 +150,21 @@ mod tests {
         use TunnelKind::{Cloudflared, Ngrok, Ssh};
         for (kind, line, code) in [
             (Cloudflared, "Provided Tunnel token is not valid.", "tunnel_wrong_token"),
-            (Cloudflared, "ERR Register tunnel error from server side error=\"Unauthorized: Invalid tunnel secret\"", "tunnel_wrong_token"),
-            (Cloudflared, "Incorrect Usage: flag provided but not defined: -token-file", "tunnel_program_too_old"),
-            (Ngrok, "ERROR:  authentication failed: The authtoken you specified is not valid. ERR_NGROK_105", "tunnel_wrong_token"),
+            (
+                Cloudflared,
+                "ERR Register tunnel error from server side error=\"Unauthorized: Invalid tunnel secret\"",
+                "tunnel_wrong_token",
+            ),
+            (
+                Cloudflared,
+                "Incorrect Usage: flag provided but not defined: -token-file",
+                "tunnel_program_too_old",
+            ),
+            (
+                Ngrok,
+                "ERROR:  authentication failed: The authtoken you specified is not valid. ERR_NGROK_105",
+                "tunnel_wrong_token",
+            ),
             (Ssh, "shop@server: Permission denied (publickey).", "tunnel_ssh_denied"),
             (Ssh, "Host key verification failed.", "tunnel_ssh_host_key"),
             (Ssh, "Error: remote port forwarding failed for listen port 8686", "tunnel_address_taken"),

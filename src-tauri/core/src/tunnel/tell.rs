@@ -164,7 +164,8 @@ async fn recovered(floor: &Floor, reconciler: &Reconciler, since: i64, owed: boo
         return;
     }
     // A run for another cause tells by itself what it found.
-    let count = run.filter(|run| run.cause == Cause::Tunnel.as_str() && run.code.is_none()).map(|run| run.added);
+    let count =
+        run.filter(|run| run.cause == Cause::Tunnel.as_str() && run.code.is_none()).map(|run| run.added);
     let data = json!({ "minutes": (now - since).max(0) / 60_000, "count": count });
     let notice =
         Raise { class: INFORMATION, merge_key: Some(BACK.to_owned()), kind: "tunnel_back", data, task: None };

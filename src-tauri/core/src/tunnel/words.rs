@@ -13,7 +13,10 @@ pub(crate) fn words(kind: &str, data: &Value, vi: bool) -> Option<(String, Strin
     let words = match (kind, vi) {
         ("tunnel_down", true) => (
             "Mất kết nối: SePay không gọi được shop".to_owned(),
-            format!("{} Tiền vẫn vào ngân hàng; app tự kết nối lại và đối soát bù.", cause(&text("code"), true)),
+            format!(
+                "{} Tiền vẫn vào ngân hàng; app tự kết nối lại và đối soát bù.",
+                cause(&text("code"), true)
+            ),
         ),
         ("tunnel_down", false) => (
             "Disconnected: SePay cannot reach the shop".to_owned(),
@@ -64,10 +67,18 @@ fn cause(code: &str, vi: bool) -> &'static str {
     match (code, vi) {
         ("tunnel_program_missing", true) => "Không tìm thấy chương trình tunnel.",
         ("tunnel_program_missing", false) => "The tunnel's program was not found.",
-        ("tunnel_wrong_token" | "tunnel_token_missing" | "tunnel_ssh_denied", true) => "Khóa của tunnel không đúng.",
-        ("tunnel_wrong_token" | "tunnel_token_missing" | "tunnel_ssh_denied", false) => "The tunnel's key is wrong.",
-        ("tunnel_no_network" | "tunnel_dns" | "tunnel_server_unreachable", true) => "Máy không có mạng hoặc không phân giải được tên miền.",
-        ("tunnel_no_network" | "tunnel_dns" | "tunnel_server_unreachable", false) => "There is no network, or the name cannot be resolved.",
+        ("tunnel_wrong_token" | "tunnel_token_missing" | "tunnel_ssh_denied", true) => {
+            "Khóa của tunnel không đúng."
+        }
+        ("tunnel_wrong_token" | "tunnel_token_missing" | "tunnel_ssh_denied", false) => {
+            "The tunnel's key is wrong."
+        }
+        ("tunnel_no_network" | "tunnel_dns" | "tunnel_server_unreachable", true) => {
+            "Máy không có mạng hoặc không phân giải được tên miền."
+        }
+        ("tunnel_no_network" | "tunnel_dns" | "tunnel_server_unreachable", false) => {
+            "There is no network, or the name cannot be resolved."
+        }
         ("tunnel_certificate_expired", true) => "Chứng chỉ HTTPS đã hết hạn.",
         ("tunnel_certificate_expired", false) => "The HTTPS certificate has expired.",
         ("tunnel_nonce_not_seen", true) => "URL công khai đang trỏ tới nơi khác.",
@@ -85,7 +96,8 @@ mod tests {
     fn every_kind_has_words_in_both_languages() {
         for kind in ["tunnel_down", "tunnel_back", "tunnel_moved", "tunnel_certificate"] {
             for vi in [true, false] {
-                let (title, body) = words(kind, &serde_json::json!({ "minutes": 6, "count": 4 }), vi).unwrap();
+                let (title, body) =
+                    words(kind, &serde_json::json!({ "minutes": 6, "count": 4 }), vi).unwrap();
                 assert!(!title.is_empty() && !body.is_empty());
             }
         }

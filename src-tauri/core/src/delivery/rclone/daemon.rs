@@ -256,7 +256,12 @@ fn ends(_: &Path) -> Ends {
 }
 
 /// Waits until it answers, and looks whether it is new enough.
-async fn ready(child: &mut Child, talk: &Rclone, program: &Path, words: &mut Words) -> Result<(), StageError> {
+async fn ready(
+    child: &mut Child,
+    talk: &Rclone,
+    program: &Path,
+    words: &mut Words,
+) -> Result<(), StageError> {
     let mut knock = tokio::time::interval(KNOCK);
     for _ in 0..KNOCKS {
         knock.tick().await;

@@ -151,7 +151,17 @@ pub(super) async fn checklist_now(
         (true, "memory") => Finding::warn("secrets_in_memory", "secrets are lost when the app ends"),
         (true, _) => Finding::pass(),
     };
-    let rows = IDS.into_iter().zip([bank(accounts), key, tunnel_now(desk), webhook, api, mail, secrets, course, told]);
+    let rows = IDS.into_iter().zip([
+        bank(accounts),
+        key,
+        tunnel_now(desk),
+        webhook,
+        api,
+        mail,
+        secrets,
+        course,
+        told,
+    ]);
     let rows: Vec<CheckRow> = rows
         .map(|(id, finding)| match desk.checks.get(id) {
             // What is plainly missing now outweighs a test that once passed.
@@ -169,7 +179,8 @@ pub(super) async fn receiving(desk: &Desk) -> Answer<Receiving> {
     let listener = desk.shop.components().into_iter().find(|component| component.name == "public_listener");
     let listening = listener.as_ref().is_none_or(|component| component.state == "ok");
     let reach = desk.shop.tunnel().state();
-    let mut since = listener.map_or_else(|| present::rfc3339(desk.shop.started_at()), |component| component.since);
+    let mut since =
+        listener.map_or_else(|| present::rfc3339(desk.shop.started_at()), |component| component.since);
     let state = if !listening || !desk.shop.ledger_ok() {
         "stopped"
     } else if reach.state == Reach::Down {

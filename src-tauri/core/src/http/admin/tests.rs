@@ -358,7 +358,9 @@ async fn a_dry_run_counts_and_changes_nothing() {
 async fn test_buttons_find_out_and_the_checklist_remembers() {
     let desk = Desk::open(true).await;
     let mut states = Vec::new();
-    for id in ["bank", "sepay_key", "sepay_api", "tunnel", "webhook", "mail", "secrets", "course", "notifications"] {
+    for id in
+        ["bank", "sepay_key", "sepay_api", "tunnel", "webhook", "mail", "secrets", "course", "notifications"]
+    {
         let (status, row) = desk.ask("POST", &format!("/admin/api/checks/{id}"), None).await;
         assert_eq!(status, StatusCode::OK, "{id}: {row}");
         states.push((id, row["state"].as_str().unwrap().to_owned()));

@@ -53,9 +53,9 @@ pub(super) async fn woke(desk: &Desk) -> Answer<Option<Woke>> {
     Ok(match desk.shop.woke() {
         Some((at, slept_ms)) => {
             let runs = desk.store.reconcile_runs(RUNS).await?;
-            let after = runs.iter().find(|run| {
-                run.cause == Cause::Wake.as_str() && run.started_at >= at && run.state == "done"
-            });
+            let after = runs
+                .iter()
+                .find(|run| run.cause == Cause::Wake.as_str() && run.started_at >= at && run.state == "done");
             let added = after.map(|run| run.added);
             Some(Woke { at: present::rfc3339(at), slept_s: slept_ms / 1000, added })
         }

@@ -78,10 +78,22 @@ async fn nobody_there_and_no_such_name_are_told_apart() {
 #[test]
 fn causes_have_codes() {
     for (words, offline, expected) in [
-        ("error: dns error: failed to lookup address information: Name or service not known", false, "tunnel_dns"),
-        ("dns error: failed to lookup address information: Temporary failure in name resolution", false, "tunnel_no_network"),
+        (
+            "error: dns error: failed to lookup address information: Name or service not known",
+            false,
+            "tunnel_dns",
+        ),
+        (
+            "dns error: failed to lookup address information: Temporary failure in name resolution",
+            false,
+            "tunnel_no_network",
+        ),
         ("tcp connect error: Network is unreachable (os error 101)", true, "tunnel_no_network"),
-        ("invalid peer certificate: certificate expired: verification time 1", false, "tunnel_certificate_expired"),
+        (
+            "invalid peer certificate: certificate expired: verification time 1",
+            false,
+            "tunnel_certificate_expired",
+        ),
         ("invalid peer certificate: UnknownIssuer", false, "tunnel_certificate_invalid"),
         ("tcp connect error: Connection refused (os error 111)", false, "tunnel_refused"),
         ("connection closed before message completed", false, "tunnel_refused"),
@@ -120,7 +132,9 @@ async fn secure(nonces: Arc<Nonces>, name: &str, year: i32) -> (String, reqwest:
             if let Some((_, nonce)) = head.split_once("?n=") {
                 nonces.seen(nonce.split(' ').next().unwrap());
             }
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}").await;
+            let _ = stream
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}")
+                .await;
             let _ = stream.shutdown().await;
         }
     });

@@ -147,11 +147,20 @@ export function mockChecklist(variant: Variant): T.Checklist {
   });
   const rows =
     variant === 'empty'
-      ? ['bank', 'sepay_key', 'tunnel', 'webhook', 'sepay_api', 'mail', 'secrets', 'course', 'notifications'].map(
-          (id) =>
-            row(id, id === 'secrets' ? 'pass' : id === 'notifications' ? 'warn' : 'fail', {
-              checked_at: null,
-            }),
+      ? [
+          'bank',
+          'sepay_key',
+          'tunnel',
+          'webhook',
+          'sepay_api',
+          'mail',
+          'secrets',
+          'course',
+          'notifications',
+        ].map((id) =>
+          row(id, id === 'secrets' ? 'pass' : id === 'notifications' ? 'warn' : 'fail', {
+            checked_at: null,
+          }),
         )
       : [
           row('bank', 'pass', { detail: 'MBBank 0900000699' }),
