@@ -100,7 +100,10 @@ pub(crate) fn say_finishing(app: &AppHandle) {
 }
 
 fn concerns(event: &Event) -> bool {
-    event.topics.iter().any(|topic| matches!(topic.as_str(), "queue" | "failures" | "settings" | "notices" | "tunnel"))
+    event
+        .topics
+        .iter()
+        .any(|topic| matches!(topic.as_str(), "queue" | "failures" | "settings" | "notices" | "tunnel"))
 }
 
 /// Everything the tray shows.

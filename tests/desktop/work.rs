@@ -41,6 +41,7 @@ async fn an_order_is_made_paid_and_delivered_and_its_link_gives_the_course() {
     page.wait("main a[href*=mailbox]", "lan@example.com").await.unwrap().click().await.unwrap();
     page.wait("iframe[sandbox]", "").await.unwrap();
     picture(&machine, "mail");
+    assert_eq!(page.blocked().await.unwrap(), Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -64,6 +65,7 @@ async fn a_failure_is_told_once_and_its_notification_leads_to_the_button_that_me
     page.part("nav-orders").await.unwrap().click().await.unwrap();
     page.wait("[data-testid=order-stage]", "Hoàn tất").await.unwrap();
     picture(&machine, "mended");
+    assert_eq!(page.blocked().await.unwrap(), Vec::<String>::new());
 }
 
 /// Puts the missing course where the shop looks for it.
@@ -116,6 +118,15 @@ async fn the_page_can_do_what_it_needs_and_nothing_else() {
         let said = invoke(command, args).await;
         assert!(said.starts_with("refused: "), "{command}: {said}");
     }
+    // Starting with the machine is the owner's choice, and can be taken back.
+    let entry = machine.home().join(".config/autostart/ChotDon.desktop");
+    assert_eq!(invoke("start_at_login", json!({ "on": null })).await, "allowed: false");
+    assert_eq!(invoke("start_at_login", json!({ "on": true })).await, "allowed: true");
+    let said = std::fs::read_to_string(&entry).unwrap();
+    assert!(said.lines().any(|line| line.starts_with("Exec=") && line.ends_with("--hidden")), "{said}");
+    assert_eq!(invoke("start_at_login", json!({ "on": false })).await, "allowed: false");
+    assert!(!entry.exists());
+
     for (script, what) in [
         ("return typeof window.__TAURI__", "undefined"),
         ("return String(window.open('https://example.com'))", "null"),

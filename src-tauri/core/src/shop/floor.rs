@@ -21,6 +21,7 @@ use crate::delivery::{Downloader, HttpSource, Remotes, Ways};
 use crate::demo::DemoBank;
 use crate::external::External;
 use crate::http::hosted::Bell;
+use crate::http::limits::Limits;
 use crate::outgoing::Caller;
 use crate::ports::{Clock, Notifier, Ports, Probe, SecretError};
 use crate::secrets::{Credentials, SecretName};
@@ -41,6 +42,8 @@ pub(crate) struct Floor {
     pub(crate) link_key: Arc<LinkKey>,
     pub(crate) templates: Arc<Templates>,
     pub(crate) intake: Arc<Intake>,
+    /// Who has asked how much at the public door.
+    pub(crate) limits: Arc<Limits>,
     pub(crate) wake: Arc<Wake>,
     /// Wakes the buyers' pages that wait for news.
     pub(crate) bell: Arc<Bell>,
@@ -107,6 +110,7 @@ impl Floor {
             link_key: Arc::new(link_key),
             templates: Arc::new(Templates::new(options.data_dir.join("templates"))),
             intake: Arc::default(),
+            limits: Arc::default(),
             wake: Arc::new(Wake::new(ports.clock.clone())),
             bell: Arc::default(),
             lms: lms::Caller::new().map_err(|error| StartError::Internal(error.to_string()))?,
@@ -156,6 +160,14 @@ impl Floor {
     /// What links and the webhook URL are built from, without a slash at the end.
     pub(crate) fn base_url(&self) -> String {
         self.tunnel.public_url().unwrap_or_else(|| format!("http://{}", self.public_addr))
+    }
+
+    /// The header in which the tunnel or the owner's proxy says who asks; empty = none is believed.
+    pub(crate) fn client_ip_header(&self) -> String {
+        match self.config().public.client_ip_header.as_str() {
+            "" => self.tunnel.client_ip_header().to_owned(),
+            own => own.to_owned(),
+        }
     }
 
     /// The page at which an order is paid, with the token that opens it.

@@ -97,17 +97,6 @@ pub(crate) struct Moment {
     pub(crate) reason: Option<&'static str>,
 }
 
-/// Which header of a request holds the client's address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClientHeader {
-    /// None: the connection's own address is all that is known.
-    None,
-    /// `CF-Connecting-IP`, which Cloudflare sets itself.
-    CfConnectingIp,
-    /// The last entry of `X-Forwarded-For`; those before it are the client's own words.
-    LastForwardedFor,
-}
-
 /// An authentic webhook that came through the public address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RoundTrip {
@@ -196,13 +185,13 @@ impl Tunnel {
         self.state.borrow().public_url.clone()
     }
 
-    /// Which header holds the client's address when a request came over our tunnel.
-    #[allow(dead_code)] // for the limits of the public door
-    pub(crate) fn client_header(&self) -> ClientHeader {
+    /// The header in which our tunnel says who asks; empty = it says nothing. Cloudflare sets its own, ngrok adds the
+    /// last entry of its.
+    pub(crate) fn client_ip_header(&self) -> &'static str {
         match self.state.borrow().kind {
-            TunnelKind::Cloudflared => ClientHeader::CfConnectingIp,
-            TunnelKind::Ngrok => ClientHeader::LastForwardedFor,
-            TunnelKind::None | TunnelKind::Ssh | TunnelKind::Command => ClientHeader::None,
+            TunnelKind::Cloudflared => "cf-connecting-ip",
+            TunnelKind::Ngrok => "x-forwarded-for",
+            TunnelKind::None | TunnelKind::Ssh | TunnelKind::Command => "",
         }
     }
 

@@ -77,6 +77,7 @@ pub struct Settings {
     pub workers: WorkerSettings,
     pub orders: OrderSettings,
     pub notifications: NotificationSettings,
+    pub limits: LimitSettings,
     pub secrets: Vec<SecretRow>,
     /// `keyring`, `file` or `memory`.
     pub secret_store: String,
@@ -165,6 +166,24 @@ pub struct NotificationSettings {
     pub quiet_to: String,
 }
 
+/// How much the public listener does for whom, in requests a second where nothing else is said.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[allow(missing_docs)]
+pub struct LimitSettings {
+    /// Rates on; the caps on connections hold in any case.
+    pub enabled: bool,
+    /// Of one visitor: pages, downloads.
+    pub visitor_per_s: u32,
+    /// Of all visitors together.
+    pub visitors_per_s: u32,
+    /// Wrong keys of one sender.
+    pub refused_per_s: u32,
+    /// With one storefront key.
+    pub key_per_s: u32,
+    /// Connections at once.
+    pub connections: u32,
+}
+
 /// Whether a secret is set. The value itself never leaves the core.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[allow(missing_docs)]
@@ -190,7 +209,8 @@ pub struct CourseChange {
     pub title: String,
     /// Whole đồng, positive.
     pub price_vnd: i64,
-    /// `{"kind":"folder","path":"/…"}` or `{"kind":"http","url":"…","secret":"source.NAME"?}`.
+    /// `{"kind":"folder","path":"/…"}`, `{"kind":"http","url":"…","secret":"source.NAME"?}`, …; `{"kind":"none"}` with an
+    /// enrolment only.
     #[schema(value_type = Object)]
     pub source: serde_json::Value,
     /// `{"kind":"folder"}`.

@@ -379,6 +379,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/api/failures/mended": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tasks that failed and were finished after all, the last finished first; one page. */
+        get: operations["mended"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/api/failures/retry": {
         parameters: {
             query?: never;
@@ -2187,6 +2204,36 @@ export interface components {
             /** @description Whether it can be taken back now. */
             can_reverse: boolean;
         };
+        /** @description How much the public listener does for whom, in requests a second where nothing else is said. */
+        LimitSettings: {
+            /** @description Rates on; the caps on connections hold in any case. */
+            enabled: boolean;
+            /**
+             * Format: int32
+             * @description Of one visitor: pages, downloads.
+             */
+            visitor_per_s: number;
+            /**
+             * Format: int32
+             * @description Of all visitors together.
+             */
+            visitors_per_s: number;
+            /**
+             * Format: int32
+             * @description Wrong keys of one sender.
+             */
+            refused_per_s: number;
+            /**
+             * Format: int32
+             * @description With one storefront key.
+             */
+            key_per_s: number;
+            /**
+             * Format: int32
+             * @description Connections at once.
+             */
+            connections: number;
+        };
         /** @description A mail of the outbox. */
         MailRow: {
             /** Format: int64 */
@@ -3355,6 +3402,7 @@ export interface components {
             workers: components["schemas"]["WorkerSettings"];
             orders: components["schemas"]["OrderSettings"];
             notifications: components["schemas"]["NotificationSettings"];
+            limits: components["schemas"]["LimitSettings"];
             secrets: components["schemas"]["SecretRow"][];
             /** @description `keyring`, `file` or `memory`. */
             secret_store: string;
@@ -4631,6 +4679,33 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Failures"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    mended: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TaskRow"];
                 };
             };
             default: {
@@ -6081,6 +6156,8 @@ export interface operations {
                 group?: string;
                 /** @description Only tasks of the order with this code. */
                 order?: string;
+                /** @description `true`: only tasks with an attempt behind them; with `state=scheduled` those that are tried again. */
+                tried?: boolean;
                 /** @description Cursor: `next` of the page before. */
                 after?: string;
                 /** @description Rows, 1 to 200; 50 when left out. */
