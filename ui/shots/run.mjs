@@ -71,6 +71,11 @@ const SCENES = [
     act: (page) => page.getByTestId('order-address').click(),
   },
   { name: 'settings-delivery', route: '/settings?section=delivery', data: ['full', 'empty', 'broken'] },
+  {
+    name: 'settings-connection',
+    route: '/settings?section=connection',
+    data: ['full', 'empty', 'broken'],
+  },
   { name: 'failures', route: '/failures', data: ['full', 'empty', 'broken'] },
   { name: 'failures-retrying', route: '/failures?tab=retrying', data: ['full', 'empty'] },
   { name: 'failures-mended', route: '/failures?tab=mended', data: ['full'] },
