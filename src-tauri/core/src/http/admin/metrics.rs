@@ -10,6 +10,7 @@ use super::Desk;
 use crate::http::problem::Answer;
 use crate::metrics::process::{self, Process};
 use crate::metrics::text::{CONTENT_TYPE, Page, seconds};
+use crate::tunnel::Reach;
 use crate::views::Problem;
 
 /// The shop's figures in Prometheus' text format.
@@ -41,6 +42,14 @@ fn build(desk: &Desk, page: &mut Page) {
         page.gauge("chotdon_component_up", "1 while a part of the shop is well, 0 while it is not.");
     for component in desk.shop.components() {
         components.sample(&[("component", &component.name)], u8::from(component.state == "ok"));
+    }
+    let tunnel = desk.shop.tunnel().state();
+    if tunnel.state != Reach::Off {
+        let up = matches!(tunnel.state, Reach::Up | Reach::Degraded);
+        page.gauge("chotdon_tunnel_up", "1 while the public address leads here; missing without one.")
+            .sample(&[("kind", tunnel.kind.as_str())], u8::from(up));
+        page.counter("chotdon_tunnel_restarts_total", "Starts of the tunnel's program after the first.")
+            .sample(&[("kind", tunnel.kind.as_str())], tunnel.restarts);
     }
 }
 
