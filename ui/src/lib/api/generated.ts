@@ -1736,7 +1736,10 @@ export interface components {
              * @description Whole đồng, positive.
              */
             price_vnd: number;
-            /** @description `{"kind":"folder","path":"/…"}` or `{"kind":"http","url":"…","secret":"source.NAME"?}`. */
+            /**
+             * @description `{"kind":"folder","path":"/…"}`, `{"kind":"http","url":"…","secret":"source.NAME"?}`, …; `{"kind":"none"}` with an
+             *     enrolment only.
+             */
             source: Record<string, unknown>;
             /** @description `{"kind":"folder"}`. */
             target: Record<string, unknown>;
@@ -2363,6 +2366,7 @@ export interface components {
             /** Format: int64 */
             price_vnd: number;
             delivery: components["schemas"]["Delivery"];
+            /** @description Where the buyer goes: to the files, or to the platform of a course without files. */
             link?: string | null;
             /**
              * Format: int64
