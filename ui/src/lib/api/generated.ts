@@ -2173,6 +2173,36 @@ export interface components {
             /** @description Whether it can be taken back now. */
             can_reverse: boolean;
         };
+        /** @description How much the public listener does for whom, in requests a second where nothing else is said. */
+        LimitSettings: {
+            /** @description Rates on; the caps on connections hold in any case. */
+            enabled: boolean;
+            /**
+             * Format: int32
+             * @description Of one visitor: pages, downloads.
+             */
+            visitor_per_s: number;
+            /**
+             * Format: int32
+             * @description Of all visitors together.
+             */
+            visitors_per_s: number;
+            /**
+             * Format: int32
+             * @description Wrong keys of one sender.
+             */
+            refused_per_s: number;
+            /**
+             * Format: int32
+             * @description With one storefront key.
+             */
+            key_per_s: number;
+            /**
+             * Format: int32
+             * @description Connections at once.
+             */
+            connections: number;
+        };
         /** @description A mail of the outbox. */
         MailRow: {
             /** Format: int64 */
@@ -3334,6 +3364,7 @@ export interface components {
             workers: components["schemas"]["WorkerSettings"];
             orders: components["schemas"]["OrderSettings"];
             notifications: components["schemas"]["NotificationSettings"];
+            limits: components["schemas"]["LimitSettings"];
             secrets: components["schemas"]["SecretRow"][];
             /** @description `keyring`, `file` or `memory`. */
             secret_store: string;
