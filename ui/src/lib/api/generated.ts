@@ -1042,7 +1042,7 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Changes one section: `shop`, `mail`, `workers`, `orders` or `notifications`. The body is the section's view. */
+        /** Changes one section: `shop`, `mail`, `workers`, `orders`, `notifications` or `limits`. The body is the section's view. */
         put: operations["save_section"];
         post?: never;
         delete?: never;
@@ -3202,7 +3202,10 @@ export interface components {
         };
         /** @description Requests refused for one reason. */
         RejectedRow: {
-            /** @description `unauthorized`, `stale`, `malformed`, `too_large`, `wrong_product`. */
+            /**
+             * @description `unauthorized`, `stale`, `malformed`, `too_large`, `wrong_product`, `rate_limited`,
+             *     `not_allowed_ip`, `wrong_host`.
+             */
             reason: string;
             /**
              * Format: int64
@@ -5803,7 +5806,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description `shop`, `mail`, `workers`, `orders` or `notifications` */
+                /** @description `shop`, `mail`, `workers`, `orders`, `notifications` or `limits` */
                 section: string;
             };
             cookie?: never;
