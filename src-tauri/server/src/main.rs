@@ -4,6 +4,7 @@ mod cli;
 mod end;
 mod environment;
 mod import_file;
+mod notify;
 mod openapi;
 mod place;
 mod reconcile;
@@ -54,6 +55,12 @@ async fn run(command: Command, environment: &Environment) -> Result<(), End> {
         Command::Import { file, shop } => shop_commands::import(&Place::of(&shop, environment)?, &file).await,
         Command::Export { shop } => shop_commands::export(&Place::of(&shop, environment)?).await,
         Command::Backup { file, shop } => shop_commands::backup(&Place::of(&shop, environment)?, &file).await,
+        Command::Restore { file, dry_run, shop } => {
+            shop_commands::restore(&Place::of(&shop, environment)?, &file, dry_run).await
+        }
+        Command::Diagnostics { file, shop } => {
+            shop_commands::diagnostics(&Place::of(&shop, environment)?, &file)
+        }
         Command::Verify { shop } => shop_commands::verify(&Place::of(&shop, environment)?).await,
         Command::Reconcile(args) => reconcile::reconcile(args, environment).await,
         Command::SimulateTransfer(args) => simulate::simulate(args, environment).await,
