@@ -59,6 +59,8 @@ describe('the two languages', () => {
       'error.',
       'evidence.',
       'mail_mistake.',
+      'audit_value.',
+      'key.',
     ])
       built.add(prefix);
     const unused = Object.keys(messages.vi).filter(

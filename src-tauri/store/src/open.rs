@@ -79,6 +79,11 @@ impl Store {
         self.writer.changes()
     }
 
+    /// Tells whoever hears [`Store::changes`] that `topic` is different, though no commit made it so.
+    pub fn tell_changed(&self, topic: &str) {
+        self.writer.announce(topic);
+    }
+
     /// Finishes what is queued and closes the file; later writes are refused.
     pub async fn close(&self) {
         self.writer.close().await;
@@ -139,6 +144,7 @@ async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<()> {
         }
     }
     migrator.run(&mut *connection).await?;
+    crate::audit::chain_old_rows(&mut *connection).await?;
     sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA application_id = {APPLICATION_ID}")))
         .execute(&mut *connection)
         .await?;

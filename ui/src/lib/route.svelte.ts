@@ -14,6 +14,7 @@ export const PAGES = [
   'webhooks',
   'courses',
   'customers',
+  'audit',
   'mailbox',
   'health',
   'logs',

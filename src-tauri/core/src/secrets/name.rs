@@ -62,6 +62,12 @@ impl SecretName {
         Self("alerts.webhook_secret".to_owned())
     }
 
+    /// The key of the tunnel.
+    #[must_use]
+    pub fn tunnel_token() -> Self {
+        Self("tunnel.token".to_owned())
+    }
+
     /// The password of the mail account.
     #[must_use]
     pub fn smtp_password() -> Self {
@@ -129,10 +135,21 @@ impl SecretName {
         FIXED.iter().map(|name| Self((*name).to_owned()))
     }
 
+    /// The names that the program makes for itself.
+    pub(super) fn internal() -> impl Iterator<Item = Self> {
+        INTERNAL.iter().map(|name| Self((*name).to_owned()))
+    }
+
     /// True for `admin.token` and `link.key`, which no page shows.
     #[must_use]
     pub fn is_internal(&self) -> bool {
         INTERNAL.contains(&self.0.as_str())
+    }
+
+    /// True for `admin.token`, which the owner may replace and nobody types in.
+    #[must_use]
+    pub fn is_admin_token(&self) -> bool {
+        self.0 == "admin.token"
     }
 
     /// True when the other side accepts a value that we invent.

@@ -7,29 +7,35 @@ import enDesk from './en.desk.json';
 import enDoors from './en.doors.json';
 import enErrors from './en.errors.json';
 import enJson from './en.json';
+import enKeys from './en.keys.json';
 import enMails from './en.mails.json';
 import enMoney from './en.money.json';
 import enNoFiles from './en.nofiles.json';
 import enOps from './en.ops.json';
 import enStates from './en.states.json';
+import enTunnel from './en.tunnel.json';
 import viDesk from './vi.desk.json';
 import viDoors from './vi.doors.json';
 import viErrors from './vi.errors.json';
 import viJson from './vi.json';
+import viKeys from './vi.keys.json';
 import viMails from './vi.mails.json';
 import viMoney from './vi.money.json';
 import viNoFiles from './vi.nofiles.json';
 import viOps from './vi.ops.json';
 import viStates from './vi.states.json';
+import viTunnel from './vi.tunnel.json';
 
 const vi = {
   ...viJson,
   ...viMoney,
   ...viDesk,
   ...viDoors,
+  ...viKeys,
   ...viMails,
   ...viNoFiles,
   ...viOps,
+  ...viTunnel,
   ...viStates,
   ...viErrors,
 };
@@ -44,9 +50,11 @@ const english = {
   ...enMoney,
   ...enDesk,
   ...enDoors,
+  ...enKeys,
   ...enMails,
   ...enNoFiles,
   ...enOps,
+  ...enTunnel,
   ...enStates,
   ...enErrors,
 };

@@ -22,7 +22,9 @@ use crate::present::Crew;
 use crate::reconcile::Reconciler;
 use crate::secrets::Credentials;
 use crate::services::Services;
-use crate::shop::{GoogleGlance, HealthBook, Rejection};
+use crate::shop::keys::{KeyGlance, KeysError};
+use crate::shop::{GoogleGlance, HealthBook, Record, Rejection};
+use crate::tunnel::Tunnel;
 use crate::views::{Component, Event, Progress};
 use crate::workers::StageError;
 
@@ -96,6 +98,10 @@ pub(crate) trait Running: Send + Sync + 'static {
     fn leave_google<'a>(&'a self, actor: &'a str) -> BoxFuture<'a, Result<(), StageError>>;
     /// The words of mails.
     fn templates(&self) -> &Templates;
+    /// The keys with their ages.
+    fn keys(&self) -> BoxFuture<'_, Result<Vec<KeyGlance>, KeysError>>;
+    /// Watches over the record of human actions.
+    fn record(&self) -> &Record;
     /// Catches up on what no webhook reported.
     fn reconciler(&self) -> &Reconciler;
     /// What is counted for monitors.
@@ -104,6 +110,10 @@ pub(crate) trait Running: Send + Sync + 'static {
     fn in_work(&self) -> Vec<(TaskKind, String)>;
     /// How stages of tasks ended.
     fn stage_times(&self) -> &StageTimes;
+    /// The way from the internet.
+    fn tunnel(&self) -> &Tunnel;
+    /// When the last sleep of the machine was over, and how long it was, ms.
+    fn woke(&self) -> Option<(i64, i64)>;
     /// The outside services.
     fn services(&self) -> &Services;
     /// How the parts are.
