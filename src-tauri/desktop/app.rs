@@ -8,7 +8,7 @@ use tauri::{RunEvent, Wry};
 use tauri_plugin_window_state::StateFlags;
 
 use crate::args::Args;
-use crate::{commands, quit, start, window};
+use crate::{commands, links, quit, start, window};
 
 /// Runs until the owner quits.
 ///
@@ -53,6 +53,12 @@ fn one_per_shop(data_dir: &Path) -> TauriPlugin<Wry> {
     data_dir.hash(&mut hasher);
     tauri_plugin_single_instance::Builder::new()
         .dbus_id(format!("vn.chotdon.app.shop{:016x}", hasher.finish()))
-        .callback(|app, _, _| window::show(app, None))
+        .callback(|app, arguments, _| {
+            let route = links::route(arguments.iter().map(String::as_str));
+            // A link that names no page does nothing at all.
+            if route.is_some() || !arguments.iter().any(|argument| links::is_link(argument)) {
+                window::show(app, route);
+            }
+        })
         .build()
 }

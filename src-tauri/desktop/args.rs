@@ -15,6 +15,9 @@ pub(crate) struct Args {
     /// Start in the tray, without a window
     #[arg(long)]
     pub(crate) hidden: bool,
+    /// Show a page: chotdon://order/DH123456, chotdon://task/42, chotdon://unmatched/7
+    #[arg(value_name = "LINK", hide = true)]
+    link: Option<String>,
     /// Keep the shop's data here instead of the system's usual place
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
@@ -31,6 +34,13 @@ impl Args {
         }
         let base = data_home().ok_or_else(|| anyhow::anyhow!("no home directory; give --data-dir"))?;
         Ok(base.join(if self.demo { "ChotDon-demo" } else { "ChotDon" }))
+    }
+}
+
+impl Args {
+    /// The page that it was started for.
+    pub(crate) fn route(&self) -> Option<String> {
+        crate::links::route(self.link.as_deref())
     }
 }
 

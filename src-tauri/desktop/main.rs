@@ -10,12 +10,15 @@ mod app;
 mod args;
 mod commands;
 mod desk;
+mod links;
 mod locale;
 mod notifications;
 mod quit;
 mod remembered;
 mod secrets;
 mod start;
+#[cfg(debug_assertions)]
+mod strangers;
 mod tray;
 mod window;
 mod words;

@@ -38,7 +38,7 @@ pub(crate) fn begin(app: &AppHandle, args: Args) {
     let app = app.clone();
     quit::listen_to_the_system(&app);
     tauri::async_runtime::spawn(async move {
-        let hidden = args.hidden;
+        let (hidden, route) = (args.hidden, args.route());
         // A thread of its own, so that a panic comes back as a value and is shown.
         let asked = app.clone();
         let opened =
@@ -50,9 +50,11 @@ pub(crate) fn begin(app: &AppHandle, args: Args) {
                 if let Err(error) = tray::start(&app) {
                     tracing::warn!(%error, "there is no tray icon");
                 }
-                if !hidden {
-                    window::show(&app, None);
+                if !hidden || route.is_some() {
+                    window::show(&app, route);
                 }
+                #[cfg(debug_assertions)]
+                crate::strangers::open(&app);
             }
             Ok(Ok(None)) => app.exit(0),
             Ok(Err(why)) => say_why(&app, &why),

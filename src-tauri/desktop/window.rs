@@ -44,14 +44,18 @@ fn to_front(window: &WebviewWindow, route: Option<String>) -> tauri::Result<()> 
 fn open(app: &AppHandle, route: Option<&str>) -> tauri::Result<()> {
     let page = route.map_or_else(|| "index.html".to_owned(), |route| format!("index.html#{route}"));
     let window = WebviewWindowBuilder::new(app, MAIN, WebviewUrl::App(page.into()))
+        // Files that are dropped would come with their paths.
+        .disable_drag_drop_handler()
         .title("ChotDon")
         .inner_size(1280.0, 800.0)
         .min_inner_size(960.0, 640.0)
         .devtools(cfg!(debug_assertions))
         .on_navigation(may_load)
         .on_new_window(|_, _| NewWindowResponse::Deny)
-        .on_download(|_, _| false)
-        .build()?;
+        .on_download(|_, _| false);
+    #[cfg(debug_assertions)]
+    let window = crate::strangers::watched(window);
+    let window = window.build()?;
     let app = app.clone();
     window.on_window_event(move |event| {
         if let WindowEvent::Destroyed = event {

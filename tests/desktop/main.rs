@@ -7,6 +7,7 @@
 
 mod app;
 mod page;
+mod strangers;
 mod tray;
 mod window;
 mod work;

@@ -110,6 +110,12 @@ impl Page {
         self.wait(&format!("[data-testid='{id}']"), "").await
     }
 
+    /// What the page's policy blocked since it was loaded.
+    pub(crate) async fn blocked(&self) -> Result<Vec<String>> {
+        let blocked = self.run("return window.__blocked", json!([])).await?;
+        serde_json::from_value(blocked).context("a debug build keeps a list")
+    }
+
     /// What follows `#` in the address.
     pub(crate) async fn route(&self) -> Result<String> {
         let hash = self.run("return location.hash", json!([])).await?;

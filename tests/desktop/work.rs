@@ -41,6 +41,7 @@ async fn an_order_is_made_paid_and_delivered_and_its_link_gives_the_course() {
     page.wait("main a[href*=mailbox]", "lan@example.com").await.unwrap().click().await.unwrap();
     page.wait("iframe[sandbox]", "").await.unwrap();
     picture(&machine, "mail");
+    assert_eq!(page.blocked().await.unwrap(), Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -64,6 +65,7 @@ async fn a_failure_is_told_once_and_its_notification_leads_to_the_button_that_me
     page.part("nav-orders").await.unwrap().click().await.unwrap();
     page.wait("[data-testid=order-stage]", "Hoàn tất").await.unwrap();
     picture(&machine, "mended");
+    assert_eq!(page.blocked().await.unwrap(), Vec::<String>::new());
 }
 
 /// Puts the missing course where the shop looks for it.

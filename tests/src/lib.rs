@@ -3,6 +3,8 @@
 mod chance;
 pub mod drive;
 mod listener;
+#[cfg(target_os = "linux")]
+pub mod listening;
 pub mod lms;
 #[cfg(target_os = "linux")]
 pub mod machine;

@@ -19,6 +19,7 @@ export const SETTINGS = {
   workers: { count: 2, lease_s: 30, retry_base_s: 20, retry_max: 8 },
   orders: { expire_after_min: 1440, tolerance_vnd: 0, link_days: 30, link_max_downloads: 10 },
   notifications: { desktop: true, quiet_from: '22:00', quiet_to: '07:00' },
+  limits: { enabled: true, visitor_per_s: 20, visitors_per_s: 300, refused_per_s: 5, key_per_s: 100, connections: 512 },
   secrets: [{ name: 'sepay.api_key', set: true, hint: '6789' }],
   secret_store: 'keyring',
 };

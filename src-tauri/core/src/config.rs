@@ -168,6 +168,12 @@ settings! {
         base_url: Option<String> = None, "URL", Check::Url, shown "the public listener's own address";
         /// Allows the public listener on addresses other than loopback. Without it such an address is refused.
         allow_remote: bool = false, "yes or no", Check::Any;
+        /// Names, with a port where it is not the default one, under which the shop answers besides `base_url` and
+        /// loopback. Requests under any other name are refused.
+        allowed_hosts: Vec<String> = Vec::new(), "host or host:port", Check::Any;
+        /// Header in which your own reverse proxy says who asks, such as `X-Real-IP`; of `X-Forwarded-For` the last
+        /// entry counts. Only for a listener that nobody but the proxy reaches: others could write the header.
+        client_ip_header: String = String::new(), "header", Check::Header, shown "none; a tunnel's own where one is run";
     }
     /// The listener of the owner: UI, admin API, metrics.
     private: PrivateConfig {
@@ -186,6 +192,9 @@ settings! {
         reconcile_every_s: u32 = 300, "seconds", Check::Range(0, 86_400);
         /// By how much a webhook's signed timestamp may differ from our clock.
         timestamp_tolerance_s: i64 = 300, "seconds", Check::Range(1, 86_400);
+        /// Addresses and networks that webhooks may come from, where a header says who asks; empty = any. The key
+        /// decides in any case. SePay publishes its addresses and may change them.
+        allowed_ips: Vec<String> = Vec::new(), "IP address or network", Check::Networks;
     }
     /// How orders behave.
     orders: OrdersConfig {
@@ -317,10 +326,36 @@ settings! {
         /// How long it is left alone the first time; doubles each time it does not help, up to 15 minutes.
         break_s: u32 = 30, "seconds", Check::Range(1, 3_600);
     }
-    /// Protection of the public listener against floods.
+    /// Protection of the public listener against floods, and of both against slow and endless requests.
     limits: LimitsConfig {
-        /// Rate limits on. Signed SePay requests are never refused below 1,000 a second.
+        /// Rate limits on. SePay's signed requests are never refused by them; the caps on connections, sizes and
+        /// times hold in any case.
         enabled: bool = true, "yes or no", Check::Any;
+        /// Pages, downloads and unknown paths that one visitor may open; five seconds' worth at once.
+        visitor_per_s: u32 = 20, "requests a second", Check::Range(1, 100_000);
+        /// The same for all visitors together; two seconds' worth at once.
+        visitors_per_s: u32 = 300, "requests a second", Check::Range(1, 1_000_000);
+        /// Requests with a wrong key or none of one sender that are answered as such; four seconds' worth at once.
+        refused_per_s: u32 = 5, "requests a second", Check::Range(1, 100_000);
+        /// The same for all senders together.
+        refused_total_per_s: u32 = 50, "requests a second", Check::Range(1, 1_000_000);
+        /// Requests with one storefront key; two seconds' worth at once.
+        key_per_s: u32 = 100, "requests a second", Check::Range(1, 1_000_000);
+        /// Requests of one sender that are answered at once; pages that wait for news count.
+        at_once: u32 = 64, "requests", Check::Range(1, 10_000);
+        /// Connections to the public listener at once. When there are more, the one goes whose request has been
+        /// incomplete for longest.
+        connections: u32 = 512, "connections", Check::Range(8, 100_000);
+        /// Connections from one address other than this machine's.
+        connections_per_address: u32 = 64, "connections", Check::Range(1, 100_000);
+        /// Longest request line with all headers.
+        header_kb: u16 = 16, "KiB", Check::Range(8, 1_024);
+        /// How long the request line and the headers may take.
+        header_s: u16 = 10, "seconds", Check::Range(1, 300);
+        /// How long a body may take; pieces of files that workers send have five minutes.
+        body_s: u16 = 10, "seconds", Check::Range(1, 300);
+        /// How long a connection may be idle between two requests.
+        idle_s: u16 = 90, "seconds", Check::Range(1, 3_600);
     }
     /// How the owner is told.
     notifications: NotificationsConfig {

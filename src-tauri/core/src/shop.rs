@@ -2,6 +2,7 @@
 
 mod books;
 mod door;
+mod doors;
 mod drive;
 mod floor;
 mod google;
@@ -203,7 +204,8 @@ impl Shop {
             }),
         };
         if let Some((bank, listener)) = demo_bank {
-            shop.part("demo_bank", serve(listener, bank.router(), stop.clone()));
+            let rules = doors::private(&shop.inner.floor);
+            shop.part("demo_bank", http::listen::serve(listener, bank.router(), rules, stop.clone()));
             crate::demo::furnish(&shop).await.map_err(|error| StartError::Internal(error.to_string()))?;
         }
         shop.part("workers", pool.clone().run(changes));
@@ -224,7 +226,9 @@ impl Shop {
         shop.part("pages", shop.inner.floor.bell.clone().run(for_pages, stop.clone()));
         shop.part("expiry", expiry(shop.inner.floor.clone(), reconciler, stop.clone()));
         shop.part("access", access(shop.inner.floor.clone(), stop.clone()));
-        shop.part("public_listener", serve(public, http::public::router(&shop.inner.floor), stop.clone()));
+        let rules = doors::public(&shop.inner.floor);
+        let router = http::public::router(&shop.inner.floor);
+        shop.part("public_listener", http::listen::serve(public, router, rules, stop.clone()));
         if let (Some(listener), Some(local)) = (private, private_addr) {
             let door = http::private::PrivateDoor {
                 credentials: shop.inner.floor.credentials.clone(),
@@ -232,7 +236,9 @@ impl Shop {
                 local,
                 allowed_hosts: shop.config().private.allowed_hosts.clone(),
             };
-            shop.part("private_listener", serve(listener, door.router(shop.admin()), stop));
+            let rules = doors::private(&shop.inner.floor);
+            let router = door.router(shop.admin());
+            shop.part("private_listener", http::listen::serve(listener, router, rules, stop));
         }
         tracing::info!(public = %public_addr, private = ?private_addr, "the shop is open");
         Ok(shop)
@@ -256,6 +262,12 @@ impl Shop {
         );
         // The window and the private listener show the same test results.
         http::admin::router(http::admin::Desk { checks: self.inner.checks.clone(), ..desk })
+    }
+
+    /// The public listener's routes with everything that guards them, without the listener: for tests that ask
+    /// more than a socket can carry.
+    pub fn public(&self) -> Router {
+        http::public::router(&self.inner.floor)
     }
 
     /// Numbered events from now on.
@@ -381,13 +393,6 @@ async fn bind(addr: SocketAddr, remote: bool, setting: &'static str) -> Result<T
 
 fn local(listener: &TcpListener) -> Result<SocketAddr, StartError> {
     listener.local_addr().map_err(|error| StartError::Internal(error.to_string()))
-}
-
-async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await {
-        tracing::error!(%error, "a listener ended");
-    }
 }
 
 /// Watches for sleep; after one no connection from before is used. The reconciler hears of it by itself.

@@ -1,3 +1,5 @@
+//! Sets that are brought over: whole, once, and not at all when something is missing.
+
 use super::*;
 
 const NOW: i64 = 1_790_000_000_000;

@@ -10,7 +10,8 @@ use crate::{Result, Store};
 pub struct RejectedHour {
     /// ms UTC / 3600000.
     pub hour: i64,
-    /// `unauthorized`, `stale`, `malformed`, `too_large`, `wrong_product`.
+    /// `unauthorized`, `stale`, `malformed`, `too_large`, `wrong_product`, `rate_limited`,
+    /// `not_allowed_ip`, `wrong_host`.
     pub reason: String,
     /// How many.
     pub n: i64,

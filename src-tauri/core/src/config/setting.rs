@@ -23,6 +23,10 @@ pub(super) trait Setting: Sized {
     fn text(&self) -> Option<&str> {
         None
     }
+    /// The texts to hold against the checks of lists.
+    fn texts(&self) -> &[String] {
+        &[]
+    }
 }
 
 /// What a setting's value must satisfy beyond its type.
@@ -36,6 +40,10 @@ pub(super) enum Check {
     Url,
     /// A time of day, `HH:MM`.
     TimeOfDay,
+    /// Addresses and networks, such as `203.0.113.0/24`.
+    Networks,
+    /// The name of a header, or nothing.
+    Header,
 }
 
 impl Check {
@@ -46,6 +54,8 @@ impl Check {
             Self::Range(from, to) => value.number().is_some_and(|n| (from..=to).contains(&n)),
             Self::Url => value.text().is_none_or(is_web_address),
             Self::TimeOfDay => value.text().is_none_or(|text| minute_of_day(text).is_some()),
+            Self::Networks => value.texts().iter().all(|entry| crate::http::limits::is_network(entry)),
+            Self::Header => value.text().is_none_or(|text| text.is_empty() || is_header_name(text)),
         }
     }
 }
@@ -57,8 +67,14 @@ impl fmt::Display for Check {
             Self::Range(from, to) => write!(f, "{from} to {to}"),
             Self::Url => f.write_str("an http or https address"),
             Self::TimeOfDay => f.write_str("a time of day, HH:MM"),
+            Self::Networks => f.write_str("a list of IP addresses and networks, [\"203.0.113.0/24\"]"),
+            Self::Header => f.write_str("the name of a header"),
         }
     }
+}
+
+fn is_header_name(text: &str) -> bool {
+    text.parse::<axum::http::HeaderName>().is_ok()
 }
 
 fn is_web_address(text: &str) -> bool {
@@ -167,6 +183,9 @@ impl Setting for Vec<String> {
     }
     fn to_toml(&self) -> Option<Value> {
         Some(Value::Array(self.iter().map(String::as_str).collect::<Array>()))
+    }
+    fn texts(&self) -> &[String] {
+        self
     }
 }
 

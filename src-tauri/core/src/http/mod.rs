@@ -2,10 +2,13 @@
 
 pub mod admin;
 pub(crate) mod hosted;
+pub(crate) mod limits;
+pub(crate) mod listen;
 pub mod private;
 pub(crate) mod problem;
 pub(crate) mod public;
 pub mod storefront;
+mod told;
 mod worker;
 
 pub(crate) use worker::signed_text as worker_signed_text;

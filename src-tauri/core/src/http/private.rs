@@ -1,7 +1,7 @@
 //! The private door: the owner's browser and scripts. Wraps the admin API, which itself asks nobody who they are.
 //!
 //! Order of the checks: Host, where the request came from, who sent it. A foreign web page gets nothing at all,
-//! not even the login page (`docs/threat-model.md`). Served by the private listener only; the desktop's window
+//! not even the login page (`docs/threats.md`). Served by the private listener only; the desktop's window
 //! reaches the admin API inside the process.
 
 mod assets;
@@ -28,9 +28,11 @@ use crate::views::Problem;
 use gate::Gate;
 use sessions::Sessions;
 
-/// The UI's own pages: no other origin, no frames around them. Mails are shown in a frame of our own.
-const POLICY: &str = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-src 'self'; \
-                      frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+/// The UI's own pages: no other origin, no frames around them. A mail is shown in a frame without a source, which
+/// has this policy too; its attributes of style are let through.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; \
+                      img-src 'self' data:; font-src 'self'; connect-src 'self'; frame-src 'none'; \
+                      object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// What the private door needs to know.
 #[derive(Clone)]
@@ -187,7 +189,11 @@ async fn login(State(inside): State<Arc<Inside>>, headers: HeaderMap, body: axum
     };
     match tokens.iter().find(|known| same(token.trim(), known)) {
         Some(known) => {
-            let cookie = inside.sessions.open(known, now);
+            if let Some(before) = sessions::cookie(&headers) {
+                inside.sessions.close(before);
+            }
+            let origin = headers.get(header::ORIGIN).map(HeaderValue::as_bytes).unwrap_or_default();
+            let cookie = inside.sessions.open(known, origin.starts_with(b"https://"), now);
             (StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response()
         }
         None => {

@@ -1,12 +1,18 @@
 //! The door that the tunnel reaches: SePay's webhook, buyers' links, the storefront. Everything else is 404.
+//!
+//! `gate` says who may ask for what, `door` asks it first and counts.
+
+mod answers;
+mod door;
+mod gate;
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{DefaultBodyLimit, Extension, Path, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Json, Router, middleware};
 use serde_json::json;
 use std::time::Duration;
 use tower_http::timeout::TimeoutLayer;
@@ -14,6 +20,7 @@ use tower_http::timeout::TimeoutLayer;
 use chotdon_store::Source;
 use sepay::{ParseError, Rejected};
 
+use super::limits::{Client, listed};
 use super::problem;
 use crate::delivery::download::{Refusal, Shared, refuse};
 use crate::delivery::{Location, Manifest};
@@ -22,6 +29,8 @@ use crate::shop::{Floor, Rejection};
 
 /// A request that takes longer is cut off; downloads are not requests in this sense, their body goes on.
 const DEADLINE: Duration = Duration::from_secs(20);
+
+pub(super) use answers::describe;
 
 /// Every public route.
 pub(crate) fn router(floor: &Floor) -> Router {
@@ -39,6 +48,7 @@ pub(crate) fn router(floor: &Floor) -> Router {
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, DEADLINE))
         // With limits of their own: they wait for work, and send files.
         .merge(super::worker::router())
+        .layer(middleware::from_fn_with_state(floor.clone(), door::guard))
         .with_state(floor.clone())
 }
 
@@ -49,9 +59,12 @@ async fn healthz() -> Json<serde_json::Value> {
 /// SePay's webhook: verified on raw bytes, parsed, booked in one commit, then answered.
 async fn webhook(
     State(floor): State<Floor>,
+    client: Option<Extension<Client>>,
+    from: Option<Extension<door::From>>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
+    let client = client.map_or(Client::Shared, |Extension(client)| client);
     let asked_at = floor.clock.now_ms();
     let body = match body {
         Ok(body) => body,
@@ -76,8 +89,15 @@ async fn webhook(
     let named = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     let authentic = match sepay::verify(named, body.clone(), &keys, now.div_euclid(1000), tolerance) {
         Ok(authentic) => authentic,
-        Err(rejected) => return reject(&floor, rejected, is_payment_gateway(&headers, &body)),
+        Err(rejected) => return reject(&floor, client, rejected, is_payment_gateway(&headers, &body)),
     };
+    if let Some(Extension(door::From(Some(address)))) = from
+        && !listed(&floor.config().sepay.allowed_ips, address)
+    {
+        floor.intake.refuse(Rejection::NotAllowedIp, now);
+        tracing::warn!(%address, "a webhook with the right key came from an address that sepay.allowed_ips lacks");
+        return answer(StatusCode::FORBIDDEN, "address_not_allowed");
+    }
     floor.webhook_came();
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let notification = match sepay::parse(&authentic, content_type) {
@@ -116,16 +136,22 @@ async fn webhook(
     }
 }
 
-/// Every refusal looks the same from outside.
-fn reject(floor: &Floor, rejected: Rejected, looks_foreign: bool) -> Response {
+/// Every refusal looks the same from outside, until there are too many.
+fn reject(floor: &Floor, client: Client, rejected: Rejected, looks_foreign: bool) -> Response {
+    let now = floor.clock.now_ms();
+    let too_many = floor.limits.refused(client, &floor.config().limits, now).err();
     let refusal = match rejected {
         Rejected::Stale => Rejection::Stale,
         _ if looks_foreign => Rejection::WrongProduct,
+        _ if too_many.is_some() => Rejection::RateLimited,
         _ => Rejection::Unauthorized,
     };
-    floor.intake.refuse(refusal, floor.clock.now_ms());
+    floor.intake.refuse(refusal, now);
     tracing::debug!(reason = rejected.as_str(), "a webhook was refused");
-    answer(StatusCode::UNAUTHORIZED, "unauthorized")
+    match too_many {
+        Some(too_many) => too_many.dress(answer(StatusCode::TOO_MANY_REQUESTS, "rate_limited")),
+        None => answer(StatusCode::UNAUTHORIZED, "unauthorized"),
+    }
 }
 
 /// Whether this looks like SePay's payment gateway rather than its bank webhook. Only a hint for the owner, who may

@@ -41,6 +41,7 @@ pub fn openapi() -> Value {
         serde_json::from_str(include_str!("storefront/openapi.json")).expect("a test reads it");
     document["info"]["version"] = json!(env!("CARGO_PKG_VERSION"));
     super::worker::describe(&mut document);
+    super::public::describe(&mut document);
     document
 }
 

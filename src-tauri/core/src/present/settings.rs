@@ -5,8 +5,8 @@ use chotdon_store::read::AccountRecord;
 use crate::config::Config;
 use crate::secrets::Listed;
 use crate::views::{
-    BankAccount, MailSettings, NotificationSettings, OrderSettings, SecretRow, SepaySettings, Settings,
-    ShopSettings, WorkerSettings,
+    BankAccount, LimitSettings, MailSettings, NotificationSettings, OrderSettings, SecretRow, SepaySettings,
+    Settings, ShopSettings, WorkerSettings,
 };
 
 /// The settings page; `sepay` and the secrets come from the running shop.
@@ -48,6 +48,14 @@ pub(crate) fn settings(
             desktop: config.notifications.desktop,
             quiet_from: config.notifications.quiet_from.clone(),
             quiet_to: config.notifications.quiet_to.clone(),
+        },
+        limits: LimitSettings {
+            enabled: config.limits.enabled,
+            visitor_per_s: config.limits.visitor_per_s,
+            visitors_per_s: config.limits.visitors_per_s,
+            refused_per_s: config.limits.refused_per_s,
+            key_per_s: config.limits.key_per_s,
+            connections: config.limits.connections,
         },
         secrets,
         secret_store: secret_store.to_owned(),

@@ -37,11 +37,25 @@ pub(crate) enum Rejection {
     TooLarge,
     /// The payment gateway's notification, sent to the wrong address.
     WrongProduct,
+    /// No key or a wrong one, after too many of the same.
+    RateLimited,
+    /// The right key, from an address that the owner's list of SePay's addresses lacks.
+    NotAllowedIp,
+    /// Addressed to a name that is not the shop's.
+    WrongHost,
 }
 
 impl Rejection {
-    const ALL: [Self; 5] =
-        [Self::Unauthorized, Self::Stale, Self::Malformed, Self::TooLarge, Self::WrongProduct];
+    const ALL: [Self; 8] = [
+        Self::Unauthorized,
+        Self::Stale,
+        Self::Malformed,
+        Self::TooLarge,
+        Self::WrongProduct,
+        Self::RateLimited,
+        Self::NotAllowedIp,
+        Self::WrongHost,
+    ];
 
     /// The name stored and shown.
     pub(crate) const fn as_str(self) -> &'static str {
@@ -51,6 +65,9 @@ impl Rejection {
             Self::Malformed => "malformed",
             Self::TooLarge => "too_large",
             Self::WrongProduct => "wrong_product",
+            Self::RateLimited => "rate_limited",
+            Self::NotAllowedIp => "not_allowed_ip",
+            Self::WrongHost => "wrong_host",
         }
     }
 

@@ -21,6 +21,7 @@ use crate::delivery::{Downloader, HttpSource, Remotes, Ways};
 use crate::demo::DemoBank;
 use crate::external::External;
 use crate::http::hosted::Bell;
+use crate::http::limits::Limits;
 use crate::outgoing::Caller;
 use crate::ports::{Clock, Notifier, Ports, Probe, SecretError};
 use crate::secrets::{Credentials, SecretName};
@@ -40,6 +41,8 @@ pub(crate) struct Floor {
     pub(crate) link_key: Arc<LinkKey>,
     pub(crate) templates: Arc<Templates>,
     pub(crate) intake: Arc<Intake>,
+    /// Who has asked how much at the public door.
+    pub(crate) limits: Arc<Limits>,
     pub(crate) wake: Arc<Wake>,
     /// Wakes the buyers' pages that wait for news.
     pub(crate) bell: Arc<Bell>,
@@ -102,6 +105,7 @@ impl Floor {
             link_key: Arc::new(link_key),
             templates: Arc::new(Templates::new(options.data_dir.join("templates"))),
             intake: Arc::default(),
+            limits: Arc::default(),
             wake: Arc::new(Wake::new(ports.clock.clone())),
             bell: Arc::default(),
             lms: lms::Caller::new().map_err(|error| StartError::Internal(error.to_string()))?,
@@ -153,6 +157,11 @@ impl Floor {
             Some(url) => url.trim_end_matches('/').to_owned(),
             None => format!("http://{}", self.public_addr),
         }
+    }
+
+    /// The header in which the tunnel or the owner's proxy says who asks; empty = none is believed.
+    pub(crate) fn client_ip_header(&self) -> String {
+        self.config().public.client_ip_header.clone()
     }
 
     /// The page at which an order is paid, with the token that opens it.

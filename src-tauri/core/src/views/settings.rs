@@ -76,6 +76,7 @@ pub struct Settings {
     pub workers: WorkerSettings,
     pub orders: OrderSettings,
     pub notifications: NotificationSettings,
+    pub limits: LimitSettings,
     pub secrets: Vec<SecretRow>,
     /// `keyring`, `file` or `memory`.
     pub secret_store: String,
@@ -162,6 +163,24 @@ pub struct NotificationSettings {
     /// `HH:MM`; equal ends mean no quiet hours.
     pub quiet_from: String,
     pub quiet_to: String,
+}
+
+/// How much the public listener does for whom, in requests a second where nothing else is said.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[allow(missing_docs)]
+pub struct LimitSettings {
+    /// Rates on; the caps on connections hold in any case.
+    pub enabled: bool,
+    /// Of one visitor: pages, downloads.
+    pub visitor_per_s: u32,
+    /// Of all visitors together.
+    pub visitors_per_s: u32,
+    /// Wrong keys of one sender.
+    pub refused_per_s: u32,
+    /// With one storefront key.
+    pub key_per_s: u32,
+    /// Connections at once.
+    pub connections: u32,
 }
 
 /// Whether a secret is set. The value itself never leaves the core.

@@ -75,7 +75,8 @@ pub struct WebhookSummary {
 /// Requests refused for one reason.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct RejectedRow {
-    /// `unauthorized`, `stale`, `malformed`, `too_large`, `wrong_product`.
+    /// `unauthorized`, `stale`, `malformed`, `too_large`, `wrong_product`, `rate_limited`,
+    /// `not_allowed_ip`, `wrong_host`.
     pub reason: String,
     /// How many.
     pub count: i64,

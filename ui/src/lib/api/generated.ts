@@ -1112,7 +1112,7 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Changes one section: `shop`, `mail`, `workers`, `orders` or `notifications`. The body is the section's view. */
+        /** Changes one section: `shop`, `mail`, `workers`, `orders`, `notifications` or `limits`. The body is the section's view. */
         put: operations["save_section"];
         post?: never;
         delete?: never;
@@ -2239,6 +2239,36 @@ export interface components {
             reversed_by?: number | null;
             /** @description Whether it can be taken back now. */
             can_reverse: boolean;
+        };
+        /** @description How much the public listener does for whom, in requests a second where nothing else is said. */
+        LimitSettings: {
+            /** @description Rates on; the caps on connections hold in any case. */
+            enabled: boolean;
+            /**
+             * Format: int32
+             * @description Of one visitor: pages, downloads.
+             */
+            visitor_per_s: number;
+            /**
+             * Format: int32
+             * @description Of all visitors together.
+             */
+            visitors_per_s: number;
+            /**
+             * Format: int32
+             * @description Wrong keys of one sender.
+             */
+            refused_per_s: number;
+            /**
+             * Format: int32
+             * @description With one storefront key.
+             */
+            key_per_s: number;
+            /**
+             * Format: int32
+             * @description Connections at once.
+             */
+            connections: number;
         };
         /** @description What is wrong with a template. */
         MailMistake: {
@@ -3419,7 +3449,10 @@ export interface components {
         };
         /** @description Requests refused for one reason. */
         RejectedRow: {
-            /** @description `unauthorized`, `stale`, `malformed`, `too_large`, `wrong_product`. */
+            /**
+             * @description `unauthorized`, `stale`, `malformed`, `too_large`, `wrong_product`, `rate_limited`,
+             *     `not_allowed_ip`, `wrong_host`.
+             */
             reason: string;
             /**
              * Format: int64
@@ -3581,6 +3614,7 @@ export interface components {
             workers: components["schemas"]["WorkerSettings"];
             orders: components["schemas"]["OrderSettings"];
             notifications: components["schemas"]["NotificationSettings"];
+            limits: components["schemas"]["LimitSettings"];
             secrets: components["schemas"]["SecretRow"][];
             /** @description `keyring`, `file` or `memory`. */
             secret_store: string;
@@ -6216,7 +6250,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description `shop`, `mail`, `workers`, `orders` or `notifications` */
+                /** @description `shop`, `mail`, `workers`, `orders`, `notifications` or `limits` */
                 section: string;
             };
             cookie?: never;

@@ -69,6 +69,7 @@ export type SepaySettings = Schemas['SepaySettings'];
 export type MailSettings = Schemas['MailSettings'];
 export type WorkerSettings = Schemas['WorkerSettings'];
 export type OrderSettings = Schemas['OrderSettings'];
+export type LimitSettings = Schemas['LimitSettings'];
 export type NotificationSettings = Schemas['NotificationSettings'];
 export type SecretRow = Schemas['SecretRow'];
 export type NewItem = Schemas['NewItem'];

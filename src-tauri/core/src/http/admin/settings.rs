@@ -18,8 +18,8 @@ use crate::present;
 use crate::reconcile::Cause;
 use crate::secrets::{OVERLAP, SecretName};
 use crate::views::{
-    BankAccount, MailSettings, NotificationSettings, OrderSettings, Problem, SecretValue, SepaySettings,
-    Settings, ShopSettings, WorkerSettings,
+    BankAccount, LimitSettings, MailSettings, NotificationSettings, OrderSettings, Problem, SecretValue,
+    SepaySettings, Settings, ShopSettings, WorkerSettings,
 };
 
 const LONGEST_SECRET: usize = 4096;
@@ -31,9 +31,9 @@ pub(super) async fn settings(State(desk): State<Desk>) -> Answer<Json<Settings>>
     now(&desk).await
 }
 
-/// Changes one section: `shop`, `mail`, `workers`, `orders` or `notifications`. The body is the section's view.
+/// Changes one section: `shop`, `mail`, `workers`, `orders`, `notifications` or `limits`. The body is the section's view.
 #[utoipa::path(put, path = "/admin/api/settings/{section}", tag = "settings", request_body = Object,
-    params(("section" = String, Path, description = "`shop`, `mail`, `workers`, `orders` or `notifications`")),
+    params(("section" = String, Path, description = "`shop`, `mail`, `workers`, `orders`, `notifications` or `limits`")),
     responses((status = 200, body = Settings), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn save_section(
     State(desk): State<Desk>,
@@ -47,6 +47,7 @@ pub(super) async fn save_section(
         "mail" => save("mail", &checked::<MailSettings>(body)?)?,
         "orders" => save("orders", &checked::<OrderSettings>(body)?)?,
         "notifications" => save("notifications", &checked::<NotificationSettings>(body)?)?,
+        "limits" => save("limits", &checked::<LimitSettings>(body)?)?,
         "workers" => {
             let mut queue = checked::<WorkerSettings>(body)?;
             let count = queue.as_object_mut().and_then(|keys| keys.remove("count")).unwrap_or(Value::Null);

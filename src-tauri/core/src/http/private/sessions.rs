@@ -11,6 +11,8 @@ use sha2::{Digest, Sha256};
 const NAME: &str = "chotdon_session";
 /// A session ends when it was not used for this long, ms.
 const IDLE_MS: i64 = 12 * 3600 * 1000;
+/// A session ends this long after its login, however much it is used, ms.
+const LIFE_MS: i64 = 7 * 24 * 3600 * 1000;
 /// More than one owner's browsers ever need; the longest unused goes first.
 const MOST: usize = 64;
 /// So many wrong tokens within the window, and logins wait for its end. The token is 256 bits: this keeps
@@ -35,30 +37,38 @@ struct Inner {
 
 struct Session {
     token: [u8; 32],
+    opened_at: i64,
     used_at: i64,
 }
 
+impl Session {
+    fn is_over(&self, now: i64) -> bool {
+        now.saturating_sub(self.used_at) >= IDLE_MS || now.saturating_sub(self.opened_at) >= LIFE_MS
+    }
+}
+
 impl Sessions {
-    /// Opens a session for a holder of `token` and returns the cookie.
-    pub(super) fn open(&self, token: &str, now: i64) -> String {
+    /// Opens a session for a holder of `token` and returns the cookie, `secure` for browsers that came by https. The id
+    /// is always a new one: whatever the browser had before is not taken over.
+    pub(super) fn open(&self, token: &str, secure: bool, now: i64) -> String {
         let id = hex::encode(rand::random::<[u8; 32]>());
         let mut inner = self.inner();
-        inner.open.retain(|_, session| now.saturating_sub(session.used_at) < IDLE_MS);
+        inner.open.retain(|_, session| !session.is_over(now));
         if inner.open.len() >= MOST {
             let oldest = inner.open.iter().min_by_key(|(_, session)| session.used_at).map(|(id, _)| *id);
             oldest.and_then(|id| inner.open.remove(&id));
         }
-        inner.open.insert(hash(&id), Session { token: hash(token), used_at: now });
-        format!("{NAME}={id}; HttpOnly; SameSite=Strict; Path=/; Max-Age={}", IDLE_MS / 1000)
+        inner.open.insert(hash(&id), Session { token: hash(token), opened_at: now, used_at: now });
+        let secure = if secure { "; Secure" } else { "" };
+        format!("{NAME}={id}; HttpOnly; SameSite=Strict; Path=/; Max-Age={}{secure}", LIFE_MS / 1000)
     }
 
-    /// Whether the session is good, which keeps it so for another 12 hours.
+    /// Whether the session is good, which keeps it so for another 12 hours, up to its last day.
     pub(super) fn touch(&self, id: &str, tokens: &[String], now: i64) -> bool {
         let mut inner = self.inner();
         let key = hash(id);
         let Some(session) = inner.open.get_mut(&key) else { return false };
-        let idle = now.saturating_sub(session.used_at) >= IDLE_MS;
-        if idle || !tokens.iter().any(|token| hash(token) == session.token) {
+        if session.is_over(now) || !tokens.iter().any(|token| hash(token) == session.token) {
             inner.open.remove(&key);
             return false;
         }

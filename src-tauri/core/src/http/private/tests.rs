@@ -267,6 +267,46 @@ async fn a_session_ends_after_twelve_idle_hours_and_not_before() {
 }
 
 #[tokio::test]
+async fn a_session_ends_a_week_after_its_login_however_much_it_is_used() {
+    let door = door();
+    let session = door.session().await;
+    let hour = 3_600_000;
+    for hours in (0..168).step_by(8) {
+        door.clock.0.store(hours * hour, Ordering::SeqCst);
+        assert_eq!(door.status("GET", "/health", &[HOST, ("cookie", &session)]).await, 200, "{hours}");
+    }
+    door.clock.0.store(168 * hour, Ordering::SeqCst);
+    assert_eq!(door.status("GET", "/health", &[HOST, ("cookie", &session)]).await, 401);
+}
+
+#[tokio::test]
+async fn a_session_that_somebody_else_chose_is_never_taken_over() {
+    let door = door();
+    let planted = format!("chotdon_session={}", "0".repeat(64));
+    let json = ("content-type", "application/json");
+    let body = serde_json::json!({ "token": TOKEN }).to_string();
+    let answer = door.send("POST", "/login", &[HOST, json, ("cookie", &planted)], &body).await;
+    assert!(!answer.headers()["set-cookie"].to_str().unwrap().contains("0000000000"));
+    assert_eq!(door.status("GET", "/health", &[HOST, ("cookie", &planted)]).await, 401);
+    // A login with a session of one's own ends that one.
+    let before = door.session().await;
+    door.send("POST", "/login", &[HOST, json, ("cookie", &before)], &body).await;
+    assert_eq!(door.status("GET", "/health", &[HOST, ("cookie", &before)]).await, 401);
+}
+
+#[tokio::test]
+async fn a_cookie_that_came_by_https_goes_by_https_only() {
+    let door = door();
+    let json = ("content-type", "application/json");
+    let body = serde_json::json!({ "token": TOKEN }).to_string();
+    for (origin, secure) in [("https://shop.example.com", true), ("http://shop.example.com", false)] {
+        let headers = [("host", "shop.example.com"), ("origin", origin), json];
+        let answer = door.send("POST", "/login", &headers, &body).await;
+        assert_eq!(answer.headers()["set-cookie"].to_str().unwrap().contains("; Secure"), secure);
+    }
+}
+
+#[tokio::test]
 async fn a_rotated_token_works_during_the_overlap_and_a_replaced_one_ends_its_sessions() {
     let door = door();
     let session = door.session().await;
@@ -329,4 +369,28 @@ async fn pages_are_served_with_their_headers_and_without_a_login() {
     assert_eq!(door.status("POST", "/orders", &[HOST]).await, 405);
     let answer = door.send("GET", "/admin/api/orders", &[HOST, BEARER], "").await;
     assert_eq!(answer.headers()["cache-control"], "no-store");
+}
+
+#[test]
+fn the_window_the_browser_and_the_pictures_have_one_policy() {
+    let directives = |policy: &str| -> BTreeMap<String, String> {
+        let parts = policy.split(';').filter_map(|part| part.trim().split_once(' '));
+        parts.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect()
+    };
+    let browser = directives(POLICY);
+    let window: serde_json::Value =
+        serde_json::from_str(include_str!("../../../../../tauri.conf.json")).unwrap();
+    let mut window = directives(window.pointer("/app/security/csp").unwrap().as_str().unwrap());
+    // The window asks through commands, and nothing can stand around it.
+    assert_eq!(window.insert("connect-src".into(), "'self'".into()).unwrap(), "ipc: http://ipc.localhost");
+    window.insert("frame-ancestors".into(), "'none'".into());
+    assert_eq!(window, browser);
+    let pictures = include_str!("../../../../../ui/shots/serve.mjs");
+    let pictures = pictures.split('"').find(|text| text.starts_with("default-src")).unwrap();
+    assert_eq!(directives(pictures), browser);
+    assert_eq!(browser["default-src"], "'none'");
+    for (name, value) in &browser {
+        let loose = ["*", "unsafe-eval", "http:", "https:", "blob:"].iter().any(|word| value.contains(word));
+        assert!(!loose && (!value.contains("unsafe-inline") || name == "style-src-attr"), "{name} {value}");
+    }
 }

@@ -1,0 +1,108 @@
+//! The outermost layer of the public listener: name and origin of a request, then how often its sender has asked.
+
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::gate::{self, Class};
+use crate::http::limits::{self, Client, TooMuch};
+use crate::http::problem;
+use crate::http::told::Refusal;
+use crate::shop::{Floor, Rejection};
+
+/// Lets a request in, or says why not.
+pub(super) async fn guard(State(floor): State<Floor>, mut request: Request, next: Next) -> Response {
+    let class = Class::of(request.uri().path());
+    if let Err(refusal) = gate::check(&floor, class, &request) {
+        if class == Class::Webhook {
+            let reason = match refusal {
+                Refusal::Misdirected { .. } => Rejection::WrongHost,
+                Refusal::Foreign => Rejection::Unauthorized,
+            };
+            floor.intake.refuse(reason, floor.clock.now_ms());
+        }
+        return hardened(class, refusal.into_response());
+    }
+    let config = floor.config();
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer);
+    let trusted = floor.client_ip_header();
+    let client = limits::client(request.headers(), peer, &trusted);
+    request.extensions_mut().insert(client);
+    if class == Class::Webhook && !config.sepay.allowed_ips.is_empty() {
+        let address = limits::address(request.headers(), peer, &trusted);
+        request.extensions_mut().insert(From(address));
+    }
+    if !config.limits.enabled {
+        // What no kind of route covers is not there, even if a router had it.
+        let response = if class == Class::Unknown { nothing(request).await } else { next.run(request).await };
+        return hardened(class, response);
+    }
+    let answered = limited(&floor, class, client, request, next).await;
+    hardened(class, answered.unwrap_or_else(IntoResponse::into_response))
+}
+
+/// The whole address that a webhook came from, where there is a list of SePay's.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct From(pub(super) Option<std::net::IpAddr>);
+
+async fn limited(
+    floor: &Floor,
+    class: Class,
+    client: Client,
+    request: Request,
+    next: Next,
+) -> Result<Response, TooMuch> {
+    let config = floor.config();
+    let (figures, now) = (&config.limits, floor.clock.now_ms());
+    match class {
+        // SePay is known by its signature and by nothing before; the handler counts what was refused. Whether the
+        // shop answers must be seen however many ask.
+        Class::Webhook | Class::Health => Ok(next.run(request).await),
+        Class::Worker | Class::Storefront => {
+            let _inside = floor.limits.enter(client, figures.at_once)?;
+            let key = limits::key_of(request.headers()).cloned();
+            floor.limits.before_key(client, key.as_ref(), figures, now)?;
+            let response = next.run(request).await;
+            if response.status() == StatusCode::UNAUTHORIZED {
+                floor.limits.refused(client, figures, now)?;
+            } else if let Some(key) = key.filter(|_| class == Class::Storefront && was_seen(&response)) {
+                floor.limits.good_key(&key, now);
+            }
+            Ok(response)
+        }
+        Class::Picture | Class::Page | Class::News | Class::Document => {
+            let _inside = floor.limits.enter(client, figures.at_once)?;
+            floor.limits.visit(client, figures, now)?;
+            Ok(next.run(request).await)
+        }
+        Class::Unknown => {
+            floor.limits.visit(client, figures, now)?;
+            Ok(nothing(request).await)
+        }
+    }
+}
+
+async fn nothing(request: Request) -> Response {
+    problem::no_route(request).await.into_response()
+}
+
+/// Whether the handler looked at the key: paths and methods that are not served are answered before.
+fn was_seen(response: &Response) -> bool {
+    response.status().is_success() || response.status() == StatusCode::FORBIDDEN
+}
+
+/// What every answer has that does not say something stricter itself.
+fn hardened(class: Class, mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+    headers.entry(header::REFERRER_POLICY).or_insert(HeaderValue::from_static("no-referrer"));
+    // Browsers play videos and show papers in a page of their own, which a policy would empty.
+    if class != Class::Page {
+        let nothing = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+        headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(nothing);
+    }
+    response
+}
