@@ -49,6 +49,13 @@ const SCENES = [
       await page.getByTestId('source-test').click();
     },
   },
+  { name: 'courses-place', route: '/courses/excel-truc-tuyen', data: ['full'] },
+  {
+    name: 'courses-place-edit',
+    route: '/courses/excel-truc-tuyen',
+    data: ['full'],
+    act: (page) => page.getByTestId('course-edit').click(),
+  },
   { name: 'courses-new', route: '/courses/%3Anew', data: ['full'] },
   { name: 'courses-bundles', route: '/courses?state=bundles', data: ['full', 'empty'] },
   {
@@ -62,6 +69,26 @@ const SCENES = [
     route: `/orders/${code(460)}`,
     data: ['full'],
     act: (page) => page.getByTestId('order-address').click(),
+  },
+  { name: 'health', route: '/health', data: ['full', 'empty', 'broken'] },
+  {
+    name: 'diagnostics',
+    route: '/health',
+    data: ['full'],
+    act: async (page) => {
+      await page.getByTestId('diagnostics').click();
+      await page.locator('dialog summary').first().click();
+    },
+  },
+  { name: 'logs', route: '/logs', data: ['full', 'empty'] },
+  { name: 'logs-events', route: '/logs?tab=events', data: ['full'] },
+  { name: 'settings-channels', route: '/settings?section=channels', data: ['full', 'empty'] },
+  { name: 'settings-backup', route: '/settings?section=backup', data: ['full', 'empty', 'broken'] },
+  {
+    name: 'restore',
+    route: '/settings?section=backup',
+    data: ['full'],
+    act: (page) => page.getByTestId('backup-restore').first().click(),
   },
   { name: 'settings-delivery', route: '/settings?section=delivery', data: ['full', 'empty', 'broken'] },
   { name: 'mails', route: '/settings/mail-templates', data: ['full', 'broken'] },

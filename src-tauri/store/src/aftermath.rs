@@ -3,6 +3,7 @@
 //! Each aftermath is one script over one JSON argument, because a statement costs more in crossing to
 //! SQLite's thread than in work.
 
+use chotdon_domain::channel::Channel;
 use serde_json::{Value, json};
 
 use crate::Result;
@@ -12,6 +13,7 @@ use crate::enrolment::{self, Enrolled};
 use crate::notices::{self, Raise};
 use crate::queue::{Settlement, StageResult, prepare_key};
 use crate::services;
+use crate::telling;
 use crate::test_deliveries;
 use crate::writer::{Script, Tx, script};
 
@@ -27,7 +29,7 @@ pub enum Aftermath {
         order: i64,
         /// One per course that the app serves itself.
         links: Vec<NewLink>,
-        /// One per course that lies elsewhere.
+        /// One per course that lies elsewhere, or has no files.
         given: Vec<GivenLink>,
         /// The mail, as intent.
         mail: MailIntent,
@@ -113,10 +115,12 @@ pub enum Aftermath {
     AttemptFailed,
     /// The task failed for good: its orders fail with it and the owner is told.
     GivenUp,
-    /// The owner's desktop showed this notice.
-    NoticeShown {
-        /// Notice id.
-        notice: i64,
+    /// A channel has told the owner of these notices.
+    Told {
+        /// Notice ids.
+        notices: Vec<i64>,
+        /// The channel.
+        channel: Channel,
     },
 }
 
@@ -141,15 +145,16 @@ pub struct NewLink {
     pub access_until: Option<i64>,
 }
 
-/// The address of a course that lies elsewhere, which opens for its buyer alone.
+/// What a buyer is given of a course that the app serves no link for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GivenLink {
     /// Order item.
     pub item: i64,
     /// Version.
     pub version: i64,
-    /// Full address.
-    pub url: String,
+    /// Full address, which opens for its buyer alone. `None` for a course without files: its address is the
+    /// platform's, once the buyer is enrolled.
+    pub url: Option<String>,
     /// When access itself ends by the course's terms, ms; the first delivery fixes it. `None` = never.
     pub access_until: Option<i64>,
 }
@@ -182,7 +187,7 @@ INSERT INTO mail (order_id, task_id, message_id, recipient, subject, state, crea
 INSERT INTO timeline (order_id, at, kind, data) \
   SELECT $1 ->> 'order', $1 ->> 'now', 'shared', json_object('course', course.title) \
     FROM order_item JOIN course ON course.id = order_item.course_id WHERE order_item.order_id = $1 ->> 'order' \
-     AND order_item.id IN (SELECT value ->> 'item' FROM json_each($1, '$.links')); \
+     AND order_item.id IN (SELECT value ->> 'item' FROM json_each($1, '$.links') WHERE value ->> 'url' IS NOT NULL); \
 SELECT code FROM orders WHERE id = $1 ->> 'order'"
 );
 
@@ -317,9 +322,8 @@ impl Aftermath {
                 let args = json!({ "now": now, "task": task, "course": course, "version": version, "manifest": manifest,
                                    "location": location, "bytes": bytes, "keys": keys });
                 let codes = run(tx, PREPARED, &args).await?;
-                if !codes.is_empty() {
-                    tx.ready(["order"].into_iter());
-                }
+                // Whoever waited may be of no order: a test delivery.
+                tx.ready(["order"].into_iter());
                 tx.orders_changed(codes);
                 tx.touched.topics.extend(["courses".to_owned(), "failures".to_owned(), "notices".to_owned()]);
                 Ok(())
@@ -370,14 +374,7 @@ impl Aftermath {
                 tx.touched.topic("failures");
                 notices::raise(tx, &Raise::task_failed(task, &error.code), now).await
             }
-            Self::NoticeShown { notice } => {
-                sqlx::query("UPDATE notice SET shown_at = $1, shown = shown + 1 WHERE id = $2")
-                    .bind(now)
-                    .bind(notice)
-                    .execute(&mut tx.conn)
-                    .await?;
-                Ok(())
-            }
+            Self::Told { notices, channel } => telling::told(tx, notices, *channel, now).await,
         }
     }
 }

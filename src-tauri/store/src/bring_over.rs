@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::json;
 use sqlx::Row;
 
+use crate::catalogue::{gives_nothing, same_files};
 use crate::enqueue::ensure_prepared;
 use crate::orders::{audit, new_deposit_code};
 use crate::writer::Tx;
@@ -119,7 +120,8 @@ INSERT INTO bank_account (bank, bin, account, holder, virtual_account, memo_pref
   WHERE (bin, holder, virtual_account, memo_prefix) IS NOT \
     (excluded.bin, excluded.holder, excluded.virtual_account, excluded.memo_prefix)";
 
-const COURSES: &str = "\
+const COURSES: &str = concat!(
+    "\
 INSERT INTO course (slug, title, price_vnd, source, target, enrolment, description, access_days, created_at, updated_at) \
   SELECT value ->> 'slug', value ->> 'title', value ->> 'price_vnd', value ->> 'source', value ->> 'target', value ->> 'enrolment', \
          coalesce(value ->> 'description', (SELECT description FROM course WHERE slug = value ->> 'slug'), ''), \
@@ -128,13 +130,18 @@ INSERT INTO course (slug, title, price_vnd, source, target, enrolment, descripti
   ON CONFLICT (slug) DO UPDATE SET title = excluded.title, price_vnd = excluded.price_vnd, source = excluded.source, \
     target = excluded.target, enrolment = coalesce(excluded.enrolment, enrolment), description = excluded.description, \
     access_days = excluded.access_days, updated_at = excluded.updated_at, \
-    version = CASE WHEN (source, target) = (excluded.source, excluded.target) THEN version ELSE 1 + max(version, \
+    version = CASE WHEN ",
+    same_files!(),
+    " THEN version ELSE 1 + max(version, \
       coalesce((SELECT max(course_version) FROM task WHERE course_id = course.id AND kind = 'prepare_course'), 0), \
       coalesce((SELECT max(v.version) FROM course_version AS v WHERE v.course_id = course.id), 0)) END, \
-    ready = ready AND (source, target) = (excluded.source, excluded.target) \
+    ready = ready AND ",
+    same_files!(),
+    " \
   WHERE (title, price_vnd, source, target, coalesce(enrolment, ''), description, access_days) \
     <> (excluded.title, excluded.price_vnd, excluded.source, excluded.target, coalesce(excluded.enrolment, enrolment, ''), \
-        excluded.description, excluded.access_days)";
+        excluded.description, excluded.access_days)"
+);
 
 const CUSTOMERS: &str = "\
 INSERT INTO customer (email, email_key, name, phone, deposit_code, created_at) \
@@ -180,7 +187,8 @@ impl Store {
     /// Brings `set` over in one commit at `now` (ms).
     ///
     /// # Errors
-    /// [`Error::NotFound`] for an order of an unknown course; then nothing of the set is brought over.
+    /// [`Error::NotFound`] for an order of an unknown course, [`Error::Refused`] `enrolment_missing` for a course without
+    /// files that names no platform; then nothing of the set is brought over.
     pub async fn bring_over(&self, set: Set, actor: &str, now: i64) -> Result<Counts> {
         let actor = actor.to_owned();
         self.writer
@@ -266,28 +274,6 @@ impl Store {
         }
         Ok(Set { accounts, courses, customers, orders })
     }
-
-    /// Writes a consistent copy of the database to `file`, which must not exist. Writers go on meanwhile.
-    ///
-    /// # Errors
-    /// [`Error::Conflict`] when `file` exists; otherwise when it cannot be written.
-    pub async fn back_up(&self, file: &std::path::Path) -> Result<()> {
-        if file.exists() {
-            return Err(Error::Conflict(format!("{} exists already", file.display())));
-        }
-        // Made beforehand so that it is never readable by others, not even while it is written.
-        crate::open::private_file(file)?;
-        let mut connection = self.reader.acquire().await?;
-        let copied =
-            sqlx::query("VACUUM INTO $1").bind(file.display().to_string()).execute(&mut *connection).await;
-        if copied.is_err() {
-            let _ = std::fs::remove_file(file);
-        }
-        copied?;
-        std::fs::File::open(file)
-            .and_then(|file| file.sync_all())
-            .map_err(|error| Error::Unavailable(format!("{}: {error}", file.display())))
-    }
 }
 
 /// The stage in which an order arrives here: what was under way begins again at its delivery.
@@ -305,9 +291,19 @@ pub fn brought_stage(stage: &str) -> Option<&'static str> {
 }
 
 async fn bring(tx: &mut Tx, set: &Set, actor: &str, now: i64) -> Result<Counts> {
+    let accounts = rows(tx, ACCOUNTS, serde_json::to_string(&set.accounts)?, now).await?;
+    let courses = rows(tx, COURSES, serde_json::to_string(&set.courses)?, now).await?;
+    let nothing: Option<String> = sqlx::query_scalar(
+        "SELECT slug FROM course WHERE source ->> '$.kind' = 'none' AND enrolment IS NULL LIMIT 1",
+    )
+    .fetch_optional(&mut tx.conn)
+    .await?;
+    if let Some(slug) = nothing {
+        return Err(gives_nothing(&slug));
+    }
     let counts = Counts {
-        bank_accounts: rows(tx, ACCOUNTS, serde_json::to_string(&set.accounts)?, now).await?,
-        courses: rows(tx, COURSES, serde_json::to_string(&set.courses)?, now).await?,
+        bank_accounts: accounts,
+        courses,
         bundles: 0,
         customers: customers(tx, set, now).await?,
         orders: orders(tx, set, now).await?,
@@ -454,5 +450,4 @@ async fn names(tx: &mut Tx, set: &Set) -> Result<HashMap<String, String>> {
 }
 
 #[cfg(test)]
-#[path = "bring_over_tests.rs"]
 mod tests;

@@ -1,6 +1,6 @@
 //! Bringing tasks into being, inside the commit that causes them.
 
-use chotdon_domain::task::{TaskKind, backoff_ms};
+use chotdon_domain::task::backoff_ms;
 
 use crate::Result;
 use crate::queue::prepare_key;
@@ -31,45 +31,37 @@ pub(crate) async fn ensure_prepared(tx: &mut Tx, course: i64, version: i64, now:
     Ok(())
 }
 
-/// Schedules telling the owner about a notice: at once the first time, later ever less often.
-pub(crate) async fn notify_owner(
-    tx: &mut Tx,
-    notice: i64,
-    shown: i64,
-    shown_at: Option<i64>,
-    now: i64,
-) -> Result<()> {
-    // 1, 5, 15, then every 60 minutes while it goes on.
-    let gap_min = match shown {
-        0 => 0,
-        1 => 1,
-        2 => 5,
-        3 => 15,
-        _ => 60,
+/// What a task takes back outside.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Taking {
+    /// Grants at other systems.
+    Grants,
+    /// Places at learning platforms.
+    Places,
+}
+
+/// Queues the task that takes back what an order's buyer was given. The order is not named in the task's row: whatever
+/// becomes of the task, the order stays as it is. `mark` tells one occasion from the next.
+pub(crate) async fn take_back(tx: &mut Tx, what: Taking, order: i64, mark: i64, now: i64) -> Result<()> {
+    let (key, name) = match what {
+        Taking::Grants => ("revoke", "order"),
+        Taking::Places => ("unenrol", "unenrol"),
     };
-    let run_at = shown_at.map_or(now, |at| at + gap_min * 60_000).max(now);
-    let state = if run_at <= now { "ready" } else { "scheduled" };
-    let made = sqlx::query(
+    sqlx::query(
         "INSERT INTO task (kind, lane, prio, state, stage, run_at, max_attempt, dedupe_key, payload, created_at) \
-         VALUES ($1, $2, 0, $3, 'show', $4, 3, 'notice:' || $5, json_object('notice', $5), $6) \
+           VALUES ('revoke_access', 'order', 1, 'ready', 'revoke', $3, $4, $5 || ':' || $1 || ':' || $2, \
+                   json_object($6, $1), $3) \
          ON CONFLICT (dedupe_key) WHERE dedupe_key IS NOT NULL AND state NOT IN ('done','failed','cancelled') DO NOTHING",
     )
-    .bind(TaskKind::NotifyOwner.as_str())
-    .bind(TaskKind::NotifyOwner.lane().as_str())
-    .bind(state)
-    .bind(run_at)
-    .bind(notice)
+    .bind(order)
+    .bind(mark)
     .bind(now)
+    .bind(tx.tuning.max_attempt())
+    .bind(key)
+    .bind(name)
     .execute(&mut tx.conn)
-    .await?
-    .rows_affected();
-    if made > 0 {
-        if state == "ready" {
-            tx.ready(["owner"].into_iter());
-        } else {
-            tx.touched.scheduled = true;
-        }
-    }
+    .await?;
+    tx.ready(["order"].into_iter());
     Ok(())
 }
 

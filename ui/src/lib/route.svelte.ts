@@ -14,7 +14,10 @@ export const PAGES = [
   'webhooks',
   'courses',
   'customers',
+  'audit',
   'mailbox',
+  'health',
+  'logs',
   'settings',
 ] as const;
 export type PageName = (typeof PAGES)[number];

@@ -21,6 +21,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/api/audit/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes the record as it is for whole, after a restore; what was wrong is written into it. */
+        post: operations["accept_record"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/audit/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Walks the whole record and says where it is not as it was written. */
+        get: operations["check_record"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/api/bank-accounts": {
         parameters: {
             query?: never;
@@ -362,6 +396,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/api/exports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Writes down that the owner took a list out of the app. */
+        post: operations["note_export"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/api/failures": {
         parameters: {
             query?: never;
@@ -467,6 +518,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/api/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every key with its age, and where the values are. */
+        get: operations["keys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/api/ledger": {
         parameters: {
             query?: never;
@@ -495,76 +563,6 @@ export interface paths {
         put?: never;
         /** Takes a movement back by a counter-entry; nothing is edited. */
         post: operations["reverse"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/admin/api/mail-templates": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Every template in both languages: whose words it has, what it can say, and what is wrong with it. */
-        get: operations["templates"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/admin/api/mail-templates/{name}/{lang}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** One template: the words in use beside ours. */
-        get: operations["template"];
-        /** Saves the owner's words. Nothing is saved that does not render with the examples. */
-        put: operations["save"];
-        post?: never;
-        /** Takes the owner's words away, so that ours are used again. */
-        delete: operations["reset"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/admin/api/mail-templates/{name}/{lang}/preview": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** What a buyer would read, with words that are not saved. Nothing is saved or sent. */
-        post: operations["preview"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/admin/api/mail-templates/{name}/{lang}/test": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Sends what a buyer would read to an address of the owner's, marked as a test, at once. */
-        post: operations["send_test"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1036,6 +1034,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/api/secrets/{name}/previous": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Makes the value before the last rotation void at once. */
+        delete: operations["revoke_previous"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/secrets/{name}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives a key a new value; the one before stays good for the overlap. Without a value one is made up and shown, this once. */
+        post: operations["rotate_secret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/api/services": {
         parameters: {
             query?: never;
@@ -1112,7 +1144,7 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Changes one section: `shop`, `mail`, `workers`, `orders`, `notifications` or `limits`. The body is the section's view. */
+        /** Changes one section: `shop`, `mail`, `workers`, `orders` or `notifications`. The body is the section's view. */
         put: operations["save_section"];
         post?: never;
         delete?: never;
@@ -1133,6 +1165,40 @@ export interface paths {
         /** Pays an order, or sends any transfer. Demo only. */
         post: operations["simulate_transfer"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/storefront/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a key for a storefront and shows it, this once. */
+        post: operations["create_storefront_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/storefront/keys/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Makes a storefront's key void at once. */
+        delete: operations["revoke_storefront_key"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1695,6 +1761,26 @@ export interface components {
             /** @enum {string} */
             kind: "secrets";
         };
+        /** @description `GET /admin/api/audit/check`: a walk over the whole record. */
+        AuditCheck: {
+            /**
+             * Format: int64
+             * @description Rows that are as they were written, up to the first that is not.
+             */
+            rows: number;
+            /**
+             * Format: int64
+             * @description The first row that is not as it was written, or after which rows are gone; none = the record is whole.
+             */
+            broken_id?: number | null;
+            /** @description `changed`, `missing` or `cut`. */
+            broken?: string | null;
+            /**
+             * Format: int64
+             * @description Up to which row the secret store vouches for the record.
+             */
+            kept_id?: number | null;
+        };
         /** @description What a person did. */
         AuditRow: {
             /** Format: int64 */
@@ -2023,6 +2109,16 @@ export interface components {
          * @enum {string}
          */
         EvidenceKind: "code" | "near_code" | "amount" | "payer_name" | "time" | "same_customer" | "late" | "already_paid";
+        /** @description `POST /admin/api/exports`: the owner took a list out of the app. */
+        Exported: {
+            /** @description Which list; letters, digits, `-` and `_`, at most 40. */
+            what: string;
+            /**
+             * Format: int64
+             * @description Rows in the file.
+             */
+            rows: number;
+        };
         /** @description A task in work on another machine. */
         ExternalWork: {
             /** Format: int64 */
@@ -2159,6 +2255,72 @@ export interface components {
             current_tasks: components["schemas"]["TaskRow"][];
             components: components["schemas"]["Component"][];
         };
+        /** @description `POST /admin/api/secrets/{name}/rotate`. */
+        KeyRotate: {
+            /**
+             * @description The new value, write-only; left out = one is made up, for keys that are made here.
+             * @default null
+             */
+            value?: string | null;
+            /**
+             * Format: int32
+             * @description Hours for which the value before stays good, at most 720; left out = `secrets.overlap_h`.
+             * @default null
+             */
+            overlap_h?: number | null;
+        };
+        /** @description What a rotation has made. */
+        KeyRotated: {
+            name: string;
+            /** @description The value that was made up: shown this once, to be entered where the key is used. None for a value that was given. */
+            value?: string | null;
+            previous_until?: string | null;
+        };
+        /** @description One key. Never its value. */
+        KeyRow: {
+            /** @description `sepay.api_key`, `worker.NAME`, `storefront.NAME`, `admin.token`, … */
+            name: string;
+            set: boolean;
+            /** @description Last four characters of values of at least 12. */
+            hint?: string | null;
+            /** @description Since when the value is in use; none while nobody has noted it. */
+            changed_at?: string | null;
+            /** @description False when it may be older than that. */
+            exact: boolean;
+            /**
+             * Format: int64
+             * @description Whole days of `changed_at`.
+             */
+            days?: number | null;
+            /** @description True when it should be replaced. */
+            old: boolean;
+            /** @description Who changed it last: `owner`, `cli`, `system`. */
+            by?: string | null;
+            /** @description Until when the value before is good. */
+            previous_until?: string | null;
+            /** @description Who gives out a new value: `here`, `sepay`, `google`, `mail`, `telegram`, `tunnel`, `lms`, `source`, `downloader`. */
+            given_by: string;
+            /** @description Of `rotate`, `revoke_previous`, `delete`: what can be done now. */
+            actions: string[];
+        };
+        /** @description `GET /admin/api/keys`. */
+        KeysPage: {
+            /** @description `keyring`, `file` or `memory`. */
+            store: string;
+            /** @description Why the store cannot be read now; none while it can. */
+            trouble?: string | null;
+            /**
+             * Format: int64
+             * @description Days after which the owner is reminded; 0 = never.
+             */
+            remind_after_days: number;
+            /**
+             * Format: int64
+             * @description Hours for which the value before a rotation stays good.
+             */
+            overlap_h: number;
+            rows: components["schemas"]["KeyRow"][];
+        };
         /** @description One lane of the queue. */
         LaneRow: {
             /** @description `course`, `order`, `owner`. */
@@ -2270,63 +2432,6 @@ export interface components {
              */
             connections: number;
         };
-        /** @description What is wrong with a template. */
-        MailMistake: {
-            /** @description E.g. `delivered.vi.text`. */
-            file: string;
-            /** @description Of this file: `subject`, `text` or `html`. */
-            part: string;
-            /**
-             * Format: int64
-             * @description From 1; none where it is about the whole file.
-             */
-            line?: number | null;
-            /** @description `unknown_name`, `unknown_word`, `missing_part`, `syntax`, `too_long`, `too_large`, `empty`, `unreadable`, `other`. */
-            code: string;
-            /** @description The word that is wrong, where there is one. */
-            name?: string | null;
-            /** @description The engine's own words, in English. */
-            what: string;
-        };
-        /** @description One part of a template. */
-        MailPart: {
-            /** @description `subject`, `text` or `html`. */
-            part: string;
-            /** @description The text in use. A file that cannot be read stands as the built-in text. */
-            text: string;
-            /** @description Whether it is the owner's own. */
-            own: boolean;
-            /** @description The built-in text. */
-            built_in: string;
-        };
-        /** @description What a buyer would read. */
-        MailPreview: {
-            /** @description None where the part has a mistake; the same below. */
-            subject?: string | null;
-            /** @description Plain text. */
-            text?: string | null;
-            /** @description A complete document. Shown in a sandboxed frame without scripts. */
-            html?: string | null;
-            /** @description What is wrong with the parts as they are being edited. */
-            mistakes: components["schemas"]["MailMistake"][];
-        };
-        /** @description `POST /admin/api/mail-templates/{name}/{lang}/preview`. */
-        MailPreviewRequest: {
-            /**
-             * @description What is being edited.
-             * @default {
-             *       "html": null,
-             *       "subject": null,
-             *       "text": null
-             *     }
-             */
-            texts?: components["schemas"]["MailTexts"];
-            /**
-             * @description Code of an order to write about; empty = the example.
-             * @default
-             */
-            order?: string;
-        };
         /** @description A mail of the outbox. */
         MailRow: {
             /** Format: int64 */
@@ -2348,106 +2453,6 @@ export interface components {
             tls: string;
             user: string;
             from: string;
-        };
-        /** @description `GET /admin/api/mail-templates/{name}/{lang}`, and what saving answers. */
-        MailTemplate: {
-            /** @description Name. */
-            name: string;
-            /** @description `vi` or `en`. */
-            lang: string;
-            /** @description Its parts in the order subject, text, HTML. */
-            parts: components["schemas"]["MailPart"][];
-            /** @description Changes with the texts; sent back when saving. */
-            version: string;
-            /** @description What is wrong with what is in use. */
-            mistakes: components["schemas"]["MailMistake"][];
-            /** @description What it can say. */
-            variables: components["schemas"]["MailVariable"][];
-        };
-        /** @description `PUT /admin/api/mail-templates/{name}/{lang}`. */
-        MailTemplateEdit: {
-            /**
-             * @description What to save.
-             * @default {
-             *       "html": null,
-             *       "subject": null,
-             *       "text": null
-             *     }
-             */
-            texts?: components["schemas"]["MailTexts"];
-            /**
-             * @description The version that was edited; a template that has changed since is a conflict. Left out = whatever there is.
-             * @default null
-             */
-            version?: string | null;
-        };
-        /** @description One template in one language, in the list. */
-        MailTemplateRow: {
-            /** @description `delivered`, `new_version`, `on_its_way`, `topup`, `surplus`, `refund`; `_frame` and `_items` stand in mails. */
-            name: string;
-            /** @description `vi` or `en`. */
-            lang: string;
-            /** @description Of `subject`, `text`, `html`. */
-            parts: string[];
-            /** @description Parts that are the owner's own. */
-            own: string[];
-            /** @description Whether it is a part of several mails rather than a mail. */
-            shared: boolean;
-            /** @description Whether it is in the language that the shop writes in now. */
-            in_use: boolean;
-            /** @description What is wrong with it; none = mails go out. */
-            mistakes: components["schemas"]["MailMistake"][];
-            /** @description What it can say. */
-            variables: components["schemas"]["MailVariable"][];
-        };
-        /** @description `POST /admin/api/mail-templates/{name}/{lang}/test`. */
-        MailTestRequest: {
-            /**
-             * @description Where to.
-             * @default
-             */
-            to?: string;
-            /**
-             * @description What is being edited.
-             * @default {
-             *       "html": null,
-             *       "subject": null,
-             *       "text": null
-             *     }
-             */
-            texts?: components["schemas"]["MailTexts"];
-            /**
-             * @description Code of an order to write about; empty = the example.
-             * @default
-             */
-            order?: string;
-        };
-        /** @description Parts as they are being edited. One that is left out stays as it is. */
-        MailTexts: {
-            /**
-             * @description One line, at most 1,000 bytes.
-             * @default null
-             */
-            subject?: string | null;
-            /**
-             * @description At most 64 KiB.
-             * @default null
-             */
-            text?: string | null;
-            /**
-             * @description At most 64 KiB.
-             * @default null
-             */
-            html?: string | null;
-        };
-        /** @description A name that a template can say. */
-        MailVariable: {
-            /** @description E.g. `customer_name`, `item.title`. */
-            name: string;
-            /** @description What it says in the example. */
-            example: string;
-            /** @description What to write to say it. */
-            insert: string;
         };
         /** @description One message of the mailbox folder (`mail.transport = "mailbox"`). */
         MailboxMessage: {
@@ -2888,30 +2893,6 @@ export interface components {
                 reversed_by?: number | null;
                 /** @description Whether it can be taken back now. */
                 can_reverse: boolean;
-            }[];
-            /** @description Cursor of the following page. */
-            next?: string | null;
-        };
-        /** @description A page of a keyset-paged list. `next` is the cursor to pass as `?after=`; `null` on the last page. */
-        Page_MailTemplateRow: {
-            /** @description The rows, in the list's order. */
-            rows: {
-                /** @description `delivered`, `new_version`, `on_its_way`, `topup`, `surplus`, `refund`; `_frame` and `_items` stand in mails. */
-                name: string;
-                /** @description `vi` or `en`. */
-                lang: string;
-                /** @description Of `subject`, `text`, `html`. */
-                parts: string[];
-                /** @description Parts that are the owner's own. */
-                own: string[];
-                /** @description Whether it is a part of several mails rather than a mail. */
-                shared: boolean;
-                /** @description Whether it is in the language that the shop writes in now. */
-                in_use: boolean;
-                /** @description What is wrong with it; none = mails go out. */
-                mistakes: components["schemas"]["MailMistake"][];
-                /** @description What it can say. */
-                variables: components["schemas"]["MailVariable"][];
             }[];
             /** @description Cursor of the following page. */
             next?: string | null;
@@ -3449,10 +3430,7 @@ export interface components {
         };
         /** @description Requests refused for one reason. */
         RejectedRow: {
-            /**
-             * @description `unauthorized`, `stale`, `malformed`, `too_large`, `wrong_product`, `rate_limited`,
-             *     `not_allowed_ip`, `wrong_host`.
-             */
+            /** @description `unauthorized`, `stale`, `malformed`, `too_large`, `wrong_product`. */
             reason: string;
             /**
              * Format: int64
@@ -3702,6 +3680,18 @@ export interface components {
             /** @description `done`, `current`, `next`. */
             state: string;
             ended_at?: string | null;
+        };
+        /** @description `POST /admin/api/storefront/keys`. */
+        StorefrontKeyNew: {
+            /** @description 1 to 64 characters. */
+            name: string;
+            /** @description What it may do; left out = everything. */
+            scopes?: string[];
+        };
+        /** @description A storefront's key, shown this once. */
+        StorefrontKeyShown: {
+            name: string;
+            key: string;
         };
         /** @description An order that a transfer may have been meant for. */
         SuggestedOrder: {
@@ -4108,6 +4098,18 @@ export interface operations {
     audit: {
         parameters: {
             query?: {
+                /** @description Who: `owner`, `cli`, `storefront:NAME`; `storefront:` = every storefront. */
+                actor?: string;
+                /** @description What: `order.cancel`; `order.` = everything about orders. */
+                action?: string;
+                /** @description To what, exactly: an order's code, a secret's name. */
+                subject?: string;
+                /** @description From this time on, RFC 3339. */
+                from?: string;
+                /** @description Before this time, RFC 3339. */
+                to?: string;
+                /** @description Words anywhere in it; without diacritics too. */
+                q?: string;
                 /** @description Cursor: `next` of the page before. */
                 after?: string;
                 /** @description Rows, 1 to 200; 50 when left out. */
@@ -4125,6 +4127,60 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_AuditRow"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    accept_record: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditCheck"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    check_record: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditCheck"];
                 };
             };
             default: {
@@ -4786,6 +4842,35 @@ export interface operations {
             };
         };
     };
+    note_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Exported"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     failures: {
         parameters: {
             query?: never;
@@ -4952,6 +5037,33 @@ export interface operations {
             };
         };
     };
+    keys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeysPage"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     ledger: {
         parameters: {
             query?: {
@@ -5014,203 +5126,6 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["LedgerRow"];
                 };
-            };
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    templates: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_MailTemplateRow"];
-                };
-            };
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    template: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description Name of the template */
-                name: string;
-                /** @description `vi` or `en` */
-                lang: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["MailTemplate"];
-                };
-            };
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    save: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description Name of the template */
-                name: string;
-                /** @description `vi` or `en` */
-                lang: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["MailTemplateEdit"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["MailTemplate"];
-                };
-            };
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    reset: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description Name of the template */
-                name: string;
-                /** @description `vi` or `en` */
-                lang: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["MailTemplate"];
-                };
-            };
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    preview: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description Name of the template */
-                name: string;
-                /** @description `vi` or `en` */
-                lang: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["MailPreviewRequest"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["MailPreview"];
-                };
-            };
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    send_test: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description Name of the template */
-                name: string;
-                /** @description `vi` or `en` */
-                lang: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["MailTestRequest"];
-            };
-        };
-        responses: {
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
             default: {
                 headers: {
@@ -6127,6 +6042,68 @@ export interface operations {
             };
         };
     };
+    revoke_previous: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the secret */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rotate_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the secret, e.g. `sepay.api_key` */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeyRotate"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyRotated"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     services: {
         parameters: {
             query?: never;
@@ -6250,7 +6227,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description `shop`, `mail`, `workers`, `orders`, `notifications` or `limits` */
+                /** @description `shop`, `mail`, `workers`, `orders` or `notifications` */
                 section: string;
             };
             cookie?: never;
@@ -6299,6 +6276,65 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["SimulatedTransfer"];
                 };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_storefront_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StorefrontKeyNew"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StorefrontKeyShown"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_storefront_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the storefront */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: {
                 headers: {

@@ -3,6 +3,10 @@ import { isKey, t } from '../i18n/index.svelte';
 
 /** Codes that have words; a test pins each to both languages. */
 export const CODES = [
+  'keyring_missing',
+  'secret_file_unreadable',
+  'passphrase_too_short',
+  'value_needed',
   'source_not_found',
   'source_unreachable',
   'source_unauthorized',
@@ -114,6 +118,15 @@ export const CODES = [
   'lms_foreign_host',
   'lms_recipe_invalid',
   'lms_unenrol_by_hand',
+  'telegram_unauthorized',
+  'telegram_chat_wrong',
+  'telegram_token_missing',
+  'telegram_unreachable',
+  'telegram_busy',
+  'backup_no_space',
+  'backup_exists',
+  'backup_damaged',
+  'backup_failed',
   // Said by the UI itself: no answer came.
   'unreachable',
   'drive_not_connected',
@@ -132,6 +145,8 @@ export const CODES = [
   'same_address',
   'email_taken',
   'slug_taken',
+  'no_files',
+  'enrolment_missing',
   'course_twice',
   'test_running',
   'access_expired',

@@ -44,7 +44,7 @@ impl Occasion {
         };
         let item = |title: &str, elsewhere: bool| DeliveredItem {
             title: title.to_owned(),
-            link: "https://shop.example.com/d/kT3vX9".to_owned(),
+            link: Some("https://shop.example.com/d/kT3vX9".to_owned()),
             learn_url: elsewhere.then(|| "https://hoc.example.com/course/42".to_owned()),
             expires_at: Some(now.saturating_add(30 * DAY_MS)),
             max_downloads: (!elsewhere).then_some(10),

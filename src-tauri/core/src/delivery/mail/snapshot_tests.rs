@@ -7,7 +7,7 @@ use super::{Delivered, DeliveredItem, MoneyMoved, Parts, Templates};
 fn item(title: &str, full: bool) -> DeliveredItem {
     DeliveredItem {
         title: title.into(),
-        link: "https://shop.example.com/d/abc".into(),
+        link: Some("https://shop.example.com/d/abc".into()),
         learn_url: full.then(|| "https://school.example.com/course/view.php?id=42".into()),
         expires_at: full.then_some(1_797_924_600_000),
         max_downloads: full.then_some(5),

@@ -10,8 +10,10 @@ use axum::http::StatusCode;
 use chotdon_store::read::AccountRecord;
 use futures::future::join_all;
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
 
 use super::Desk;
+use super::audit::recorded;
 use super::mailbox::FOLDER;
 use crate::config::{Config, MailTransport};
 use crate::delivery::SourceSpec;
@@ -112,6 +114,7 @@ pub(super) async fn run_check(State(desk): State<Desk>, Path(check): Path<String
     };
     let row = finding.row(id, Some(desk.now()));
     desk.checks.put(&row);
+    recorded(&desk, "check.run", id, json!({ "state": row.state, "code": row.code })).await?;
     Ok(Json(row))
 }
 
@@ -374,7 +377,7 @@ async fn reachable(desk: &Desk, source: &SourceSpec) -> Result<(), (&'static str
             }
         }
         // Its first use tells: a listing may take minutes.
-        SourceSpec::Rclone { .. } => Ok(()),
+        SourceSpec::Rclone { .. } | SourceSpec::None {} => Ok(()),
         SourceSpec::Program { command, .. } => {
             crate::delivery::executable(command).await.map_err(|error| (error.code, error.detail))
         }

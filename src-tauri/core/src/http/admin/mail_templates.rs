@@ -188,7 +188,7 @@ async fn about_order(desk: &Desk, code: &str, example: &Occasion) -> Answer<Occa
     let ends = desk.now().saturating_add(config.orders.link_days.saturating_mul(DAY_MS));
     let items = story.items.iter().map(|item| DeliveredItem {
         title: item.title.clone(),
-        link: item.link.clone().unwrap_or_else(|| format!("{}/d/…", desk.shop.base_url())),
+        link: Some(item.link.clone().unwrap_or_else(|| format!("{}/d/…", desk.shop.base_url()))),
         learn_url: None,
         expires_at: Some(item.access_until.map_or(ends, |until| until.min(ends))),
         max_downloads: Some(config.orders.link_max_downloads),

@@ -24,6 +24,7 @@ import {
 } from './desk';
 import { MockMails } from './mails';
 import { MoneyBook } from './money';
+import { mockBackups, mockContents, mockDiagnostics, mockHealth, mockLogs } from './ops';
 import { MockProblem } from './problem';
 import { mockOverview, mockQueue, mockSettings, mockChecklist } from './views';
 
@@ -136,6 +137,14 @@ export class Shop {
         return mockRecipes();
       case 'google':
         return mockGoogle(this.variant);
+      case 'health':
+        return mockHealth(this.variant);
+      case 'logs':
+        return mockLogs(this.variant, filters);
+      case 'backups':
+        return mockBackups(this.variant);
+      case 'diagnostics':
+        return mockDiagnostics();
       case 'settings':
         return this.settings;
       case 'checklist':
@@ -193,6 +202,10 @@ export class Shop {
       );
       return undefined;
     }
+    if (first === 'channels')
+      return { id: second, state: second === 'telegram' ? 'fail' : 'pass', code: 'telegram_chat_wrong' };
+    if (first === 'backups') return third === 'check' ? mockContents() : mockBackups(this.variant);
+    if (first === 'diagnostics') return { path: '/var/lib/chotdon/diagnostics/chotdon-diagnostics.zip' };
     if (first === 'courses') return this.#course(second, third, body);
     if (first === 'recipes') return { state: 'not_enrolled', requests: [] };
     if (first === 'workers')

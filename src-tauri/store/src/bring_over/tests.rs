@@ -1,4 +1,4 @@
-//! Sets that are brought over: whole, once, and not at all when something is missing.
+//! Whole sets, brought over once and twice.
 
 use super::*;
 
@@ -92,6 +92,19 @@ async fn a_changed_course_becomes_a_new_version_and_orders_keep_their_price() {
 }
 
 #[tokio::test]
+async fn an_order_of_an_unknown_course_brings_nothing_over() {
+    let (_dir, store) = store().await;
+    let mut wrong = set();
+    wrong.orders[2].courses.push("nowhere".to_owned());
+    let error = store.bring_over(wrong, "cli", NOW).await.unwrap_err();
+    assert!(matches!(&error, Error::NotFound(what) if what.contains("DH000003")), "{error}");
+    assert_eq!(
+        number(&store, "SELECT (SELECT count(*) FROM course) + (SELECT count(*) FROM orders)").await,
+        0
+    );
+}
+
+#[tokio::test]
 async fn what_a_file_does_not_say_of_a_course_stays() {
     let (_dir, store) = store().await;
     let mut said = set();
@@ -113,16 +126,19 @@ async fn what_a_file_does_not_say_of_a_course_stays() {
 }
 
 #[tokio::test]
-async fn an_order_of_an_unknown_course_brings_nothing_over() {
+async fn a_course_without_files_comes_over_only_with_a_platform() {
     let (_dir, store) = store().await;
-    let mut wrong = set();
-    wrong.orders[2].courses.push("nowhere".to_owned());
-    let error = store.bring_over(wrong, "cli", NOW).await.unwrap_err();
-    assert!(matches!(&error, Error::NotFound(what) if what.contains("DH000003")), "{error}");
-    assert_eq!(
-        number(&store, "SELECT (SELECT count(*) FROM course) + (SELECT count(*) FROM orders)").await,
-        0
-    );
+    let mut bare = set();
+    bare.courses[1].source = r#"{"kind":"none"}"#.to_owned();
+    let error = store.bring_over(bare.clone(), "cli", NOW).await.unwrap_err();
+    assert!(matches!(error, Error::Refused { code: "enrolment_missing", .. }), "{error}");
+    assert!(error.to_string().contains("svelte"), "{error}");
+    assert_eq!(number(&store, "SELECT count(*) FROM course").await, 0);
+    bare.courses[1].enrolment = Some(r#"{"kind":"recipe"}"#.to_owned());
+    assert_eq!(store.bring_over(bare.clone(), "cli", NOW).await.unwrap().courses, 2);
+    // Left out, the enrolment stays.
+    bare.courses[1].enrolment = None;
+    assert_eq!(store.bring_over(bare, "cli", NOW).await.unwrap(), Counts::default());
 }
 
 #[tokio::test]
