@@ -1144,7 +1144,7 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Changes one section: `shop`, `mail`, `workers`, `orders` or `notifications`. The body is the section's view. */
+        /** Changes one section: `shop`, `mail`, `workers`, `orders`, `notifications` or `limits`. The body is the section's view. */
         put: operations["save_section"];
         post?: never;
         delete?: never;
@@ -1892,7 +1892,10 @@ export interface components {
              * @description Whole đồng, positive.
              */
             price_vnd: number;
-            /** @description `{"kind":"folder","path":"/…"}` or `{"kind":"http","url":"…","secret":"source.NAME"?}`. */
+            /**
+             * @description `{"kind":"folder","path":"/…"}`, `{"kind":"http","url":"…","secret":"source.NAME"?}`, …; `{"kind":"none"}` with an
+             *     enrolment only.
+             */
             source: Record<string, unknown>;
             /** @description `{"kind":"folder"}`. */
             target: Record<string, unknown>;
@@ -2625,6 +2628,7 @@ export interface components {
             /** Format: int64 */
             price_vnd: number;
             delivery: components["schemas"]["Delivery"];
+            /** @description Where the buyer goes: to the files, or to the platform of a course without files. */
             link?: string | null;
             /**
              * Format: int64
@@ -3430,7 +3434,10 @@ export interface components {
         };
         /** @description Requests refused for one reason. */
         RejectedRow: {
-            /** @description `unauthorized`, `stale`, `malformed`, `too_large`, `wrong_product`. */
+            /**
+             * @description `unauthorized`, `stale`, `malformed`, `too_large`, `wrong_product`, `rate_limited`,
+             *     `not_allowed_ip`, `wrong_host`.
+             */
             reason: string;
             /**
              * Format: int64
@@ -6227,7 +6234,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description `shop`, `mail`, `workers`, `orders` or `notifications` */
+                /** @description `shop`, `mail`, `workers`, `orders`, `notifications` or `limits` */
                 section: string;
             };
             cookie?: never;
