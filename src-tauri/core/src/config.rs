@@ -55,6 +55,30 @@ choice! {
 }
 
 choice! {
+    /// What a channel tells the owner of.
+    About {
+        /// Money or service stopped.
+        Stopped = "stopped",
+        /// And what needs the owner.
+        NeedsOwner = "needs_owner",
+        /// And what is good to know.
+        All = "all",
+    }
+}
+
+impl About {
+    /// The least urgent class of notices that is told of.
+    #[must_use]
+    pub fn class(self) -> i64 {
+        match self {
+            Self::Stopped => chotdon_store::STOPPED,
+            Self::NeedsOwner => chotdon_store::NEEDS_OWNER,
+            Self::All => chotdon_store::INFORMATION,
+        }
+    }
+}
+
+choice! {
     /// The least important level that is written to the logs.
     LogLevel {
         /// Only failures.
@@ -368,6 +392,26 @@ settings! {
     notifications: NotificationsConfig {
         /// Shows messages on the desktop.
         desktop: bool = true, "yes or no", Check::Any;
+        /// What is shown on the desktop: `stopped` money or service stopped, `needs_owner` that and what needs the owner,
+        /// `all` that and what is good to know.
+        desktop_about: About = About::All, "word", Check::Any;
+        /// Telegram chat that the owner's bot writes to, its number or `@name`; empty = none. The bot's token is the secret
+        /// `telegram.bot_token`.
+        telegram_chat: String = String::new(), "text", Check::Any;
+        /// What Telegram is told of.
+        telegram_about: About = About::NeedsOwner, "word", Check::Any;
+        /// Telegram's bot API.
+        telegram_api: String = "https://api.telegram.org".to_owned(), "URL", Check::Url;
+        /// Address that is called for each message, in Standard Webhooks form; signed with the secret `alerts.webhook_secret`.
+        webhook_url: Option<String> = None, "URL", Check::Url, shown "none";
+        /// What the webhook is told of.
+        webhook_about: About = About::All, "word", Check::Any;
+        /// Allows that address to be on this machine or in the local network, and `http` to it.
+        webhook_private: bool = false, "yes or no", Check::Any;
+        /// Mail address of the owner; empty = none.
+        mail_to: String = String::new(), "mail address", Check::Any;
+        /// What is mailed.
+        mail_about: About = About::Stopped, "word", Check::Any;
         /// Start of the quiet hours, in which only urgent messages are shown. Equal ends = no quiet hours.
         quiet_from: String = "22:00".to_owned(), "time of day", Check::TimeOfDay;
         /// End of the quiet hours.
@@ -379,6 +423,21 @@ settings! {
         level: LogLevel = LogLevel::Info, "word", Check::Any;
         /// How many daily files are kept.
         keep_days: u16 = 14, "days", Check::Range(1, 3_650);
+        /// A file that is larger is ended and another begun on the same day.
+        max_file_mb: u32 = 50, "MiB", Check::Range(1, 10_000);
+        /// All log files together; the oldest are removed.
+        max_total_mb: u32 = 500, "MiB", Check::Range(1, 100_000);
+    }
+    /// Copies of the shop: database, settings and mail templates in one file; no secrets, no courses.
+    backup: BackupConfig {
+        /// Makes a copy every day.
+        daily: bool = true, "yes or no", Check::Any;
+        /// When, in Vietnam; made up for when the app was not running.
+        at: String = "03:00".to_owned(), "time of day", Check::TimeOfDay;
+        /// How many daily copies are kept.
+        keep: u16 = 14, "copies", Check::Range(1, 1_000);
+        /// Folder of the copies; best on another disk.
+        folder: Option<String> = None, "path", Check::Any, shown "`backups` in the data directory";
     }
 }
 

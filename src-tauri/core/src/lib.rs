@@ -1,9 +1,11 @@
 //! The running shop, minus windows: listeners, intake, workers, delivery and the admin API.
 
+pub mod backup;
 pub mod config;
 pub mod core_dumps;
 pub mod delivery;
 mod demo;
+pub mod diagnostics;
 pub mod enrolment;
 mod events;
 pub mod external;
@@ -11,6 +13,7 @@ pub mod http;
 mod intake;
 mod lock;
 pub mod logging;
+mod metrics;
 mod ordering;
 pub mod outgoing;
 pub mod ports;
@@ -23,6 +26,7 @@ pub(crate) mod services;
 mod shop;
 pub mod signed;
 mod tasks;
+mod tell;
 pub mod views;
 mod wake;
 pub mod workers;

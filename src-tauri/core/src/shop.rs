@@ -6,6 +6,7 @@ mod doors;
 mod drive;
 mod floor;
 mod google;
+mod health;
 pub(crate) mod keys;
 mod record;
 mod running;
@@ -27,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use chotdon_store::Store;
 
+use crate::backup;
 use crate::config::{Config, ConfigError};
 use crate::delivery::links::LinkKey;
 use crate::demo::DemoBank;
@@ -35,6 +37,7 @@ use crate::external;
 use crate::http;
 use crate::http::sign_ins::SignIns;
 use crate::lock::{DirectoryLock, NotLocked};
+use crate::metrics::Door;
 use crate::ports::{Clock, Ports, SecretError, SecretStore};
 use crate::reconcile::{Cause, Means, Reconciler};
 use crate::secrets::{Credentials, SecretName};
@@ -45,6 +48,7 @@ use crate::workers::{Pool, PoolSettings};
 pub(crate) use door::Rejection;
 pub(crate) use floor::Floor;
 pub(crate) use google::{GoogleConsent, GoogleGlance};
+pub(crate) use health::HealthBook;
 pub(crate) use record::Record;
 pub use record::kept_head;
 
@@ -150,6 +154,11 @@ impl Shop {
             NotLocked::Taken => StartError::AlreadyRunning(dir.clone()),
             NotLocked::Io(error) => StartError::Directory(dir.clone(), error),
         })?;
+        if let Some(aside) =
+            backup::apply_pending(&dir).map_err(|error| StartError::Directory(dir.clone(), error))?
+        {
+            tracing::warn!(aside = %aside.display(), "a restored backup took the shop's place");
+        }
         let config = Config::load(&dir, options.demo, options.env.iter().cloned())?;
         let store = Store::open(&dir).await?;
         let credentials = Credentials::new(ports.secrets.clone()).shared_in(&dir);
@@ -218,6 +227,7 @@ impl Shop {
         }
         shop.part("workers", pool.clone().run(changes));
         shop.part("watch", pool.clone().watch());
+        shop.part("log_news", events.clone().tell_of_logs(pool.clone(), stop.clone()));
         shop.part("events", events.run(for_events, pool, stop.clone()));
         shop.part("alarm", books::alarm(shop.inner.floor.clone(), stop.clone()));
         shop.part("balances", books::touched(shop.inner.floor.clone(), for_books, stop.clone()));
@@ -228,6 +238,9 @@ impl Shop {
         shop.part("refusals", door::keep_refusals(shop.inner.floor.clone(), stop.clone()));
         shop.part("sources", sources::watch(shop.inner.floor.clone(), stop.clone()));
         shop.part("external_workers", external::watch(shop.inner.floor.clone(), stop.clone()));
+        let (pool, book) = (shop.inner.pool.clone(), reconciler.clone());
+        shop.part("health", health::watch(shop.inner.floor.clone(), pool, book, stop.clone()));
+        shop.part("backups", backup::daily(shop.inner.floor.clone(), stop.clone()));
         shop.part("wake", wake(shop.inner.floor.clone(), stop.clone()));
         shop.part("reconcile", reconciler.clone().live(stop.clone()));
         let for_pages = shop.inner.floor.store.changes();
@@ -237,7 +250,7 @@ impl Shop {
         shop.part("expiry", expiry(shop.inner.floor.clone(), reconciler, stop.clone()));
         shop.part("access", access(shop.inner.floor.clone(), stop.clone()));
         let rules = doors::public(&shop.inner.floor);
-        let router = http::public::router(&shop.inner.floor);
+        let router = counted(&shop, Door::Public, http::public::router(&shop.inner.floor));
         shop.part("public_listener", http::listen::serve(public, router, rules, stop.clone()));
         if let (Some(listener), Some(local)) = (private, private_addr) {
             let door = http::private::PrivateDoor {
@@ -248,7 +261,7 @@ impl Shop {
                 sign_ins: SignIns::kept_in(shop.inner.floor.store.clone()),
             };
             let rules = doors::private(&shop.inner.floor);
-            let router = door.router(shop.admin());
+            let router = counted(&shop, Door::Private, door.router(shop.admin()));
             shop.part("private_listener", http::listen::serve(listener, router, rules, stop));
         }
         tracing::info!(public = %public_addr, private = ?private_addr, "the shop is open");
@@ -315,6 +328,12 @@ impl Shop {
     #[must_use]
     pub fn data_dir(&self) -> &std::path::Path {
         &self.inner.options.data_dir
+    }
+
+    /// False once the disk failed to keep a write; only a restart finds out what it holds.
+    #[must_use]
+    pub fn can_write(&self) -> bool {
+        !self.inner.floor.store.halted()
     }
 
     /// How many open pages wait for news of an order, by its code, or of a wallet, by its deposit code.
@@ -404,6 +423,15 @@ async fn bind(addr: SocketAddr, remote: bool, setting: &'static str) -> Result<T
 
 fn local(listener: &TcpListener) -> Result<SocketAddr, StartError> {
     listener.local_addr().map_err(|error| StartError::Internal(error.to_string()))
+}
+
+/// Counts the answers of a listener.
+fn counted(shop: &Shop, door: Door, router: Router) -> Router {
+    let intake = shop.inner.floor.intake.clone();
+    router.layer(axum::middleware::map_response(move |answer: axum::response::Response| {
+        intake.metrics.answered(door, answer.status());
+        std::future::ready(answer)
+    }))
 }
 
 /// Watches for sleep; after one no connection from before is used. The reconciler hears of it by itself.

@@ -10,7 +10,9 @@ mod courses;
 mod enrolment;
 mod google;
 mod keys;
+mod mails;
 mod money;
+mod operating;
 mod orders;
 mod overview;
 mod queue;
@@ -26,7 +28,12 @@ pub use courses::*;
 pub use enrolment::*;
 pub use google::*;
 pub use keys::*;
+pub use mails::*;
 pub use money::*;
+pub use operating::{
+    BackupContents, BackupRow, BackupSettings, Backups, BundleWish, Diagnostics, DiagnosticsFile, HealthCard,
+    HealthPage, LogLine, LogPage,
+};
 pub use orders::*;
 pub use overview::*;
 pub use queue::*;
@@ -107,7 +114,7 @@ pub struct Page<T> {
 ///
 /// Events only say what changed; the UI asks again for what it shows. `seq` grows by one; a gap means
 /// refetch everything. `topics`: `orders`, `order:CODE`, `queue`, `task:ID`, `failures`, `money`,
-/// `customers`, `customer:ID`, `notices`, `settings`, `courses`, `reconcile`, `webhooks`. Progress rides along so that bars move
+/// `customers`, `customer:ID`, `notices`, `settings`, `courses`, `reconcile`, `webhooks`, `logs`, `backups`. Progress rides along so that bars move
 /// without a question.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Event {

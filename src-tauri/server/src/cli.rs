@@ -91,8 +91,26 @@ pub(crate) enum Command {
         #[command(flatten)]
         shop: ShopArgs,
     },
-    /// Write a consistent copy of the database
+    /// Copy the shop into one file: database, settings, mail templates; no secrets. The copy is opened and checked. Works beside a running `serve`
     Backup {
+        /// File to write; it must not exist
+        file: PathBuf,
+        #[command(flatten)]
+        shop: ShopArgs,
+    },
+    /// Put a copy in the shop's place. It is checked first; what was there is kept beside it; deliveries start paused
+    /// and nothing is sent until the owner resumes them. Refuses while the shop runs
+    Restore {
+        /// A file that `backup` wrote
+        file: PathBuf,
+        /// Only check the copy and say what is in it
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        shop: ShopArgs,
+    },
+    /// Write a ZIP file to send along when asking for help: versions, settings, log lines; no secrets, nobody's data
+    Diagnostics {
         /// File to write; it must not exist
         file: PathBuf,
         #[command(flatten)]

@@ -71,6 +71,17 @@ impl From<SecretError> for End {
     }
 }
 
+impl From<chotdon_core::backup::BackupError> for End {
+    fn from(error: chotdon_core::backup::BackupError) -> Self {
+        use chotdon_core::backup::BackupError;
+        match error {
+            BackupError::Store(error) => error.into(),
+            BackupError::Running | BackupError::NoSpace { .. } => Self::later(error),
+            other => Self::failed(other),
+        }
+    }
+}
+
 impl From<chotdon_core::store::Error> for End {
     fn from(error: chotdon_core::store::Error) -> Self {
         match error {

@@ -5,6 +5,7 @@ mod cli;
 mod end;
 mod environment;
 mod import_file;
+mod notify;
 mod openapi;
 mod place;
 mod reconcile;
@@ -59,6 +60,12 @@ async fn run(command: Command, environment: &Environment) -> Result<(), End> {
         Command::Import { file, shop } => shop_commands::import(&Place::of(&shop, environment)?, &file).await,
         Command::Export { shop } => shop_commands::export(&Place::of(&shop, environment)?).await,
         Command::Backup { file, shop } => shop_commands::backup(&Place::of(&shop, environment)?, &file).await,
+        Command::Restore { file, dry_run, shop } => {
+            shop_commands::restore(&Place::of(&shop, environment)?, &file, dry_run).await
+        }
+        Command::Diagnostics { file, shop } => {
+            shop_commands::diagnostics(&Place::of(&shop, environment)?, &file)
+        }
         Command::Audit { filter, shop } => audit::print(&Place::of(&shop, environment)?, filter).await,
         Command::Verify { shop } => shop_commands::verify(&Place::of(&shop, environment)?).await,
         Command::Reconcile(args) => reconcile::reconcile(args, environment).await,

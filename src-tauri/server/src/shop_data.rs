@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::anyhow;
+use chotdon_core::backup::{self, Made};
 use chotdon_core::config::Config;
 use chotdon_core::enrolment::EnrolmentSpec;
 use chotdon_core::external::Keys;
@@ -108,8 +109,8 @@ impl ShopData {
         Ok(ages.into_iter().map(|age| (age.name, (age.changed_at, age.exact))).collect())
     }
 
-    pub(crate) async fn back_up(&self, file: &Path) -> Result<(), End> {
-        Ok(self.store.back_up(file).await?)
+    pub(crate) async fn back_up(&self, data_dir: &Path, file: &Path) -> Result<Made, End> {
+        Ok(backup::make(&self.store, data_dir, file, "command", now_ms()).await?)
     }
 
     /// Reads SePay's list and books what is new.
@@ -238,6 +239,8 @@ impl ShopData {
                 source: serde_json::from_str(&row.source)?,
                 target: serde_json::from_str(&row.target)?,
                 enrolment: row.enrolment.as_deref().map(serde_json::from_str).transpose()?,
+                description: row.description.filter(|text| !text.is_empty()),
+                access_days: row.access_days.filter(|days| *days > 0),
             })
         });
         Ok(ImportFile {
@@ -291,6 +294,8 @@ fn course_row(course: &Course) -> CourseRow {
         source: course.source.to_string(),
         target: course.target.to_string(),
         enrolment: course.enrolment.as_ref().and_then(enrolment_text),
+        description: course.description.as_deref().map(|text| text.trim().to_owned()),
+        access_days: course.access_days,
     }
 }
 

@@ -19,15 +19,15 @@ const _: () = assert!(libsqlite3_sys::SQLITE_VERSION_NUMBER >= 3_051_003, "bundl
 
 const READERS: u32 = 4;
 /// "ChDn" as a big-endian integer, so that `file` and other tools can tell whose database it is.
-const APPLICATION_ID: i64 = 0x4368_446e;
+pub(crate) const APPLICATION_ID: i64 = 0x4368_446e;
 
 /// A shop's database. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
     pub(crate) reader: SqlitePool,
     pub(crate) writer: Writer,
-    tuning: Arc<Tuning>,
-    path: PathBuf,
+    pub(crate) tuning: Arc<Tuning>,
+    pub(crate) path: PathBuf,
 }
 
 impl Store {

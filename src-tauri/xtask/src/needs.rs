@@ -68,6 +68,8 @@ const TESTS: &[Need] = &[
     need(Program("WebKitWebDriver"), "webkit2gtk-driver", "webkit2gtk4.1", "webkit2gtk-4.1"),
     need(Program("import"), "imagemagick", "ImageMagick", "imagemagick"),
     need(Program("nginx"), "nginx-light", "nginx", "nginx"),
+    need(Program("prometheus"), "prometheus", "golang-github-prometheus", "prometheus"),
+    need(Program("systemd-analyze"), "systemd", "systemd", "systemd"),
     need(Program("sqlite3"), "sqlite3", "sqlite", "sqlite"),
     need(Program("strace"), "strace", "strace", "strace"),
     need(Program("zbarimg"), "zbar-tools", "zbar", "zbar"),

@@ -126,7 +126,9 @@ async fn webhook(
             if let Some(order) = taken.order {
                 words["order"] = json!(order);
             }
-            floor.intake.answered(floor.clock.now_ms().saturating_sub(asked_at));
+            let took = floor.clock.now_ms().saturating_sub(asked_at);
+            floor.intake.answered(took);
+            floor.intake.metrics.webhook(taken.outcome, took);
             Json(words).into_response()
         }
         Err(error) => {

@@ -195,6 +195,11 @@ impl Reconciler {
         self.inner.standing.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// By how much this machine's clock was ahead of SePay's at the last answer, ms.
+    pub(crate) fn clock_off(&self) -> Option<i64> {
+        self.inner.api.clock_off()
+    }
+
     /// Whether there is anyone to ask: SePay with a token, or the bank of a demo.
     ///
     /// # Errors

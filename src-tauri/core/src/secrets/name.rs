@@ -17,6 +17,7 @@ const FIXED: &[&str] = &[
     "google.service_account",
     "tunnel.token",
     "telegram.bot_token",
+    "alerts.webhook_secret",
 ];
 /// Followed by a name of the owner's choice: letters, digits, `-` and `_`, at most 64.
 const FAMILIES: &[&str] = &["lms.", "source.", "downloader.", "webhook.", "worker."];
@@ -47,6 +48,18 @@ impl SecretName {
     #[must_use]
     pub fn sepay_api_token() -> Self {
         Self("sepay.api_token".to_owned())
+    }
+
+    /// The token of the owner's own Telegram bot.
+    #[must_use]
+    pub fn telegram_bot_token() -> Self {
+        Self("telegram.bot_token".to_owned())
+    }
+
+    /// The key that signs what the owner's own address is told.
+    #[must_use]
+    pub fn alerts_webhook_secret() -> Self {
+        Self("alerts.webhook_secret".to_owned())
     }
 
     /// The password of the mail account.

@@ -1,9 +1,8 @@
 //! What every part of the shop stands on: store, clock, settings, keys, and the ways out.
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use secrecy::ExposeSecret;
 use sepay::Keys;
@@ -12,6 +11,7 @@ use chotdon_store::Store;
 
 use super::door::Intake;
 use super::drive::DriveDoor;
+use super::health::HealthBook;
 use super::turns::Turns;
 use super::{GoogleConsent, Options, StartError};
 use crate::config::{Config, MailTransport};
@@ -26,6 +26,7 @@ use crate::outgoing::Caller;
 use crate::ports::{Clock, Notifier, Ports, Probe, SecretError};
 use crate::secrets::{Credentials, SecretName};
 use crate::services::Services;
+use crate::tell::{self, Pace};
 use crate::wake::Wake;
 use crate::workers::{Pool, StageError};
 
@@ -66,7 +67,12 @@ pub(crate) struct Floor {
     pub(crate) google_consent: Arc<GoogleConsent>,
     config: Arc<RwLock<Arc<Config>>>,
     public_addr: SocketAddr,
-    shown: Arc<Mutex<VecDeque<i64>>>,
+    /// How the parts are.
+    pub(crate) health: Arc<HealthBook>,
+    /// When channels have told the owner something.
+    pub(crate) pace: Arc<Pace>,
+    /// Calls the address that the owner is told at.
+    pub(crate) alert_caller: Caller,
     pool: Arc<OnceLock<Pool>>,
 }
 
@@ -82,6 +88,7 @@ impl Floor {
     ) -> Result<Self, StartError> {
         let http = HttpSource::new().map_err(|error| StartError::Internal(error.to_string()))?;
         store.tuning().set(i64::from(config.queue.retry_max), config.orders.tolerance_vnd);
+        tell::tune(&store, &config);
         let downloader = Downloader::new(config.downloader.clone());
         let remotes = Remotes::new(
             options.data_dir.join("rclone"),
@@ -116,7 +123,9 @@ impl Floor {
             google_consent: Arc::default(),
             config,
             public_addr,
-            shown: Arc::default(),
+            health: Arc::default(),
+            pace: Arc::default(),
+            alert_caller: Caller::new().map_err(|error| StartError::Internal(error.to_string()))?,
             pool: Arc::default(),
         })
     }
@@ -137,6 +146,7 @@ impl Floor {
 
     pub(super) fn set_config(&self, config: Config) {
         self.store.tuning().set(i64::from(config.queue.retry_max), config.orders.tolerance_vnd);
+        tell::tune(&self.store, &config);
         self.ways.downloader.set(config.downloader.clone());
         self.ways.remotes.set(&config.rclone);
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
@@ -214,11 +224,6 @@ impl Floor {
                 Transport::smtp(&settings, password.as_ref())
             }
         }
-    }
-
-    /// When messages were shown on the desktop in the last hour, ms.
-    pub(crate) fn shown_at(&self) -> MutexGuard<'_, VecDeque<i64>> {
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts an authentic webhook.

@@ -9,15 +9,18 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
-use chotdon_domain::task::Lane;
+use chotdon_domain::channel::Channel;
+use chotdon_domain::task::{Lane, TaskKind};
 use chotdon_store::{CheckCase, SourceCheck};
 
 use super::keys::{KeyGlance, KeysError, keys};
-use super::{GoogleGlance, Record, Rejection, Shop};
+use super::{GoogleGlance, HealthBook, Record, Rejection, Shop};
 use crate::config::{Config, ConfigError};
+use crate::delivery::mail::Templates;
 use crate::delivery::{Offered, SourceSpec};
 use crate::demo::DemoBank;
 use crate::http::admin::state::{Running, WorkerGlance};
+use crate::metrics::{Metrics, StageTimes};
 use crate::present;
 use crate::reconcile::Reconciler;
 use crate::services::Services;
@@ -217,6 +220,10 @@ impl Running for Shop {
         Box::pin(self.inner.floor.leave_google(actor))
     }
 
+    fn templates(&self) -> &Templates {
+        &self.inner.floor.templates
+    }
+
     fn keys(&self) -> BoxFuture<'_, Result<Vec<KeyGlance>, KeysError>> {
         Box::pin(keys(&self.inner.floor))
     }
@@ -229,8 +236,29 @@ impl Running for Shop {
         &self.inner.reconciler
     }
 
+    fn metrics(&self) -> &Metrics {
+        &self.inner.floor.intake.metrics
+    }
+
+    fn in_work(&self) -> Vec<(TaskKind, String)> {
+        let sight = self.inner.pool.sight().into_iter();
+        sight.filter_map(|one| one.work).map(|(task, ..)| (task.kind, task.stage)).collect()
+    }
+
+    fn stage_times(&self) -> &StageTimes {
+        self.inner.pool.times()
+    }
+
     fn services(&self) -> &Services {
         &self.inner.floor.services
+    }
+
+    fn health(&self) -> &HealthBook {
+        &self.inner.floor.health
+    }
+
+    fn try_channel(&self, channel: Channel) -> BoxFuture<'_, Result<(), StageError>> {
+        Box::pin(crate::tell::try_out(&self.inner.floor, channel))
     }
 
     fn events(&self) -> BoxStream<'static, Event> {

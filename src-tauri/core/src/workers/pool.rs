@@ -22,6 +22,7 @@ use chotdon_store::{Aftermath, Claim, Claimed, LanePause, Store, Touched};
 pub use sight::WorkerSight;
 
 use super::{Meter, StageContext, StageError};
+use crate::metrics::StageTimes;
 use crate::ports::{Clock, Probe};
 
 /// Every this many claims of a lane takes the oldest task instead of the most urgent one.
@@ -113,6 +114,7 @@ pub(super) struct Inner {
     draining: AtomicBool,
     stop: CancellationToken,
     pub(super) stale_refused: AtomicU64,
+    pub(super) times: StageTimes,
     processed: AtomicU64,
     minutes: Mutex<VecDeque<(i64, [u64; Lane::COUNT])>>,
     next_due: AtomicI64,
@@ -167,6 +169,7 @@ impl Pool {
                 draining: AtomicBool::new(false),
                 stop: CancellationToken::new(),
                 stale_refused: AtomicU64::new(0),
+                times: StageTimes::default(),
                 processed: AtomicU64::new(0),
                 minutes: Mutex::default(),
                 next_due: AtomicI64::new(i64::MAX),

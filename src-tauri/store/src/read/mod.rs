@@ -6,6 +6,7 @@
 mod audit;
 mod courses;
 mod failures;
+mod figures;
 mod money;
 mod orders;
 mod overview;
@@ -20,6 +21,7 @@ mod webhooks;
 pub use audit::{AuditQuery, AuditRecord};
 pub use courses::{AccountRecord, CourseRecord, CourseStory, VersionRecord};
 pub use failures::FailureRecord;
+pub use figures::{Figures, Moments};
 pub use money::{CustomerStory, LedgerFilter, LedgerRecord, WalletRecord};
 pub use orders::{ItemRecord, MailRecord, OrderFilter, OrderRecord, OrderStory, TimelineRecord};
 pub use overview::{BucketRecord, DayFigures, DeliveryTimes, OverviewRecord, PulseRecord};

@@ -416,6 +416,8 @@ async fn every_list_is_driven_by_an_index() {
         super::failures::SQL.to_owned(),
         super::overview::PULSE.to_owned(),
         super::tasks::LANES.to_owned(),
+        super::figures::GROUPS.to_owned(),
+        super::figures::MOMENTS.to_owned(),
     ];
     let stages = EVERY_STAGE.into_iter().map(Some).chain([None]);
     for stage in stages {

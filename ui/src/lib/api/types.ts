@@ -117,6 +117,16 @@ export type BundleChange = Pick<Schemas['BundleChange'], 'title' | 'price_vnd' |
   Partial<Schemas['BundleChange']>;
 export type AddressRequest = Pick<Schemas['AddressRequest'], 'email'> & Partial<Schemas['AddressRequest']>;
 
+// The shop itself.
+export type LogLine = Schemas['LogLine'];
+export type LogPage = Schemas['LogPage'];
+export type HealthPage = Schemas['HealthPage'];
+export type HealthCard = Schemas['HealthCard'];
+export type Backups = Schemas['Backups'];
+export type BackupRow = Schemas['BackupRow'];
+export type BackupContents = Schemas['BackupContents'];
+export type Diagnostics = Schemas['Diagnostics'];
+
 // Shapes of the parts beside this one.
 export type ServiceRow = Schemas['ServiceRow'];
 export type Services = Schemas['Services'];
@@ -126,6 +136,12 @@ export type RecipeRow = Schemas['RecipeRow'];
 export type RecipeTest = Schemas['RecipeTest'];
 export type Google = Schemas['Google'];
 
+// The words of mails.
+export type MailTemplateRow = Schemas['MailTemplateRow'];
+export type MailTemplate = Schemas['MailTemplate'];
+export type MailMistake = Schemas['MailMistake'];
+export type MailPreview = Schemas['MailPreview'];
+export type MailTexts = Partial<Schemas['MailTexts']>;
 // Keys and the record of human actions.
 export type AuditRow = Schemas['AuditRow'];
 export type AuditCheck = Schemas['AuditCheck'];

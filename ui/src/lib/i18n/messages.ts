@@ -7,42 +7,60 @@ import enDesk from './en.desk.json';
 import enDoors from './en.doors.json';
 import enErrors from './en.errors.json';
 import enJson from './en.json';
+import enKeys from './en.keys.json';
+import enMails from './en.mails.json';
 import enMoney from './en.money.json';
 import enNoFiles from './en.nofiles.json';
+import enOps from './en.ops.json';
 import enStates from './en.states.json';
 import viDesk from './vi.desk.json';
 import viDoors from './vi.doors.json';
 import viErrors from './vi.errors.json';
 import viJson from './vi.json';
-import type viKeys from './vi.keys.json';
+import viKeys from './vi.keys.json';
+import viMails from './vi.mails.json';
 import viMoney from './vi.money.json';
 import viNoFiles from './vi.nofiles.json';
+import viOps from './vi.ops.json';
 import viStates from './vi.states.json';
 
-const vi = { ...viJson, ...viMoney, ...viDesk, ...viDoors, ...viNoFiles, ...viStates, ...viErrors };
+const vi = {
+  ...viJson,
+  ...viMoney,
+  ...viDesk,
+  ...viDoors,
+  ...viKeys,
+  ...viMails,
+  ...viNoFiles,
+  ...viOps,
+  ...viStates,
+  ...viErrors,
+};
 
-/** Words that come with the pages that say them; see `later.ts`. */
-type LaterKey = keyof typeof viKeys;
-export type Key = keyof typeof vi | LaterKey;
+export type Key = keyof typeof vi;
 export type Locale = 'vi' | 'en';
 export type Words = Record<string, string | number>;
 
 // Each way round, so that a key missing on either side does not compile.
-const english = { ...enJson, ...enMoney, ...enDesk, ...enDoors, ...enNoFiles, ...enStates, ...enErrors };
-const en: Record<keyof typeof vi, string> = english;
+const english = {
+  ...enJson,
+  ...enMoney,
+  ...enDesk,
+  ...enDoors,
+  ...enKeys,
+  ...enMails,
+  ...enNoFiles,
+  ...enOps,
+  ...enStates,
+  ...enErrors,
+};
+const en: Record<Key, string> = english;
 vi satisfies Record<keyof typeof english, string>;
 
-const all: Record<Locale, Record<string, string>> = { vi: { ...vi }, en: { ...en } };
-export const messages = all as Record<Locale, Record<Key, string>>;
-
-/** Adds the words of a part, in both languages at once. */
-export function addWords(words: Record<Locale, Record<string, string>>): void {
-  Object.assign(all.vi, words.vi);
-  Object.assign(all.en, words.en);
-}
+export const messages: Record<Locale, Record<Key, string>> = { vi, en };
 
 export function isKey(text: string): text is Key {
-  return Object.hasOwn(all.vi, text);
+  return Object.hasOwn(vi, text);
 }
 
 /** Fills the gaps of one message. An unknown name stays visible, so that a mistake shows. */

@@ -270,7 +270,8 @@ async fn sepay_api(desk: &Desk) -> Finding {
     }
 }
 
-async fn mail_transport(desk: &Desk, config: &Config) -> Result<Transport, StageError> {
+/// The way out for mail, as the settings say now.
+pub(super) async fn mail_transport(desk: &Desk, config: &Config) -> Result<Transport, StageError> {
     match config.mail.transport {
         MailTransport::None => Ok(Transport::None),
         MailTransport::Mailbox => Transport::mailbox(desk.shop.data_dir().join(FOLDER), &config.mail.from),

@@ -4,17 +4,23 @@
 //! pool, and present. [`openapi`] is the same table of routes as a document.
 
 mod audit;
+mod backups;
+mod channels;
 mod checks;
 mod course_versions;
 mod courses;
 mod customers;
+mod diagnostics;
 mod events;
 mod failures;
 mod google;
 mod health;
 mod keys;
 mod lists;
+mod logs;
+mod mail_templates;
 mod mailbox;
+mod metrics;
 mod order_address;
 mod orders;
 mod overview;
@@ -68,6 +74,7 @@ macro_rules! routes {
 
 routes! {
     get "/health" health::health;
+    get "/metrics" metrics::metrics;
     get "/admin/api/overview" overview::overview;
     get "/admin/api/money" overview::money;
     get "/admin/api/checklist" checks::checklist;
@@ -123,6 +130,16 @@ routes! {
     post "/admin/api/webhooks/{sepay_id}/reprocess" webhooks::reprocess;
     get "/admin/api/reconcile" reconcile::reconcile;
     post "/admin/api/reconcile" reconcile::reconcile_now;
+    get "/admin/api/health" health::cards;
+    get "/admin/api/logs" logs::logs;
+    get "/admin/api/backups" backups::backups;
+    post "/admin/api/backups" backups::make_backup;
+    post "/admin/api/backups/{name}/check" backups::check_backup;
+    post "/admin/api/backups/{name}/restore" backups::restore_backup;
+    delete "/admin/api/backups/pending" backups::withdraw_restore;
+    get "/admin/api/diagnostics" diagnostics::diagnostics;
+    post "/admin/api/diagnostics" diagnostics::bundle;
+    post "/admin/api/channels/{channel}/test" channels::test_channel;
     get "/admin/api/audit" audit::audit;
     get "/admin/api/audit/check" audit::check_record;
     post "/admin/api/audit/accept" audit::accept_record;
@@ -159,6 +176,12 @@ routes! {
     delete "/admin/api/storefront/webhooks/{name}" storefront::remove_endpoint;
     post "/admin/api/storefront/webhooks/{name}/test" storefront::test_endpoint;
     get "/admin/api/storefront/webhooks/{name}/events" storefront::endpoint_events;
+    get "/admin/api/mail-templates" mail_templates::templates;
+    get "/admin/api/mail-templates/{name}/{lang}" mail_templates::template;
+    put "/admin/api/mail-templates/{name}/{lang}" mail_templates::save;
+    delete "/admin/api/mail-templates/{name}/{lang}" mail_templates::reset;
+    post "/admin/api/mail-templates/{name}/{lang}/preview" mail_templates::preview;
+    post "/admin/api/mail-templates/{name}/{lang}/test" mail_templates::send_test;
     post "/admin/api/storefront/keys" keys::create_storefront_key;
     delete "/admin/api/storefront/keys/{name}" keys::revoke_storefront_key;
     post "/admin/api/reload" settings::reload;

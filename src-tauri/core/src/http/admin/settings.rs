@@ -23,8 +23,8 @@ use crate::present;
 use crate::reconcile::Cause;
 use crate::secrets::SecretName;
 use crate::views::{
-    BankAccount, LimitSettings, MailSettings, NotificationSettings, OrderSettings, Problem, SecretValue,
-    SepaySettings, Settings, ShopSettings, WorkerSettings,
+    BackupSettings, BankAccount, ChannelSettings, LimitSettings, MailSettings, NotificationSettings,
+    OrderSettings, Problem, SecretValue, SepaySettings, Settings, ShopSettings, WorkerSettings,
 };
 
 const LONGEST_SECRET: usize = 4096;
@@ -36,9 +36,9 @@ pub(super) async fn settings(State(desk): State<Desk>) -> Answer<Json<Settings>>
     now(&desk).await
 }
 
-/// Changes one section: `shop`, `mail`, `workers`, `orders`, `notifications` or `limits`. The body is the section's view.
+/// Changes one section: `shop`, `mail`, `workers`, `orders`, `notifications`, `channels`, `backup` or `limits`. The body is the section's view.
 #[utoipa::path(put, path = "/admin/api/settings/{section}", tag = "settings", request_body = Object,
-    params(("section" = String, Path, description = "`shop`, `mail`, `workers`, `orders`, `notifications` or `limits`")),
+    params(("section" = String, Path, description = "`shop`, `mail`, `workers`, `orders`, `notifications`, `channels`, `backup` or `limits`")),
     responses((status = 200, body = Settings), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn save_section(
     State(desk): State<Desk>,
@@ -53,6 +53,28 @@ pub(super) async fn save_section(
         "mail" => save("mail", &checked::<MailSettings>(body)?)?,
         "orders" => save("orders", &checked::<OrderSettings>(body)?)?,
         "notifications" => save("notifications", &checked::<NotificationSettings>(body)?)?,
+        "channels" => {
+            let given: ChannelSettings = serde_json::from_value(body)
+                .map_err(|error| Problem::bad(format!("the JSON body: {error}")))?;
+            super::channels::check(&given)?;
+            let mut values = json!(given);
+            // No address is no value at all.
+            if given.webhook_url.trim().is_empty() {
+                values["webhook_url"] = Value::Null;
+            }
+            save("notifications", &values)?;
+        }
+        "backup" => {
+            let given: BackupSettings = serde_json::from_value(body)
+                .map_err(|error| Problem::bad(format!("the JSON body: {error}")))?;
+            let mut values = json!(given);
+            if given.folder.trim().is_empty() {
+                values["folder"] = Value::Null;
+            } else if !std::path::Path::new(given.folder.trim()).is_absolute() {
+                return Err(Problem::bad("folder: a whole path, from the root"));
+            }
+            save("backup", &values)?;
+        }
         "limits" => save("limits", &checked::<LimitSettings>(body)?)?,
         "workers" => {
             let mut queue = checked::<WorkerSettings>(body)?;
@@ -167,7 +189,7 @@ pub(super) fn check_secret(name: &SecretName, value: &str) -> Answer<()> {
     if value.is_empty() || value.len() > LONGEST_SECRET || value.chars().any(char::is_control) {
         return Err(Problem::bad(format!("value: 1 to {LONGEST_SECRET} bytes on one line")));
     }
-    if name.as_str().starts_with("webhook.")
+    if (name.as_str().starts_with("webhook.") || *name == SecretName::alerts_webhook_secret())
         && crate::outgoing::signature(&value.into(), "", 0, b"").is_none()
     {
         return Err(Problem::bad("value: whsec_ and 24 to 64 bytes in base64"));

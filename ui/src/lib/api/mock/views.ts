@@ -197,6 +197,17 @@ export function mockSettings(variant: Variant): T.Settings {
     workers: { count: 4, lease_s: 30, retry_base_s: 20, retry_max: 8 },
     orders: { expire_after_min: 1440, tolerance_vnd: 0, link_days: 30, link_max_downloads: 10 },
     notifications: { desktop: true, quiet_from: '22:00', quiet_to: '07:00' },
+    channels: {
+      desktop_about: 'all',
+      telegram_chat: empty ? '' : '987654321',
+      telegram_about: 'needs_owner',
+      webhook_url: '',
+      webhook_about: 'all',
+      webhook_private: false,
+      mail_to: '',
+      mail_about: 'stopped',
+    },
+    backup: { daily: true, at: '03:00', keep: 14, folder: '' },
     limits: { enabled: true, visitor_per_s: 20, visitors_per_s: 300, refused_per_s: 5, key_per_s: 100, connections: 512 },
     secrets: [
       { name: 'sepay.api_key', set: !empty, hint: empty ? null : '6789' },
