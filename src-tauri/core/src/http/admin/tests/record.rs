@@ -118,7 +118,7 @@ impl Desk {
             }
             "post /admin/api/tunnel/restart" => {
                 let mut tunnel = self.get("/admin/api/settings").await["tunnel"].clone();
-                tunnel["base_url"] = json!("http://127.0.0.1:9");
+                tunnel["base_url"] = json!("https://shop.invalid");
                 self.must("PUT", "/admin/api/settings/tunnel", tunnel).await;
                 self.until("/admin/api/tunnel", |tunnel| tunnel["state"] != "off").await;
                 (path.to_owned(), json!({}))
