@@ -91,6 +91,47 @@ const SCENES = [
     act: (page) => page.getByTestId('backup-restore').first().click(),
   },
   { name: 'settings-delivery', route: '/settings?section=delivery', data: ['full', 'empty', 'broken'] },
+  { name: 'mails', route: '/settings/mail-templates', data: ['full', 'broken'] },
+  {
+    name: 'mails-edit',
+    route: '/settings/mail-templates?mail=delivered&lang=vi',
+    data: ['full', 'broken'],
+    act: (page) => page.getByTestId('mail-subject').waitFor(),
+  },
+  {
+    name: 'mails-mistake',
+    route: '/settings/mail-templates?mail=delivered&lang=vi',
+    data: ['full'],
+    act: async (page) => {
+      await page.getByTestId('mail-tab-text').click();
+      await page
+        .getByTestId('mail-text')
+        .fill('Chào {{ customer_name }},\n\nĐơn {{ ma_don }} đã sẵn sàng.\n');
+      await page.getByTestId('mail-mistakes').waitFor();
+    },
+  },
+  {
+    name: 'mails-shared',
+    route: '/settings/mail-templates?mail=_frame&lang=vi',
+    data: ['full'],
+    act: (page) => page.getByTestId('mail-html').waitFor(),
+  },
+  {
+    name: 'mails-leave',
+    route: '/settings/mail-templates?mail=delivered&lang=vi',
+    data: ['full'],
+    act: async (page) => {
+      await page.getByTestId('mail-subject').fill('Mới');
+      await page.getByTestId('nav-orders').click();
+      await page.getByTestId('leave-stay').waitFor();
+    },
+  },
+  {
+    name: 'mails-test',
+    route: '/settings/mail-templates?mail=delivered&lang=vi',
+    data: ['full'],
+    act: (page) => page.getByTestId('mail-test').click(),
+  },
   { name: 'failures', route: '/failures', data: ['full', 'empty', 'broken'] },
   { name: 'failures-retrying', route: '/failures?tab=retrying', data: ['full', 'empty'] },
   { name: 'failures-mended', route: '/failures?tab=mended', data: ['full'] },

@@ -350,6 +350,13 @@ settings! {
         /// How long it is left alone the first time; doubles each time it does not help, up to 15 minutes.
         break_s: u32 = 30, "seconds", Check::Range(1, 3_600);
     }
+    /// Keys and passwords. Their values are never here.
+    secrets: SecretsConfig {
+        /// How long the value before a rotation stays good; 0 = void at once.
+        overlap_h: u32 = 24, "hours", Check::Range(0, 720);
+        /// The age at which you are reminded to replace a key; 0 = never.
+        remind_after_days: u32 = 90, "days", Check::Range(0, 3_650);
+    }
     /// Protection of the public listener against floods, and of both against slow and endless requests.
     limits: LimitsConfig {
         /// Rate limits on. SePay's signed requests are never refused by them; the caps on connections, sizes and

@@ -2,6 +2,7 @@
 
 pub mod backup;
 pub mod config;
+pub mod core_dumps;
 pub mod delivery;
 mod demo;
 pub mod diagnostics;
@@ -30,7 +31,7 @@ pub mod views;
 mod wake;
 pub mod workers;
 
-pub use shop::{Options, Shop, StartError};
+pub use shop::{Options, Shop, StartError, kept_head};
 
 /// The store, for the command line, which works on a shop's files beside a running process.
 pub use chotdon_store as store;

@@ -7,6 +7,8 @@ mod drive;
 mod floor;
 mod google;
 mod health;
+pub(crate) mod keys;
+mod record;
 mod running;
 mod sources;
 mod turns;
@@ -33,6 +35,7 @@ use crate::demo::DemoBank;
 use crate::events::Events;
 use crate::external;
 use crate::http;
+use crate::http::sign_ins::SignIns;
 use crate::lock::{DirectoryLock, NotLocked};
 use crate::metrics::Door;
 use crate::ports::{Clock, Ports, SecretError, SecretStore};
@@ -46,6 +49,8 @@ pub(crate) use door::Rejection;
 pub(crate) use floor::Floor;
 pub(crate) use google::{GoogleConsent, GoogleGlance};
 pub(crate) use health::HealthBook;
+pub(crate) use record::Record;
+pub use record::kept_head;
 
 /// Where the public listener is when nothing else is said.
 const PUBLIC_DEFAULT: &str = "127.0.0.1:8686";
@@ -129,6 +134,7 @@ struct Inner {
     private_addr: Option<SocketAddr>,
     started_at: i64,
     secrets: Arc<dyn SecretStore>,
+    record: Record,
     checks: Arc<http::admin::CheckBook>,
     stop: CancellationToken,
     /// The long-running parts by name.
@@ -155,8 +161,8 @@ impl Shop {
         }
         let config = Config::load(&dir, options.demo, options.env.iter().cloned())?;
         let store = Store::open(&dir).await?;
-        let credentials = Credentials::new(ports.secrets.clone());
-        let link_key = keys(&credentials, options.demo, &*ports.clock).await?;
+        let credentials = Credentials::new(ports.secrets.clone()).shared_in(&dir);
+        let link_key = own_keys(&credentials, options.demo, &*ports.clock).await?;
 
         let public = options.public.unwrap_or_else(|| PUBLIC_DEFAULT.parse().expect("a literal address"));
         let public = bind(public, config.public.allow_remote, "public.allow_remote").await?;
@@ -194,6 +200,7 @@ impl Shop {
         floor.attach(pool.clone());
         let reconciler = reconciler(&floor, &ports)?;
 
+        let record = Record::new(floor.store.clone(), ports.secrets.clone());
         let events = Events::new();
         let stop = CancellationToken::new();
         let shop = Self {
@@ -204,6 +211,7 @@ impl Shop {
                 events: events.clone(),
                 started_at: ports.clock.now_ms(),
                 secrets: ports.secrets.clone(),
+                record: record.clone(),
                 checks: Arc::default(),
                 options,
                 private_addr,
@@ -224,6 +232,8 @@ impl Shop {
         shop.part("alarm", books::alarm(shop.inner.floor.clone(), stop.clone()));
         shop.part("balances", books::touched(shop.inner.floor.clone(), for_books, stop.clone()));
         shop.part("books", books::count(shop.inner.floor.clone(), stop.clone()));
+        shop.part("record", record::watch(shop.inner.floor.clone(), record, stop.clone()));
+        shop.part("keys", keys::watch(shop.inner.floor.clone(), stop.clone()));
         door::remember(&shop.inner.floor).await?;
         shop.part("refusals", door::keep_refusals(shop.inner.floor.clone(), stop.clone()));
         shop.part("sources", sources::watch(shop.inner.floor.clone(), stop.clone()));
@@ -248,6 +258,7 @@ impl Shop {
                 clock: ports.clock.clone(),
                 local,
                 allowed_hosts: shop.config().private.allowed_hosts.clone(),
+                sign_ins: SignIns::kept_in(shop.inner.floor.store.clone()),
             };
             let rules = doors::private(&shop.inner.floor);
             let router = counted(&shop, Door::Private, door.router(shop.admin()));
@@ -388,7 +399,7 @@ fn pool_settings(config: &Config) -> PoolSettings {
 }
 
 /// The keys that a shop needs of itself; a demo shop gets SePay's as well.
-async fn keys(credentials: &Credentials, demo: bool, clock: &dyn Clock) -> Result<LinkKey, StartError> {
+async fn own_keys(credentials: &Credentials, demo: bool, clock: &dyn Clock) -> Result<LinkKey, StartError> {
     credentials.get_or_generate(&SecretName::admin_token()).await?;
     if demo {
         credentials.get_or_generate(&SecretName::sepay_api_key()).await?;

@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 mod courses;
 mod enrolment;
 mod google;
+mod keys;
+mod mails;
 mod money;
 mod operating;
 mod orders;
@@ -25,6 +27,8 @@ mod workers;
 pub use courses::*;
 pub use enrolment::*;
 pub use google::*;
+pub use keys::*;
+pub use mails::*;
 pub use money::*;
 pub use operating::{
     BackupContents, BackupRow, BackupSettings, Backups, BundleWish, Diagnostics, DiagnosticsFile, HealthCard,

@@ -9,7 +9,7 @@ use chotdon_core::config::Config;
 use chotdon_core::diagnostics;
 use chotdon_core::http::storefront::SCOPES;
 use chotdon_core::private_file;
-use chotdon_core::store::Contents;
+use chotdon_core::store::{AuditHead, Contents};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
@@ -104,6 +104,7 @@ fn name_shop(place: &Place, config: &Config, shop: &Shop) -> Result<(), End> {
 pub(crate) async fn export(place: &Place) -> Result<(), End> {
     let data = ShopData::open(place).await?;
     let mut file = data.take_along().await?;
+    data.record("export", "shop", json!({ "orders": file.order.len() })).await?;
     data.close().await;
     let config = place.config(false)?;
     file.shop = Some(Shop {
@@ -115,6 +116,7 @@ pub(crate) async fn export(place: &Place) -> Result<(), End> {
 
 pub(crate) async fn backup(place: &Place, file: &Path) -> Result<(), End> {
     let data = ShopData::open(place).await?;
+    data.record("backup", &file.display().to_string(), json!({})).await?;
     let made = data.back_up(&place.data_dir, file).await;
     data.close().await;
     let made = made?;
@@ -169,7 +171,7 @@ pub(crate) fn diagnostics(place: &Place, file: &Path) -> Result<(), End> {
 /// Prints what was found as one line of JSON; each problem on standard error too.
 pub(crate) async fn verify(place: &Place) -> Result<(), End> {
     let data = ShopData::open(place).await?;
-    let findings = data.verify().await?;
+    let findings = data.verify(kept_head(place).await.as_ref()).await?;
     data.close().await;
     print_line(
         &json!({
@@ -185,6 +187,18 @@ pub(crate) async fn verify(place: &Place) -> Result<(), End> {
         1 => Err(End::failed(anyhow!("{}", findings.problems[0]))),
         n => Err(End::failed(anyhow!("{n} problems; the first: {}", findings.problems[0]))),
     }
+}
+
+/// The end of the record that the secret store vouches for. A store that cannot be opened only leaves it out.
+async fn kept_head(place: &Place) -> Option<AuditHead> {
+    let kept = match place.secret_store(place.has_demo_key()).await {
+        Ok(store) => chotdon_core::kept_head(&*store).await.map_err(End::from),
+        Err(end) => Err(end),
+    };
+    kept.unwrap_or_else(|end| {
+        eprintln!("chotdon-server: the end of the record of actions is not checked: {end}");
+        None
+    })
 }
 
 fn day(ms: i64) -> String {

@@ -139,6 +139,7 @@ async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<()> {
         }
     }
     migrator.run(&mut *connection).await?;
+    crate::audit::chain_old_rows(&mut *connection).await?;
     sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA application_id = {APPLICATION_ID}")))
         .execute(&mut *connection)
         .await?;

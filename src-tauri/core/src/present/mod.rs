@@ -5,6 +5,7 @@
 
 mod courses;
 mod failures;
+mod mails;
 mod money;
 mod orders;
 mod overview;
@@ -20,6 +21,7 @@ mod webhooks;
 
 pub(crate) use courses::{announcement, bundle_row, course_check, course_detail, course_row, source_listing};
 pub(crate) use failures::{failure_group, failures};
+pub(crate) use mails::{mail_mistake, mail_template, mail_variables};
 pub(crate) use money::{customer_detail, customer_row, ledger_row, wallet_summary};
 pub(crate) use orders::{order_detail, order_row};
 pub(crate) use overview::{Glance, money, overview};

@@ -129,10 +129,21 @@ impl SecretName {
         FIXED.iter().map(|name| Self((*name).to_owned()))
     }
 
+    /// The names that the program makes for itself.
+    pub(super) fn internal() -> impl Iterator<Item = Self> {
+        INTERNAL.iter().map(|name| Self((*name).to_owned()))
+    }
+
     /// True for `admin.token` and `link.key`, which no page shows.
     #[must_use]
     pub fn is_internal(&self) -> bool {
         INTERNAL.contains(&self.0.as_str())
+    }
+
+    /// True for `admin.token`, which the owner may replace and nobody types in.
+    #[must_use]
+    pub fn is_admin_token(&self) -> bool {
+        self.0 == "admin.token"
     }
 
     /// True when the other side accepts a value that we invent.

@@ -13,8 +13,10 @@ use chotdon_domain::channel::Channel;
 use chotdon_domain::task::{Lane, TaskKind};
 use chotdon_store::{CheckCase, SourceCheck};
 
-use super::{GoogleGlance, HealthBook, Rejection, Shop};
+use super::keys::{KeyGlance, KeysError, keys};
+use super::{GoogleGlance, HealthBook, Record, Rejection, Shop};
 use crate::config::{Config, ConfigError};
+use crate::delivery::mail::Templates;
 use crate::delivery::{Offered, SourceSpec};
 use crate::demo::DemoBank;
 use crate::http::admin::state::{Running, WorkerGlance};
@@ -126,6 +128,26 @@ impl Running for Shop {
             since: present::rfc3339(self.inner.started_at),
             reason: stopped,
         });
+        let started = self.inner.started_at;
+        let broken = self.inner.record.broken();
+        components.retain(|one| one.name != "record" || one.state != "ok");
+        components.push(Component {
+            name: "audit".to_owned(),
+            state: if broken.is_some() { "degraded" } else { "ok" }.to_owned(),
+            since: present::rfc3339(broken.as_ref().map_or(started, |(since, _)| *since)),
+            reason: broken.map(|(_, broken)| broken.to_string()),
+        });
+        let credentials = &self.inner.floor.credentials;
+        let trouble = credentials.trouble();
+        components.push(Component {
+            name: "secrets".to_owned(),
+            state: if trouble.is_some() { "degraded" } else { "ok" }.to_owned(),
+            since: present::rfc3339(trouble.as_ref().map_or(started, |(since, _)| *since)),
+            reason: Some(match trouble {
+                Some((_, error)) => format!("stored in: {}; {error}", credentials.kind()),
+                None => format!("stored in: {}", credentials.kind()),
+            }),
+        });
         components
     }
 
@@ -196,6 +218,18 @@ impl Running for Shop {
 
     fn leave_google<'a>(&'a self, actor: &'a str) -> BoxFuture<'a, Result<(), StageError>> {
         Box::pin(self.inner.floor.leave_google(actor))
+    }
+
+    fn templates(&self) -> &Templates {
+        &self.inner.floor.templates
+    }
+
+    fn keys(&self) -> BoxFuture<'_, Result<Vec<KeyGlance>, KeysError>> {
+        Box::pin(keys(&self.inner.floor))
+    }
+
+    fn record(&self) -> &Record {
+        &self.inner.record
     }
 
     fn reconciler(&self) -> &Reconciler {

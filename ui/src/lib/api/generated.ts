@@ -21,6 +21,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/api/audit/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes the record as it is for whole, after a restore; what was wrong is written into it. */
+        post: operations["accept_record"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/audit/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Walks the whole record and says where it is not as it was written. */
+        get: operations["check_record"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/api/bank-accounts": {
         parameters: {
             query?: never;
@@ -362,6 +396,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/api/exports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Writes down that the owner took a list out of the app. */
+        post: operations["note_export"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/api/failures": {
         parameters: {
             query?: never;
@@ -461,6 +512,23 @@ export interface paths {
         put?: never;
         /** Forgets the account and takes the consent back at Google. */
         post: operations["disconnect"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every key with its age, and where the values are. */
+        get: operations["keys"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -966,6 +1034,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/api/secrets/{name}/previous": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Makes the value before the last rotation void at once. */
+        delete: operations["revoke_previous"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/secrets/{name}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives a key a new value; the one before stays good for the overlap. Without a value one is made up and shown, this once. */
+        post: operations["rotate_secret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/api/services": {
         parameters: {
             query?: never;
@@ -1063,6 +1165,40 @@ export interface paths {
         /** Pays an order, or sends any transfer. Demo only. */
         post: operations["simulate_transfer"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/storefront/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a key for a storefront and shows it, this once. */
+        post: operations["create_storefront_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/storefront/keys/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Makes a storefront's key void at once. */
+        delete: operations["revoke_storefront_key"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1625,6 +1761,26 @@ export interface components {
             /** @enum {string} */
             kind: "secrets";
         };
+        /** @description `GET /admin/api/audit/check`: a walk over the whole record. */
+        AuditCheck: {
+            /**
+             * Format: int64
+             * @description Rows that are as they were written, up to the first that is not.
+             */
+            rows: number;
+            /**
+             * Format: int64
+             * @description The first row that is not as it was written, or after which rows are gone; none = the record is whole.
+             */
+            broken_id?: number | null;
+            /** @description `changed`, `missing` or `cut`. */
+            broken?: string | null;
+            /**
+             * Format: int64
+             * @description Up to which row the secret store vouches for the record.
+             */
+            kept_id?: number | null;
+        };
         /** @description What a person did. */
         AuditRow: {
             /** Format: int64 */
@@ -1953,6 +2109,16 @@ export interface components {
          * @enum {string}
          */
         EvidenceKind: "code" | "near_code" | "amount" | "payer_name" | "time" | "same_customer" | "late" | "already_paid";
+        /** @description `POST /admin/api/exports`: the owner took a list out of the app. */
+        Exported: {
+            /** @description Which list; letters, digits, `-` and `_`, at most 40. */
+            what: string;
+            /**
+             * Format: int64
+             * @description Rows in the file.
+             */
+            rows: number;
+        };
         /** @description A task in work on another machine. */
         ExternalWork: {
             /** Format: int64 */
@@ -2088,6 +2254,72 @@ export interface components {
             tasks_processed: number;
             current_tasks: components["schemas"]["TaskRow"][];
             components: components["schemas"]["Component"][];
+        };
+        /** @description `POST /admin/api/secrets/{name}/rotate`. */
+        KeyRotate: {
+            /**
+             * @description The new value, write-only; left out = one is made up, for keys that are made here.
+             * @default null
+             */
+            value?: string | null;
+            /**
+             * Format: int32
+             * @description Hours for which the value before stays good, at most 720; left out = `secrets.overlap_h`.
+             * @default null
+             */
+            overlap_h?: number | null;
+        };
+        /** @description What a rotation has made. */
+        KeyRotated: {
+            name: string;
+            /** @description The value that was made up: shown this once, to be entered where the key is used. None for a value that was given. */
+            value?: string | null;
+            previous_until?: string | null;
+        };
+        /** @description One key. Never its value. */
+        KeyRow: {
+            /** @description `sepay.api_key`, `worker.NAME`, `storefront.NAME`, `admin.token`, … */
+            name: string;
+            set: boolean;
+            /** @description Last four characters of values of at least 12. */
+            hint?: string | null;
+            /** @description Since when the value is in use; none while nobody has noted it. */
+            changed_at?: string | null;
+            /** @description False when it may be older than that. */
+            exact: boolean;
+            /**
+             * Format: int64
+             * @description Whole days of `changed_at`.
+             */
+            days?: number | null;
+            /** @description True when it should be replaced. */
+            old: boolean;
+            /** @description Who changed it last: `owner`, `cli`, `system`. */
+            by?: string | null;
+            /** @description Until when the value before is good. */
+            previous_until?: string | null;
+            /** @description Who gives out a new value: `here`, `sepay`, `google`, `mail`, `telegram`, `tunnel`, `lms`, `source`, `downloader`. */
+            given_by: string;
+            /** @description Of `rotate`, `revoke_previous`, `delete`: what can be done now. */
+            actions: string[];
+        };
+        /** @description `GET /admin/api/keys`. */
+        KeysPage: {
+            /** @description `keyring`, `file` or `memory`. */
+            store: string;
+            /** @description Why the store cannot be read now; none while it can. */
+            trouble?: string | null;
+            /**
+             * Format: int64
+             * @description Days after which the owner is reminded; 0 = never.
+             */
+            remind_after_days: number;
+            /**
+             * Format: int64
+             * @description Hours for which the value before a rotation stays good.
+             */
+            overlap_h: number;
+            rows: components["schemas"]["KeyRow"][];
         };
         /** @description One lane of the queue. */
         LaneRow: {
@@ -3449,6 +3681,18 @@ export interface components {
             state: string;
             ended_at?: string | null;
         };
+        /** @description `POST /admin/api/storefront/keys`. */
+        StorefrontKeyNew: {
+            /** @description 1 to 64 characters. */
+            name: string;
+            /** @description What it may do; left out = everything. */
+            scopes?: string[];
+        };
+        /** @description A storefront's key, shown this once. */
+        StorefrontKeyShown: {
+            name: string;
+            key: string;
+        };
         /** @description An order that a transfer may have been meant for. */
         SuggestedOrder: {
             code: string;
@@ -3854,6 +4098,18 @@ export interface operations {
     audit: {
         parameters: {
             query?: {
+                /** @description Who: `owner`, `cli`, `storefront:NAME`; `storefront:` = every storefront. */
+                actor?: string;
+                /** @description What: `order.cancel`; `order.` = everything about orders. */
+                action?: string;
+                /** @description To what, exactly: an order's code, a secret's name. */
+                subject?: string;
+                /** @description From this time on, RFC 3339. */
+                from?: string;
+                /** @description Before this time, RFC 3339. */
+                to?: string;
+                /** @description Words anywhere in it; without diacritics too. */
+                q?: string;
                 /** @description Cursor: `next` of the page before. */
                 after?: string;
                 /** @description Rows, 1 to 200; 50 when left out. */
@@ -3871,6 +4127,60 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_AuditRow"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    accept_record: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditCheck"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    check_record: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditCheck"];
                 };
             };
             default: {
@@ -4532,6 +4842,35 @@ export interface operations {
             };
         };
     };
+    note_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Exported"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     failures: {
         parameters: {
             query?: never;
@@ -4686,6 +5025,33 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Google"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    keys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeysPage"];
                 };
             };
             default: {
@@ -5676,6 +6042,68 @@ export interface operations {
             };
         };
     };
+    revoke_previous: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the secret */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rotate_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the secret, e.g. `sepay.api_key` */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeyRotate"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyRotated"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     services: {
         parameters: {
             query?: never;
@@ -5848,6 +6276,65 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["SimulatedTransfer"];
                 };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_storefront_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StorefrontKeyNew"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StorefrontKeyShown"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_storefront_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the storefront */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: {
                 headers: {

@@ -135,3 +135,16 @@ export type WorkerKeyShown = Schemas['WorkerKeyShown'];
 export type RecipeRow = Schemas['RecipeRow'];
 export type RecipeTest = Schemas['RecipeTest'];
 export type Google = Schemas['Google'];
+
+// The words of mails.
+export type MailTemplateRow = Schemas['MailTemplateRow'];
+export type MailTemplate = Schemas['MailTemplate'];
+export type MailMistake = Schemas['MailMistake'];
+export type MailPreview = Schemas['MailPreview'];
+export type MailTexts = Partial<Schemas['MailTexts']>;
+// Keys and the record of human actions.
+export type AuditRow = Schemas['AuditRow'];
+export type AuditCheck = Schemas['AuditCheck'];
+export type KeyRow = Schemas['KeyRow'];
+export type KeysPage = Schemas['KeysPage'];
+export type KeyRotated = Schemas['KeyRotated'];

@@ -3,6 +3,10 @@ import { isKey, t } from '../i18n/index.svelte';
 
 /** Codes that have words; a test pins each to both languages. */
 export const CODES = [
+  'keyring_missing',
+  'secret_file_unreadable',
+  'passphrase_too_short',
+  'value_needed',
   'source_not_found',
   'source_unreachable',
   'source_unauthorized',
@@ -36,6 +40,7 @@ export const CODES = [
   'mail_not_set_up',
   'mail_temporary',
   'mail_template',
+  'mail_template_changed',
   'worker_crashed',
   'worker_hung',
   'worker_lost',

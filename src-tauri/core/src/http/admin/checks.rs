@@ -10,8 +10,10 @@ use axum::http::StatusCode;
 use chotdon_store::read::AccountRecord;
 use futures::future::join_all;
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
 
 use super::Desk;
+use super::audit::recorded;
 use super::mailbox::FOLDER;
 use crate::config::{Config, MailTransport};
 use crate::delivery::SourceSpec;
@@ -112,6 +114,7 @@ pub(super) async fn run_check(State(desk): State<Desk>, Path(check): Path<String
     };
     let row = finding.row(id, Some(desk.now()));
     desk.checks.put(&row);
+    recorded(&desk, "check.run", id, json!({ "state": row.state, "code": row.code })).await?;
     Ok(Json(row))
 }
 
@@ -267,7 +270,8 @@ async fn sepay_api(desk: &Desk) -> Finding {
     }
 }
 
-async fn mail_transport(desk: &Desk, config: &Config) -> Result<Transport, StageError> {
+/// The way out for mail, as the settings say now.
+pub(super) async fn mail_transport(desk: &Desk, config: &Config) -> Result<Transport, StageError> {
     match config.mail.transport {
         MailTransport::None => Ok(Transport::None),
         MailTransport::Mailbox => Transport::mailbox(desk.shop.data_dir().join(FOLDER), &config.mail.from),

@@ -3,6 +3,7 @@
 //! It asks nobody who they are; the private listener does that before. Handlers only parse, ask the store or the
 //! pool, and present. [`openapi`] is the same table of routes as a document.
 
+mod audit;
 mod backups;
 mod channels;
 mod checks;
@@ -14,8 +15,10 @@ mod events;
 mod failures;
 mod google;
 mod health;
+mod keys;
 mod lists;
 mod logs;
+mod mail_templates;
 mod mailbox;
 mod metrics;
 mod order_address;
@@ -127,7 +130,6 @@ routes! {
     post "/admin/api/webhooks/{sepay_id}/reprocess" webhooks::reprocess;
     get "/admin/api/reconcile" reconcile::reconcile;
     post "/admin/api/reconcile" reconcile::reconcile_now;
-    get "/admin/api/audit" lists::audit;
     get "/admin/api/health" health::cards;
     get "/admin/api/logs" logs::logs;
     get "/admin/api/backups" backups::backups;
@@ -138,6 +140,10 @@ routes! {
     get "/admin/api/diagnostics" diagnostics::diagnostics;
     post "/admin/api/diagnostics" diagnostics::bundle;
     post "/admin/api/channels/{channel}/test" channels::test_channel;
+    get "/admin/api/audit" audit::audit;
+    get "/admin/api/audit/check" audit::check_record;
+    post "/admin/api/audit/accept" audit::accept_record;
+    post "/admin/api/exports" audit::note_export;
     get "/admin/api/notices" lists::notices;
     post "/admin/api/notices/seen" lists::all_notices_seen;
     post "/admin/api/notices/{id}/seen" lists::notice_seen;
@@ -158,8 +164,11 @@ routes! {
     post "/admin/api/google/disconnect" google::disconnect;
     get "/admin/api/settings" settings::settings;
     put "/admin/api/settings/{section}" settings::save_section;
+    get "/admin/api/keys" keys::keys;
     put "/admin/api/secrets/{name}" settings::set_secret;
     delete "/admin/api/secrets/{name}" settings::delete_secret;
+    post "/admin/api/secrets/{name}/rotate" keys::rotate_secret;
+    delete "/admin/api/secrets/{name}/previous" keys::revoke_previous;
     put "/admin/api/bank-accounts" settings::save_bank_account;
     delete "/admin/api/bank-accounts/{id}" settings::delete_bank_account;
     get "/admin/api/storefront/webhooks" storefront::endpoints;
@@ -167,6 +176,14 @@ routes! {
     delete "/admin/api/storefront/webhooks/{name}" storefront::remove_endpoint;
     post "/admin/api/storefront/webhooks/{name}/test" storefront::test_endpoint;
     get "/admin/api/storefront/webhooks/{name}/events" storefront::endpoint_events;
+    get "/admin/api/mail-templates" mail_templates::templates;
+    get "/admin/api/mail-templates/{name}/{lang}" mail_templates::template;
+    put "/admin/api/mail-templates/{name}/{lang}" mail_templates::save;
+    delete "/admin/api/mail-templates/{name}/{lang}" mail_templates::reset;
+    post "/admin/api/mail-templates/{name}/{lang}/preview" mail_templates::preview;
+    post "/admin/api/mail-templates/{name}/{lang}/test" mail_templates::send_test;
+    post "/admin/api/storefront/keys" keys::create_storefront_key;
+    delete "/admin/api/storefront/keys/{name}" keys::revoke_storefront_key;
     post "/admin/api/reload" settings::reload;
     post "/admin/api/demo/mend" simulate::mend_source;
     post "/admin/api/simulate-transfer" simulate::simulate_transfer;

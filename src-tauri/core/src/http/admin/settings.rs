@@ -1,22 +1,27 @@
 //! Settings, secrets (write only) and bank accounts.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use chotdon_store::{AccountEdit, AuditEntry};
-use secrecy::SecretString;
+use chotdon_store::AccountEdit;
+use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use zeroize::Zeroize;
 
 use super::Desk;
+use super::audit::recorded;
+use super::keys::changes;
 use super::page::id;
 use super::state::OWNER;
 use crate::config::Config;
 use crate::http::problem::{Answer, Given};
 use crate::present;
 use crate::reconcile::Cause;
-use crate::secrets::{OVERLAP, SecretName};
+use crate::secrets::SecretName;
 use crate::views::{
     BackupSettings, BankAccount, ChannelSettings, LimitSettings, MailSettings, NotificationSettings,
     OrderSettings, Problem, SecretValue, SepaySettings, Settings, ShopSettings, WorkerSettings,
@@ -41,6 +46,7 @@ pub(super) async fn save_section(
     Given(body): Given<Value>,
 ) -> Answer<Json<Settings>> {
     let data_dir = desk.shop.data_dir();
+    let before = settings_now(&desk).await?;
     let save = |section: &str, values: &Value| Config::save_section(data_dir, section, values);
     match section.as_str() {
         "shop" => save("shop", &checked::<ShopSettings>(body)?)?,
@@ -82,8 +88,10 @@ pub(super) async fn save_section(
         }
     }
     desk.shop.reload().await?;
-    audited(&desk, "settings.save", &section).await?;
-    now(&desk).await
+    let after = settings_now(&desk).await?;
+    let changed = differences(&before, &after);
+    recorded(&desk, "settings.save", &section, json!({ "changed": changed })).await?;
+    Ok(Json(after))
 }
 
 /// Sets a secret. SePay's keys and those of webhooks keep the value before good for 24 hours.
@@ -97,19 +105,20 @@ pub(super) async fn set_secret(
 ) -> Answer<Json<Settings>> {
     let name = owners_secret(&name)?;
     // The parser's own words would repeat what was sent.
-    let given: SecretValue = serde_json::from_slice(&body)
+    let mut given: SecretValue = serde_json::from_slice(&body)
         .map_err(|_| Problem::bad("the JSON body must be {\"value\": \"…\"}, the value a text"))?;
     let value = SecretString::from(given.value.trim());
-    check_secret(&name, given.value.trim())?;
+    given.value.zeroize();
+    check_secret(&name, value.expose_secret())?;
     let overlaps = name == SecretName::sepay_api_key()
         || name == SecretName::sepay_hmac_secret()
         || name.as_str().starts_with("webhook.");
     if overlaps {
-        desk.credentials.rotate(&name, value, desk.now(), OVERLAP).await?;
+        let hours = u64::from(desk.shop.config().secrets.overlap_h);
+        changes(&desk).rotate(&name, value, Duration::from_secs(hours * 3600)).await?;
     } else {
-        desk.credentials.set(&name, value).await?;
+        changes(&desk).set(&name, value).await?;
     }
-    audited(&desk, "secret.set", name.as_str()).await?;
     reconcile_anew(&desk, &name);
     // A service that waits for the right secret may have it now.
     desk.shop.services().reconsider().await;
@@ -125,8 +134,7 @@ pub(super) async fn delete_secret(
     Path(name): Path<String>,
 ) -> Answer<Json<Settings>> {
     let name = owners_secret(&name)?;
-    desk.credentials.delete(&name).await?;
-    audited(&desk, "secret.delete", name.as_str()).await?;
+    changes(&desk).delete(&name).await?;
     reconcile_anew(&desk, &name);
     now(&desk).await
 }
@@ -176,7 +184,8 @@ fn reconcile_anew(desk: &Desk, name: &SecretName) {
     }
 }
 
-fn check_secret(name: &SecretName, value: &str) -> Answer<()> {
+/// Refuses what cannot be a value of this secret.
+pub(super) fn check_secret(name: &SecretName, value: &str) -> Answer<()> {
     if value.is_empty() || value.len() > LONGEST_SECRET || value.chars().any(char::is_control) {
         return Err(Problem::bad(format!("value: 1 to {LONGEST_SECRET} bytes on one line")));
     }
@@ -240,17 +249,26 @@ fn unknown_bank(given: &str) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "unknown_bank", detail)
 }
 
-async fn audited(desk: &Desk, action: &str, subject: &str) -> Answer<()> {
-    let entry = AuditEntry {
-        actor: OWNER.to_owned(),
-        action: action.to_owned(),
-        subject: subject.to_owned(),
-        data: json!({}),
+/// `section.key` of each setting that differs, as what it was and what it is. No setting is a secret.
+fn differences(before: &Settings, after: &Settings) -> Value {
+    let mut changed = serde_json::Map::new();
+    let (Ok(before), Ok(after)) = (serde_json::to_value(before), serde_json::to_value(after)) else {
+        return Value::Object(changed);
     };
-    Ok(desk.store.record_audit(entry, desk.now()).await?)
+    for section in ["shop", "mail", "orders", "notifications", "workers"] {
+        let Some(keys) = after[section].as_object() else { continue };
+        for (key, value) in keys.iter().filter(|(key, value)| before[section][key.as_str()] != **value) {
+            changed.insert(format!("{section}.{key}"), json!([before[section][key.as_str()], value]));
+        }
+    }
+    Value::Object(changed)
 }
 
 async fn now(desk: &Desk) -> Answer<Json<Settings>> {
+    settings_now(desk).await.map(Json)
+}
+
+async fn settings_now(desk: &Desk) -> Answer<Settings> {
     let config = desk.shop.config();
     let accounts = desk.store.bank_accounts().await?;
     // A store that cannot be read must not take the page away on which the owner mends it.
@@ -268,7 +286,7 @@ async fn now(desk: &Desk) -> Answer<Json<Settings>> {
         last_webhook_at: desk.shop.last_webhook_at().map(present::rfc3339),
         timestamp_tolerance_s: config.sepay.timestamp_tolerance_s,
     };
-    Ok(Json(present::settings(&config, sepay, &accounts, secrets, desk.credentials.kind())))
+    Ok(present::settings(&config, sepay, &accounts, secrets, desk.credentials.kind()))
 }
 
 /// Reads settings and secrets again, after the command line changed them.

@@ -13,6 +13,7 @@ use futures::stream::BoxStream;
 
 use super::checks::CheckBook;
 use crate::config::{Config, ConfigError};
+use crate::delivery::mail::Templates;
 use crate::delivery::{Offered, SourceSpec};
 use crate::demo::DemoBank;
 use crate::metrics::{Metrics, StageTimes};
@@ -21,7 +22,8 @@ use crate::present::Crew;
 use crate::reconcile::Reconciler;
 use crate::secrets::Credentials;
 use crate::services::Services;
-use crate::shop::{GoogleGlance, HealthBook, Rejection};
+use crate::shop::keys::{KeyGlance, KeysError};
+use crate::shop::{GoogleGlance, HealthBook, Record, Rejection};
 use crate::views::{Component, Event, Progress};
 use crate::workers::StageError;
 
@@ -93,6 +95,12 @@ pub(crate) trait Running: Send + Sync + 'static {
     fn google(&self) -> BoxFuture<'_, GoogleGlance>;
     /// Forgets the owner's Google account.
     fn leave_google<'a>(&'a self, actor: &'a str) -> BoxFuture<'a, Result<(), StageError>>;
+    /// The words of mails.
+    fn templates(&self) -> &Templates;
+    /// The keys with their ages.
+    fn keys(&self) -> BoxFuture<'_, Result<Vec<KeyGlance>, KeysError>>;
+    /// Watches over the record of human actions.
+    fn record(&self) -> &Record;
     /// Catches up on what no webhook reported.
     fn reconciler(&self) -> &Reconciler;
     /// What is counted for monitors.

@@ -11,9 +11,12 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::{ROUTES, openapi};
+
 use crate::ports::{NoDesktop, Ports, SecretError, SystemClock};
 use crate::secrets::MemorySecrets;
 use crate::{Options, Shop};
+
+mod record;
 
 struct Desk {
     shop: Shop,
