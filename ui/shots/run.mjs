@@ -132,6 +132,11 @@ const SCENES = [
     data: ['full'],
     act: (page) => page.getByTestId('mail-test').click(),
   },
+  {
+    name: 'settings-connection',
+    route: '/settings?section=connection',
+    data: ['full', 'empty', 'broken'],
+  },
   { name: 'failures', route: '/failures', data: ['full', 'empty', 'broken'] },
   { name: 'failures-retrying', route: '/failures?tab=retrying', data: ['full', 'empty'] },
   { name: 'failures-mended', route: '/failures?tab=mended', data: ['full'] },

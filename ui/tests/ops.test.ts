@@ -14,7 +14,10 @@ const asked = (one: Asked): URLSearchParams => new URL(one.path, 'http://x').sea
 
 describe('the health page', () => {
   it('says what is wrong and mends it with one button', async () => {
-    const fake = await open('#/health', { health: () => mockHealth('broken'), backups: () => mockBackups('full') });
+    const fake = await open('#/health', {
+      health: () => mockHealth('broken'),
+      backups: () => mockBackups('full'),
+    });
     const card = await screen.findByTestId('health-backup', {}, SOON);
     expect(card.dataset['state']).toBe('fail');
     expect(card.textContent).toContain('Không sao lưu được');
@@ -46,7 +49,12 @@ describe('the log', () => {
     const before = fake.paths().length;
     fake.send({ seq: 2, topics: ['logs'], progress: {} });
     await new Promise((done) => setTimeout(done, 400));
-    expect(fake.paths().slice(before).filter((path) => path.includes('/logs'))).toEqual([]);
+    expect(
+      fake
+        .paths()
+        .slice(before)
+        .filter((path) => path.includes('/logs')),
+    ).toEqual([]);
   });
 });
 

@@ -94,6 +94,22 @@ choice! {
     }
 }
 
+choice! {
+    /// What brings the public listener to the internet.
+    TunnelKind {
+        /// Nothing of ours: a reverse proxy of the owner's, or not reachable at all.
+        None = "none",
+        /// Cloudflare's connector.
+        Cloudflared = "cloudflared",
+        /// ngrok's agent.
+        Ngrok = "ngrok",
+        /// `ssh -R` to a server of the owner's.
+        Ssh = "ssh",
+        /// Any other program.
+        Command = "command",
+    }
+}
+
 /// One row of the table of settings.
 struct Row {
     section: &'static str,
@@ -198,6 +214,36 @@ settings! {
         /// Header in which your own reverse proxy says who asks, such as `X-Real-IP`; of `X-Forwarded-For` the last
         /// entry counts. Only for a listener that nobody but the proxy reaches: others could write the header.
         client_ip_header: String = String::new(), "header", Check::Header, shown "none; a tunnel's own where one is run";
+    }
+    /// The tunnel that brings the public listener to the internet. The app starts it, looks every few seconds through
+    /// the public address whether it works, and starts it again when it does not. Its key is the secret `tunnel.token`.
+    tunnel: TunnelConfig {
+        /// Which one: `cloudflared`, `ngrok`, `ssh` to a server of yours, `command` for any other program, or `none` when
+        /// your own reverse proxy does it.
+        kind: TunnelKind = TunnelKind::None, "word", Check::Any;
+        /// Address by which the tunnel is reached, as entered at SePay.
+        url: Option<String> = None, "URL", Check::Url, shown "what the program says, else `public.base_url`";
+        /// The program: a path, or a name that is looked for in the usual places.
+        program: String = String::new(), "path", Check::Any, shown "`cloudflared`, `ngrok` or `ssh`";
+        /// Its arguments; for kinds other than `command` they are added to those of the app. `{port}`, `{addr}` stand for
+        /// the public listener's, `{token_file}` for a file with the secret `tunnel.token`. Never put a key here.
+        args: Vec<String> = Vec::new(), "arguments", Check::Any;
+        /// With `command`: only an address in its output that contains this text counts as its own.
+        url_hint: Option<String> = None, "text", Check::Any, shown "the first https address counts";
+        /// With `ssh`: the server.
+        ssh_host: String = String::new(), "host name", Check::Any;
+        /// Its port.
+        ssh_port: u16 = 22, "port", Check::Range(1, 65_535);
+        /// Account there.
+        ssh_user: String = String::new(), "text", Check::Any;
+        /// Private key of that account, without a passphrase.
+        ssh_key_file: Option<String> = None, "path", Check::Any, shown "the account's usual keys";
+        /// Socket of a running ssh agent that holds the key.
+        ssh_agent_socket: Option<String> = None, "path", Check::Any, shown "none";
+        /// Where the server listens for us, `PORT` or `ADDRESS:PORT`; its web server passes requests on to there.
+        ssh_remote: String = "8686".to_owned(), "address and port", Check::Any;
+        /// How often it is looked whether the address works. Above 20, a tunnel that fails is noticed later than it could.
+        check_every_s: u32 = 20, "seconds", Check::Range(5, 600);
     }
     /// The listener of the owner: UI, admin API, metrics.
     private: PrivateConfig {

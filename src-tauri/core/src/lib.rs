@@ -27,6 +27,7 @@ mod shop;
 pub mod signed;
 mod tasks;
 mod tell;
+pub mod tunnel;
 pub mod views;
 mod wake;
 pub mod workers;

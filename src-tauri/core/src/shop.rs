@@ -42,6 +42,7 @@ use crate::ports::{Clock, Ports, SecretError, SecretStore};
 use crate::reconcile::{Cause, Means, Reconciler};
 use crate::secrets::{Credentials, SecretName};
 use crate::tasks::ShopStages;
+use crate::tunnel;
 use crate::views;
 use crate::workers::{Pool, PoolSettings};
 
@@ -247,6 +248,7 @@ impl Shop {
         let services = shop.inner.floor.services.clone();
         shop.part("services", services.live(for_services, stop.clone()));
         shop.part("pages", shop.inner.floor.bell.clone().run(for_pages, stop.clone()));
+        shop.part("tunnel", tunnel::live(shop.inner.floor.clone(), reconciler.clone(), stop.clone()));
         shop.part("expiry", expiry(shop.inner.floor.clone(), reconciler, stop.clone()));
         shop.part("access", access(shop.inner.floor.clone(), stop.clone()));
         let rules = doors::public(&shop.inner.floor);
@@ -352,6 +354,7 @@ impl Shop {
         self.inner.pool.set(pool_settings(&config));
         self.inner.floor.set_config(config);
         self.inner.floor.credentials.forget();
+        self.inner.floor.tunnel.reconsider();
         if let Err(error) = self.inner.floor.store.load_outgoing().await {
             tracing::error!(%error, "the webhook endpoints could not be read");
         }

@@ -21,6 +21,7 @@ mod services;
 mod settings;
 mod storefront;
 mod transfers;
+mod tunnel;
 mod webhooks;
 mod workers;
 
@@ -42,6 +43,7 @@ pub use services::*;
 pub use settings::*;
 pub use storefront::*;
 pub use transfers::*;
+pub use tunnel::*;
 pub use webhooks::*;
 pub use workers::*;
 
@@ -114,7 +116,7 @@ pub struct Page<T> {
 ///
 /// Events only say what changed; the UI asks again for what it shows. `seq` grows by one; a gap means
 /// refetch everything. `topics`: `orders`, `order:CODE`, `queue`, `task:ID`, `failures`, `money`,
-/// `customers`, `customer:ID`, `notices`, `settings`, `courses`, `reconcile`, `webhooks`, `logs`, `backups`. Progress rides along so that bars move
+/// `customers`, `customer:ID`, `notices`, `settings`, `courses`, `reconcile`, `webhooks`, `logs`, `backups`, `tunnel`. Progress rides along so that bars move
 /// without a question.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Event {

@@ -79,6 +79,11 @@ impl Store {
         self.writer.changes()
     }
 
+    /// Tells whoever hears [`Store::changes`] that `topic` is different, though no commit made it so.
+    pub fn tell_changed(&self, topic: &str) {
+        self.writer.announce(topic);
+    }
+
     /// Finishes what is queued and closes the file; later writes are refused.
     pub async fn close(&self) {
         self.writer.close().await;

@@ -70,6 +70,8 @@ const TESTS: &[Need] = &[
     need(Program("nginx"), "nginx-light", "nginx", "nginx"),
     need(Program("prometheus"), "prometheus", "golang-github-prometheus", "prometheus"),
     need(Program("systemd-analyze"), "systemd", "systemd", "systemd"),
+    need(File(&["/usr/sbin/sshd", "/usr/bin/sshd"]), "openssh-server", "openssh-server", "openssh"),
+    need(Program("ssh"), "openssh-client", "openssh-clients", "openssh"),
     need(Program("sqlite3"), "sqlite3", "sqlite", "sqlite"),
     need(Program("strace"), "strace", "strace", "strace"),
     need(Program("zbarimg"), "zbar-tools", "zbar", "zbar"),

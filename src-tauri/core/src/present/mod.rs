@@ -17,6 +17,7 @@ mod settings;
 mod tasks;
 mod time;
 mod transfers;
+mod tunnel;
 mod webhooks;
 
 pub(crate) use courses::{announcement, bundle_row, course_check, course_detail, course_row, source_listing};
@@ -33,6 +34,7 @@ pub(crate) use settings::{secret_row, settings};
 pub(crate) use tasks::{Crew, queue, queue_counts, task_detail, task_row};
 pub(crate) use time::rfc3339;
 pub(crate) use transfers::{suggestion, transfer_actions, transfer_row};
+pub(crate) use tunnel::{tunnel, tunnel_settings};
 pub(crate) use webhooks::{webhook_detail, webhook_row};
 
 /// JSON that we wrote ourselves; an object without words when it is damaged.

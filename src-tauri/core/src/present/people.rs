@@ -19,6 +19,7 @@ pub(crate) fn notice(notice: &NoticeRecord) -> Notice {
         "backup_failed" => "/settings?section=backup",
         "unmatched" => "/unmatched",
         "different_body" | "wrong_product" => "/webhooks",
+        kind if kind.starts_with("tunnel_") => crate::tunnel::ROUTE,
         kind if crate::reconcile::is_ours(kind) => crate::reconcile::ROUTE,
         _ => "/",
     };

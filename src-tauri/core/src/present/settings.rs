@@ -32,6 +32,7 @@ pub(crate) fn settings(
             user: config.mail.user.clone(),
             from: config.mail.from.clone(),
         },
+        tunnel: super::tunnel_settings(config),
         workers: WorkerSettings {
             count: config.workers.count,
             lease_s: config.queue.lease_s,

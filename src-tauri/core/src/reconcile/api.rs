@@ -182,7 +182,7 @@ fn reason(error: &reqwest::Error) -> String {
 }
 
 /// Waits for `duration` of the clock's time, also when a wait ends early because the clock was moved.
-pub(super) async fn rest(clock: &dyn Clock, duration: Duration) {
+pub(crate) async fn rest(clock: &dyn Clock, duration: Duration) {
     let duration = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
     let began = clock.now_ms();
     loop {

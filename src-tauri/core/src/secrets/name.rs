@@ -62,6 +62,12 @@ impl SecretName {
         Self("alerts.webhook_secret".to_owned())
     }
 
+    /// The key of the tunnel.
+    #[must_use]
+    pub fn tunnel_token() -> Self {
+        Self("tunnel.token".to_owned())
+    }
+
     /// The password of the mail account.
     #[must_use]
     pub fn smtp_password() -> Self {

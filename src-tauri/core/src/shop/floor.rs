@@ -27,6 +27,7 @@ use crate::ports::{Clock, Notifier, Ports, Probe, SecretError};
 use crate::secrets::{Credentials, SecretName};
 use crate::services::Services;
 use crate::tell::{self, Pace};
+use crate::tunnel::Tunnel;
 use crate::wake::Wake;
 use crate::workers::{Pool, StageError};
 
@@ -65,6 +66,8 @@ pub(crate) struct Floor {
     pub(crate) drive_door: Arc<DriveDoor>,
     /// The owner's consent to their Google Drive, while it is asked for.
     pub(crate) google_consent: Arc<GoogleConsent>,
+    /// The way from the internet.
+    pub(crate) tunnel: Arc<Tunnel>,
     config: Arc<RwLock<Arc<Config>>>,
     public_addr: SocketAddr,
     /// How the parts are.
@@ -96,6 +99,8 @@ impl Floor {
             ports.clock.clone(),
             credentials.clone(),
         );
+        let tunnel = Tunnel::new(options.data_dir.join("tunnel"), public_addr, &config, ports.clock.clone());
+        let tunnel = Arc::new(tunnel.map_err(|error| StartError::Internal(error.to_string()))?);
         let config = Arc::new(RwLock::new(Arc::new(config)));
         let now = config.clone();
         let services = Services::new(store.clone(), ports.clock.clone(), move || read(&now));
@@ -121,6 +126,7 @@ impl Floor {
             demo_bank: None,
             drive_door: Arc::default(),
             google_consent: Arc::default(),
+            tunnel,
             config,
             public_addr,
             health: Arc::default(),
@@ -163,15 +169,15 @@ impl Floor {
 
     /// What links and the webhook URL are built from, without a slash at the end.
     pub(crate) fn base_url(&self) -> String {
-        match &self.config().public.base_url {
-            Some(url) => url.trim_end_matches('/').to_owned(),
-            None => format!("http://{}", self.public_addr),
-        }
+        self.tunnel.public_url().unwrap_or_else(|| format!("http://{}", self.public_addr))
     }
 
     /// The header in which the tunnel or the owner's proxy says who asks; empty = none is believed.
     pub(crate) fn client_ip_header(&self) -> String {
-        self.config().public.client_ip_header.clone()
+        match self.config().public.client_ip_header.as_str() {
+            "" => self.tunnel.client_ip_header().to_owned(),
+            own => own.to_owned(),
+        }
     }
 
     /// The page at which an order is paid, with the token that opens it.
@@ -226,9 +232,12 @@ impl Floor {
         }
     }
 
-    /// Counts an authentic webhook.
-    pub(crate) fn webhook_came(&self) {
+    /// Counts an authentic webhook, asked for at `host`.
+    pub(crate) fn webhook_came(&self, host: Option<&str>) {
         self.intake.came(self.clock.now_ms());
+        if self.tunnel.webhook_came(host) {
+            self.store.tell_changed("tunnel");
+        }
     }
 }
 

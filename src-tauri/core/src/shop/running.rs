@@ -24,6 +24,7 @@ use crate::metrics::{Metrics, StageTimes};
 use crate::present;
 use crate::reconcile::Reconciler;
 use crate::services::Services;
+use crate::tunnel::{Reach, Tunnel};
 use crate::views::{Component, Event, Progress};
 use crate::workers::StageError;
 
@@ -113,6 +114,18 @@ impl Running for Shop {
         {
             reconcile.state = "degraded".to_owned();
             reconcile.reason = standing.code.map(str::to_owned);
+        }
+        let reach = self.inner.floor.tunnel.state();
+        if let Some(tunnel) = components.iter_mut().find(|one| one.name == "tunnel" && one.state == "ok") {
+            tunnel.since = present::rfc3339(reach.since);
+            tunnel.reason = reach.reason.map(str::to_owned);
+            let state = match reach.state {
+                Reach::Off | Reach::Up => "ok",
+                Reach::Starting => "starting",
+                Reach::Degraded => "degraded",
+                Reach::Down => "down",
+            };
+            state.clone_into(&mut tunnel.state);
         }
         let halted = self.inner.floor.store.halted();
         components.push(Component {
@@ -247,6 +260,15 @@ impl Running for Shop {
 
     fn stage_times(&self) -> &StageTimes {
         self.inner.pool.times()
+    }
+
+    fn tunnel(&self) -> &Tunnel {
+        &self.inner.floor.tunnel
+    }
+
+    fn woke(&self) -> Option<(i64, i64)> {
+        let woke = self.inner.floor.wake.woke();
+        (woke.times > 0).then_some((woke.at, woke.slept_ms))
     }
 
     fn services(&self) -> &Services {

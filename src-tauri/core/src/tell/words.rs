@@ -23,6 +23,10 @@ pub(crate) fn toast(notice: &NoticeRecord, language: Language) -> Toast {
     if let Some((title, body)) = crate::external::words(&notice.kind, &data, vi) {
         return Toast { title, body, route: "/queue".to_owned(), urgent: notice.class == STOPPED };
     }
+    if let Some((title, body)) = crate::tunnel::words(&notice.kind, &data, vi) {
+        let route = crate::tunnel::ROUTE.to_owned();
+        return Toast { title, body, route, urgent: notice.class == STOPPED };
+    }
     let (title, body, route) = match notice.kind.as_str() {
         "worker_crashed" | "worker_hung" => (
             if vi {

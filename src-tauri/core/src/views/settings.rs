@@ -49,7 +49,7 @@ pub struct Checklist {
 }
 
 /// One row of the checklist. `id`: `bank`, `sepay_key`, `webhook`, `sepay_api`, `mail`, `secrets`, `course`,
-/// `notifications`.
+/// `notifications`, `tunnel`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[allow(missing_docs)]
 pub struct CheckRow {
@@ -73,6 +73,7 @@ pub struct Settings {
     pub sepay: SepaySettings,
     pub bank_accounts: Vec<BankAccount>,
     pub mail: MailSettings,
+    pub tunnel: super::TunnelSettings,
     pub workers: WorkerSettings,
     pub orders: OrderSettings,
     pub notifications: NotificationSettings,

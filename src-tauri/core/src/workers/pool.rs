@@ -440,6 +440,13 @@ impl Pool {
         self.inner.running().values().map(|one| (one.task.id, one.task.epoch)).collect()
     }
 
+    /// Nobody could show life for so long, ms.
+    pub(super) fn excuse(&self, slept_ms: i64) {
+        for one in self.inner.running().values() {
+            one.meter.seen_at.fetch_add(slept_ms, Ordering::Relaxed);
+        }
+    }
+
     /// Tasks whose handler has shown no life for too long, with the time of its last sign.
     pub(super) fn stalled(&self, now: i64) -> Vec<(Claimed, i64)> {
         let stall = self.inner.settings().stall_ms;

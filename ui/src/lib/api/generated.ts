@@ -149,7 +149,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Runs one test: `bank`, `sepay_key`, `webhook`, `sepay_api`, `mail`, `secrets`, `course` or `notifications`. */
+        /** Runs one test: `bank`, `sepay_key`, `tunnel`, `webhook`, `sepay_api`, `mail`, `secrets`, `course` or `notifications`. */
         post: operations["run_check"];
         delete?: never;
         options?: never;
@@ -1144,7 +1144,7 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Changes one section: `shop`, `mail`, `workers`, `orders` or `notifications`. The body is the section's view. */
+        /** Changes one section: `shop`, `mail`, `tunnel`, `workers`, `orders` or `notifications`. The body is the section's view. */
         put: operations["save_section"];
         post?: never;
         delete?: never;
@@ -1471,6 +1471,40 @@ export interface paths {
         put?: never;
         /** Takes back what was done with a transfer by hand: its money is unmatched again. */
         post: operations["undo"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/tunnel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** State, address, the program's last words, the last 24 hours. */
+        get: operations["tunnel"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/tunnel/restart": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Starts the tunnel's program anew, now; without a program, the address is looked at. */
+        post: operations["restart"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1856,7 +1890,7 @@ export interface components {
         };
         /**
          * @description One row of the checklist. `id`: `bank`, `sepay_key`, `webhook`, `sepay_api`, `mail`, `secrets`, `course`,
-         *     `notifications`.
+         *     `notifications`, `tunnel`.
          */
         CheckRow: {
             id: string;
@@ -1878,7 +1912,7 @@ export interface components {
         /** @description One long-running part of the shop. */
         Component: {
             name: string;
-            /** @description `ok`, `starting`, `degraded`, `stopped`. */
+            /** @description `ok`, `starting`, `degraded`, `down` (outside of the app), `stopped`. */
             state: string;
             since: string;
             reason?: string | null;
@@ -2069,7 +2103,7 @@ export interface components {
          *
          *     Events only say what changed; the UI asks again for what it shows. `seq` grows by one; a gap means
          *     refetch everything. `topics`: `orders`, `order:CODE`, `queue`, `task:ID`, `failures`, `money`,
-         *     `customers`, `customer:ID`, `notices`, `settings`, `courses`, `reconcile`, `webhooks`. Progress rides along so that bars move
+         *     `customers`, `customer:ID`, `notices`, `settings`, `courses`, `reconcile`, `webhooks`, `tunnel`. Progress rides along so that bars move
          *     without a question.
          */
         Event: {
@@ -2546,7 +2580,8 @@ export interface components {
         /**
          * @description A note in the in-app inbox. `kind`: `task_failed`, `worker_crashed`, `worker_hung`, `worker_lost`, `worker_missing`, `mail_stopped`, `service_parked` (`service, code, state, since, until`),
          *     `different_body`, `unmatched`, `wrong_product`, `ledger_stopped`, `caught_up`, `reconcile_failed`, `sepay_difference`, `sepay_balance_gap`,
-         *     `soft_duplicate`, `sepay_row_unreadable`; `data` holds its words (`code`, `task_kind`, `order`, `course`, `stage`, `amount_vnd`).
+         *     `soft_duplicate`, `sepay_row_unreadable`, `tunnel_down` (`code, since, url`), `tunnel_back` (`minutes, count`),
+         *     `tunnel_moved` (`url`), `tunnel_certificate` (`until, url`); `data` holds its words (`code`, `task_kind`, `order`, `course`, `stage`, `amount_vnd`).
          */
         Notice: {
             /** Format: int64 */
@@ -3262,13 +3297,19 @@ export interface components {
         };
         /** @description Whether money can come in now. */
         Receiving: {
-            /** @description `ok`, `not_set_up` (no SePay key), `stopped` (listener or ledger halted). */
+            /**
+             * @description `ok`, `not_set_up` (no SePay key), `unreachable` (the public address does not work), `stopped` (listener or ledger
+             *     halted).
+             */
             state: string;
             since: string;
             webhook_url: string;
             last_webhook_at?: string | null;
             /** Format: int64 */
             rejected_24h: number;
+            /** @description The way from the internet. */
+            tunnel: components["schemas"]["TunnelGlance"];
+            woke?: components["schemas"]["Woke"] | null;
         };
         /** @description Something that a recipe needs. */
         RecipeNeed: {
@@ -3589,6 +3630,7 @@ export interface components {
             sepay: components["schemas"]["SepaySettings"];
             bank_accounts: components["schemas"]["BankAccount"][];
             mail: components["schemas"]["MailSettings"];
+            tunnel: components["schemas"]["TunnelSettings"];
             workers: components["schemas"]["WorkerSettings"];
             orders: components["schemas"]["OrderSettings"];
             notifications: components["schemas"]["NotificationSettings"];
@@ -3907,6 +3949,84 @@ export interface components {
              */
             age_s?: number | null;
         };
+        /** @description `GET /admin/api/tunnel`. */
+        Tunnel: {
+            /** @description `none`, `cloudflared`, `ngrok`, `ssh`, `command`. */
+            kind: string;
+            /** @description `off` (no public address), `starting`, `up`, `degraded`, `down`. */
+            state: string;
+            /** @description Why it is degraded or down, for the UI's catalogue. */
+            reason?: string | null;
+            /** @description Technical words to the reason. */
+            detail?: string | null;
+            since: string;
+            /** @description The address that customers and SePay use; `null` = none. */
+            public_url?: string | null;
+            /** @description To copy into SePay. */
+            webhook_url: string;
+            /** @description True when the address is another one after each start: for trying out only. */
+            temporary: boolean;
+            /** @description When a check last came through. */
+            reached_at?: string | null;
+            /** @description Until when the address's certificate is good; `null` without HTTPS or before the first check. */
+            certificate_until?: string | null;
+            /**
+             * Format: int64
+             * @description Starts of the program after the first, since the app runs.
+             */
+            restarts: number;
+            /** @description When an authentic webhook last came through the public address, since the app runs. */
+            round_trip_at?: string | null;
+            /** @description The program's last lines, oldest first, secrets hidden. */
+            output: components["schemas"]["TunnelLine"][];
+            /** @description The states of the last 24 hours, oldest first, each until the next one. */
+            history: components["schemas"]["TunnelMoment"][];
+            woke?: components["schemas"]["Woke"] | null;
+        };
+        /** @description The public address in one line. */
+        TunnelGlance: {
+            /** @description `none`, `cloudflared`, `ngrok`, `ssh`, `command`. */
+            kind: string;
+            /** @description `off` (no public address), `starting`, `up`, `degraded`, `down`. */
+            state: string;
+            /** @description Why it is degraded or down, for the UI's catalogue. */
+            reason?: string | null;
+            since: string;
+        };
+        /** @description A line of the tunnel's program. */
+        TunnelLine: {
+            at: string;
+            text: string;
+        };
+        /** @description A state that was, from `at` on. */
+        TunnelMoment: {
+            at: string;
+            state: string;
+            reason?: string | null;
+        };
+        /** @description Section `tunnel` of the settings; what a kind does not use is kept. Its key is the secret `tunnel.token`. */
+        TunnelSettings: {
+            /** @description `none`, `cloudflared`, `ngrok`, `ssh`, `command`. */
+            kind: string;
+            /** @description Address of the tunnel; `null` = what its program says. */
+            url?: string | null;
+            /** @description With `none`: address of the owner's own reverse proxy (`public.base_url`). */
+            base_url?: string | null;
+            /** @description Empty = the usual name. */
+            program: string;
+            args: string[];
+            url_hint?: string | null;
+            ssh_host: string;
+            /** Format: int32 */
+            ssh_port: number;
+            ssh_user: string;
+            ssh_key_file?: string | null;
+            ssh_agent_socket?: string | null;
+            /** @description `PORT` or `ADDRESS:PORT` on the server. */
+            ssh_remote: string;
+            /** Format: int32 */
+            check_every_s: number;
+        };
         /** @description A prepared version of a course. */
         VersionRow: {
             /** Format: int64 */
@@ -4048,6 +4168,18 @@ export interface components {
             };
             /** @description Requests refused in the last 24 hours, most frequent first. */
             rejected_24h: components["schemas"]["RejectedRow"][];
+        };
+        /** @description A sleep of the machine that is over. */
+        Woke: {
+            /** @description When it was over. */
+            at: string;
+            /** Format: int64 */
+            slept_s: number;
+            /**
+             * Format: int64
+             * @description Transfers that were found at SePay afterwards; `null` while that is looked for, or without an API token.
+             */
+            added?: number | null;
         };
         /** @description A worker's key, shown this once. */
         WorkerKeyShown: {
@@ -6227,7 +6359,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description `shop`, `mail`, `workers`, `orders` or `notifications` */
+                /** @description `shop`, `mail`, `tunnel`, `workers`, `orders` or `notifications` */
                 section: string;
             };
             cookie?: never;
@@ -6894,6 +7026,60 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TransferDetail"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tunnel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tunnel"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restart: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tunnel"];
                 };
             };
             default: {

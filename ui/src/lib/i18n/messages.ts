@@ -13,6 +13,7 @@ import enMoney from './en.money.json';
 import enNoFiles from './en.nofiles.json';
 import enOps from './en.ops.json';
 import enStates from './en.states.json';
+import enTunnel from './en.tunnel.json';
 import viDesk from './vi.desk.json';
 import viDoors from './vi.doors.json';
 import viErrors from './vi.errors.json';
@@ -23,6 +24,7 @@ import viMoney from './vi.money.json';
 import viNoFiles from './vi.nofiles.json';
 import viOps from './vi.ops.json';
 import viStates from './vi.states.json';
+import viTunnel from './vi.tunnel.json';
 
 const vi = {
   ...viJson,
@@ -33,6 +35,7 @@ const vi = {
   ...viMails,
   ...viNoFiles,
   ...viOps,
+  ...viTunnel,
   ...viStates,
   ...viErrors,
 };
@@ -51,6 +54,7 @@ const english = {
   ...enMails,
   ...enNoFiles,
   ...enOps,
+  ...enTunnel,
   ...enStates,
   ...enErrors,
 };

@@ -8,7 +8,11 @@ import { dots } from '../ui/dots';
 export function noticeTitle(notice: Notice): string {
   const key = `notice.${notice.kind}`;
   const told = notice.data['count'];
-  const words = { n: typeof told === 'number' ? told : notice.count };
+  const minutes = notice.data['minutes'];
+  const words = {
+    n: typeof told === 'number' ? told : notice.kind === 'tunnel_back' ? 0 : notice.count,
+    minutes: typeof minutes === 'number' ? minutes : 0,
+  };
   return isKey(key) ? t(key, words) : notice.kind;
 }
 

@@ -35,6 +35,7 @@ pub(crate) mod state;
 mod storefront;
 mod tasks;
 mod transfers;
+mod tunnel;
 mod wallet;
 mod webhooks;
 mod workers;
@@ -162,6 +163,8 @@ routes! {
     get "/admin/api/google" google::google;
     post "/admin/api/google/connect" google::connect;
     post "/admin/api/google/disconnect" google::disconnect;
+    get "/admin/api/tunnel" tunnel::tunnel;
+    post "/admin/api/tunnel/restart" tunnel::restart;
     get "/admin/api/settings" settings::settings;
     put "/admin/api/settings/{section}" settings::save_section;
     get "/admin/api/keys" keys::keys;

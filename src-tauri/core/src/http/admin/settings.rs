@@ -24,7 +24,8 @@ use crate::reconcile::Cause;
 use crate::secrets::SecretName;
 use crate::views::{
     BackupSettings, BankAccount, ChannelSettings, LimitSettings, MailSettings, NotificationSettings,
-    OrderSettings, Problem, SecretValue, SepaySettings, Settings, ShopSettings, WorkerSettings,
+    OrderSettings, Problem, SecretValue, SepaySettings, Settings, ShopSettings, TunnelSettings,
+    WorkerSettings,
 };
 
 const LONGEST_SECRET: usize = 4096;
@@ -36,9 +37,10 @@ pub(super) async fn settings(State(desk): State<Desk>) -> Answer<Json<Settings>>
     now(&desk).await
 }
 
-/// Changes one section: `shop`, `mail`, `workers`, `orders`, `notifications`, `channels`, `backup` or `limits`. The body is the section's view.
+/// Changes one section: `shop`, `mail`, `tunnel`, `workers`, `orders`, `notifications`, `channels`, `backup` or `limits`. The body is the
+/// section's view.
 #[utoipa::path(put, path = "/admin/api/settings/{section}", tag = "settings", request_body = Object,
-    params(("section" = String, Path, description = "`shop`, `mail`, `workers`, `orders`, `notifications`, `channels`, `backup` or `limits`")),
+    params(("section" = String, Path, description = "`shop`, `mail`, `tunnel`, `workers`, `orders`, `notifications`, `channels`, `backup` or `limits`")),
     responses((status = 200, body = Settings), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn save_section(
     State(desk): State<Desk>,
@@ -82,6 +84,12 @@ pub(super) async fn save_section(
             save("queue", &queue)?;
             save("workers", &json!({ "count": count }))?;
         }
+        "tunnel" => {
+            let mut tunnel = checked::<TunnelSettings>(body)?;
+            let base_url = tunnel.as_object_mut().and_then(|keys| keys.remove("base_url"));
+            save("tunnel", &tunnel)?;
+            save("public", &json!({ "base_url": base_url.unwrap_or(Value::Null) }))?;
+        }
         other => {
             let other: String = other.chars().take(40).collect();
             return Err(Problem::not_found(format_args!("settings section `{other}`")));
@@ -119,7 +127,7 @@ pub(super) async fn set_secret(
     } else {
         changes(&desk).set(&name, value).await?;
     }
-    reconcile_anew(&desk, &name);
+    take_into_use(&desk, &name);
     // A service that waits for the right secret may have it now.
     desk.shop.services().reconsider().await;
     now(&desk).await
@@ -135,7 +143,7 @@ pub(super) async fn delete_secret(
 ) -> Answer<Json<Settings>> {
     let name = owners_secret(&name)?;
     changes(&desk).delete(&name).await?;
-    reconcile_anew(&desk, &name);
+    take_into_use(&desk, &name);
     now(&desk).await
 }
 
@@ -177,10 +185,13 @@ fn owners_secret(name: &str) -> Answer<SecretName> {
     Ok(name)
 }
 
-/// Another token opens SePay's list, or closes it.
-fn reconcile_anew(desk: &Desk, name: &SecretName) {
+/// Another token opens SePay's list, or closes it; another key may open the tunnel.
+fn take_into_use(desk: &Desk, name: &SecretName) {
     if *name == SecretName::sepay_api_token() {
         desk.shop.reconciler().nudge(Cause::Demand);
+    }
+    if *name == SecretName::tunnel_token() {
+        desk.shop.tunnel().reconsider();
     }
 }
 

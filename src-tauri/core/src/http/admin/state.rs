@@ -24,6 +24,7 @@ use crate::secrets::Credentials;
 use crate::services::Services;
 use crate::shop::keys::{KeyGlance, KeysError};
 use crate::shop::{GoogleGlance, HealthBook, Record, Rejection};
+use crate::tunnel::Tunnel;
 use crate::views::{Component, Event, Progress};
 use crate::workers::StageError;
 
@@ -109,6 +110,10 @@ pub(crate) trait Running: Send + Sync + 'static {
     fn in_work(&self) -> Vec<(TaskKind, String)>;
     /// How stages of tasks ended.
     fn stage_times(&self) -> &StageTimes;
+    /// The way from the internet.
+    fn tunnel(&self) -> &Tunnel;
+    /// When the last sleep of the machine was over, and how long it was, ms.
+    fn woke(&self) -> Option<(i64, i64)>;
     /// The outside services.
     fn services(&self) -> &Services;
     /// How the parts are.

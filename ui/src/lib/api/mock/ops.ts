@@ -32,7 +32,13 @@ export function mockHealth(variant: Variant): T.HealthPage {
         detail: bad || id === 'clock' ? detail : null,
         fix: bad ? fix : null,
         hours: Array.from({ length: 24 }, (_, hour) =>
-          variant === 'empty' && hour < 22 ? 'none' : bad && hour > 20 ? state : hour === 9 && at === 1 ? 'warn' : 'ok',
+          variant === 'empty' && hour < 22
+            ? 'none'
+            : bad && hour > 20
+              ? state
+              : hour === 9 && at === 1
+                ? 'warn'
+                : 'ok',
         ),
       };
     }),
@@ -40,7 +46,12 @@ export function mockHealth(variant: Variant): T.HealthPage {
 }
 
 const SAID: [string, string, string, Record<string, string>][] = [
-  ['info', 'http', 'transfer', { sepay_id: '93', amount_vnd: '499000', outcome: 'paid', order_code: 'DH120461' }],
+  [
+    'info',
+    'http',
+    'transfer',
+    { sepay_id: '93', amount_vnd: '499000', outcome: 'paid', order_code: 'DH120461' },
+  ],
   ['warn', 'workers', 'a stage failed', { task_id: '8970', stage: 'mail', attempt: '2', code: 'mail_auth' }],
   ['error', 'services', 'a service is left alone', { service: 'smtp', code: 'mail_auth' }],
   ['info', 'backup', 'a backup was made and checked', { bytes: '41200000', orders: '1204' }],
@@ -56,7 +67,8 @@ export function mockLogs(variant: Variant, filters: URLSearchParams): T.LogPage 
   const [level, component] = [filters.get('level'), filters.get('component')];
   return {
     rows: rows.filter(
-      (row) => (!component || row.component === component) && (!level || level === 'info' || row.level === level),
+      (row) =>
+        (!component || row.component === component) && (!level || level === 'info' || row.level === level),
     ),
     more: many > 0,
     components: ['backup', 'http', 'reconcile', 'services', 'workers'],
@@ -84,7 +96,14 @@ export function mockBackups(variant: Variant): T.Backups {
 }
 
 export function mockContents(): T.BackupContents {
-  return { made_at: minutesAgo(420), orders: 1204, customers: 861, courses: 5, transfers: 1377, open_tasks: 3 };
+  return {
+    made_at: minutesAgo(420),
+    orders: 1204,
+    customers: 861,
+    courses: 5,
+    transfers: 1377,
+    open_tasks: 3,
+  };
 }
 
 export function mockDiagnostics(): T.Diagnostics {

@@ -26,6 +26,7 @@ import { MockMails } from './mails';
 import { MoneyBook } from './money';
 import { mockBackups, mockContents, mockDiagnostics, mockHealth, mockLogs } from './ops';
 import { MockProblem } from './problem';
+import { mockTunnel } from './tunnel';
 import { mockOverview, mockQueue, mockSettings, mockChecklist } from './views';
 
 export type Variant = 'full' | 'empty' | 'broken';
@@ -145,6 +146,8 @@ export class Shop {
         return mockBackups(this.variant);
       case 'diagnostics':
         return mockDiagnostics();
+      case 'tunnel':
+        return mockTunnel(this.variant);
       case 'settings':
         return this.settings;
       case 'checklist':
@@ -206,6 +209,7 @@ export class Shop {
       return { id: second, state: second === 'telegram' ? 'fail' : 'pass', code: 'telegram_chat_wrong' };
     if (first === 'backups') return third === 'check' ? mockContents() : mockBackups(this.variant);
     if (first === 'diagnostics') return { path: '/var/lib/chotdon/diagnostics/chotdon-diagnostics.zip' };
+    if (first === 'tunnel') return mockTunnel(this.variant);
     if (first === 'courses') return this.#course(second, third, body);
     if (first === 'recipes') return { state: 'not_enrolled', requests: [] };
     if (first === 'workers')
