@@ -1,7 +1,7 @@
 //! Windows that nobody should be able to open, for the test that shows what they are refused. Debug builds only:
 //! what is packaged does not have this file.
 
-use tauri::webview::{PageLoadEvent, WebviewWindowBuilder};
+use tauri::webview::WebviewWindowBuilder;
 use tauri::{AppHandle, Manager, Runtime, WebviewUrl};
 
 /// `LABEL app` for our own page in a window of this label, `LABEL URL` for another page in it.
@@ -42,11 +42,6 @@ pub(crate) fn open(app: &AppHandle) {
     let opened = WebviewWindowBuilder::new(app, label, url)
         .initialization_script(PROBE)
         .on_document_title_changed(|window, title| tracing::info!(label = window.label(), title, "stranger"))
-        .on_page_load(|window, load| {
-            if load.event() == PageLoadEvent::Finished {
-                tracing::info!(label = window.label(), "stranger loaded");
-            }
-        })
         .build();
     if let Err(error) = opened {
         tracing::error!(%error, "the stranger's window cannot be opened");
