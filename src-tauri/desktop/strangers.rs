@@ -23,7 +23,7 @@ addEventListener('DOMContentLoaded', async () => {
     const answer = bridge
       ? bridge.invoke(command, given).then(() => 'ALLOWED', (error) => `refused: ${error}`)
       : Promise.resolve('no bridge');
-    said.push(`${command}=${await answer}`);
+    said.push(`${command}=${(await answer).slice(0, 90)}`);
   }
   document.title = `stranger said ${said.join('; ')}`;
 });";

@@ -44,7 +44,11 @@ async fn elsewhere() -> String {
     let inner = served(frame.to_owned()).await;
     let page = format!(
         "<title>elsewhere</title><iframe src='{inner}'></iframe><script>
-         addEventListener('message', (event) => {{ document.title = 'frame said ' + event.data; }});</script>"
+         addEventListener('message', (event) => {{
+           // Again and again: what is listened for first is not known.
+           let times = 0;
+           setInterval(() => {{ document.title = 'frame said ' + event.data + ' ' + times++; }}, 100);
+         }});</script>"
     );
     served(page).await
 }
