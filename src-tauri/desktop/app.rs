@@ -27,7 +27,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         )
         .plugin(tauri_plugin_autostart::Builder::new().app_name("ChotDon").arg("--hidden").build())
         .manage(quit::Quitting::default())
-        .invoke_handler(tauri::generate_handler![commands::api, commands::subscribe, commands::open_external])
+        .invoke_handler(tauri::generate_handler![
+            commands::api,
+            commands::subscribe,
+            commands::open_external,
+            commands::start_at_login
+        ])
         .setup(move |app| {
             start::begin(app.handle(), args);
             Ok(())

@@ -1,7 +1,8 @@
-//! What the page may ask of the app: three commands, and nothing else.
+//! What the page may ask of the app: four commands, and nothing else.
 
 use tauri::ipc::Channel;
 use tauri::{State, Url};
+use tauri_plugin_autostart::ManagerExt;
 
 use chotdon_core::views::Event;
 use tokio_stream::StreamExt;
@@ -42,6 +43,18 @@ pub(crate) async fn open_external(desk: State<'_, Desk>, url: String) -> Result<
     }
     // By the system alone: a plugin would bring commands of its own.
     tauri_plugin_opener::open_url(asked.as_str(), None::<&str>).map_err(|error| error.to_string())
+}
+
+/// Whether the app starts by itself, without a window, when the owner logs in; `on` changes it first.
+#[tauri::command]
+pub(crate) async fn start_at_login(app: tauri::AppHandle, on: Option<bool>) -> Result<bool, String> {
+    let autostart = app.autolaunch();
+    let changed = match on {
+        Some(true) => autostart.enable(),
+        Some(false) if autostart.is_enabled().unwrap_or(true) => autostart.disable(),
+        _ => Ok(()),
+    };
+    changed.and_then(|()| autostart.is_enabled()).map_err(|error| error.to_string())
 }
 
 /// `port` is the public listener's.

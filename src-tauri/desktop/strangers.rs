@@ -15,6 +15,7 @@ addEventListener('DOMContentLoaded', async () => {
     ['api', { method: 'GET', path: '/health', body: null }],
     ['subscribe', { channel: '__CHANNEL__:7' }],
     ['open_external', { url: 'https://example.com/' }],
+    ['start_at_login', { on: null }],
     ['plugin:event|listen', { event: 'navigate', target: { kind: 'Any' }, handler: 7 }],
     ['plugin:event|emit', { event: 'navigate', payload: '/settings' }],
     ['plugin:window|create', { options: { label: 'x' } }],

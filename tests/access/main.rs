@@ -3,6 +3,7 @@
 
 mod address;
 mod quotas;
+mod service_account;
 mod services;
 mod sharing;
 mod stage;

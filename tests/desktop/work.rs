@@ -118,6 +118,15 @@ async fn the_page_can_do_what_it_needs_and_nothing_else() {
         let said = invoke(command, args).await;
         assert!(said.starts_with("refused: "), "{command}: {said}");
     }
+    // Starting with the machine is the owner's choice, and can be taken back.
+    let entry = machine.home().join(".config/autostart/ChotDon.desktop");
+    assert_eq!(invoke("start_at_login", json!({ "on": null })).await, "allowed: false");
+    assert_eq!(invoke("start_at_login", json!({ "on": true })).await, "allowed: true");
+    let said = std::fs::read_to_string(&entry).unwrap();
+    assert!(said.lines().any(|line| line.starts_with("Exec=") && line.ends_with("--hidden")), "{said}");
+    assert_eq!(invoke("start_at_login", json!({ "on": false })).await, "allowed: false");
+    assert!(!entry.exists());
+
     for (script, what) in [
         ("return typeof window.__TAURI__", "undefined"),
         ("return String(window.open('https://example.com'))", "null"),

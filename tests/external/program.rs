@@ -123,3 +123,37 @@ async fn a_worker_whose_key_is_revoked_ends_and_says_why() {
     assert!(shop.home.run(&["worker-key", "rotate", "nas"], "").await.is_err());
     served.stop().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_worker_runs_the_program_that_its_owner_allows_and_no_other() {
+    let shop = WorkedShop::new("127.0.0.1:0").await.unwrap();
+    let served = shop.serve().await.unwrap();
+    let files = tempfile::tempdir().unwrap();
+    lay_out(files.path(), 100_000).unwrap();
+    let program = |name: &str| {
+        let path = files.path().join(name);
+        let copy =
+            format!("#!/bin/sh\ncp {}/*.mp4 {0}/*.txt .\n: > {0}/{name}-ran\n", files.path().display());
+        std::fs::write(&path, copy).unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (allowed, other) = (program("allowed"), program("other"));
+    let source = |command: &str| json!({ "kind": "program", "command": command, "worker": "only" });
+    let key = shop.key("nas").await.unwrap();
+
+    let code = shop.sell_from(&served, "mot", source(&allowed), now_s()).await.unwrap();
+    let may = ["--once", "--program", &allowed];
+    let mut worker = WorkerProgram::start(&served.public, "nas", &key, &[], &may).await.unwrap();
+    assert_eq!(worker.ended().await.unwrap(), Some(0));
+    shop.delivered(&served, &code, "mot", files.path()).await.unwrap();
+    assert!(files.path().join("allowed-ran").exists());
+
+    shop.sell_from(&served, "hai", source(&other), now_s()).await.unwrap();
+    let mut worker = WorkerProgram::start(&served.public, "nas", &key, &[], &may).await.unwrap();
+    assert_eq!(worker.ended().await.unwrap(), Some(1));
+    let failures = shop.until(&served, "/admin/api/failures", |told| told["failed"] == 1).await.unwrap();
+    assert_eq!(failures["groups"][0]["error"]["code"], "program_not_allowed", "{failures}");
+    assert!(!files.path().join("other-ran").exists());
+    served.stop().await.unwrap();
+}

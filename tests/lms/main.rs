@@ -2,5 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod ends;
+mod no_files;
 mod orders;
 mod recipes;

@@ -8,7 +8,7 @@ use chotdon_tests::lms::{COURSES, KEY, School, Trouble};
 use chotdon_tests::{Ground, Setup, TestShop};
 use serde_json::{Value, json};
 
-async fn shop() -> TestShop {
+pub(crate) async fn shop() -> TestShop {
     let ground = Ground::new();
     ground.secrets.set("lms.school", KEY.into()).await.unwrap();
     let env = vec![("CHOTDON_QUEUE__RETRY_BASE_S", "1".to_owned())];
@@ -24,13 +24,13 @@ async fn sell(shop: &TestShop, slug: &str, school: &School) {
     assert_eq!(status, 200, "{answer}");
 }
 
-async fn buy(shop: &TestShop, courses: &[&str]) -> String {
+pub(crate) async fn buy(shop: &TestShop, courses: &[&str]) -> String {
     let (code, total) = shop.order(courses).await;
     assert_eq!(shop.bank_receives(total, &code).await, "paid");
     code
 }
 
-fn kinds(order: &Value) -> Vec<&str> {
+pub(crate) fn kinds(order: &Value) -> Vec<&str> {
     order["timeline"].as_array().unwrap().iter().filter_map(|row| row["kind"].as_str()).collect()
 }
 
@@ -262,7 +262,7 @@ async fn access(shop: &TestShop, code: &str) -> (String, String) {
     (text("kind").rsplit_once(':').unwrap_or_default().0.to_owned(), text("state"))
 }
 
-async fn refund(shop: &TestShop, code: &str) {
+pub(crate) async fn refund(shop: &TestShop, code: &str) {
     let how = json!({ "reason": "khách đổi ý" });
     let (status, answer) = shop.admin("POST", &format!("/admin/api/orders/{code}/refund"), Some(how)).await;
     assert_eq!(status, 200, "{answer}");

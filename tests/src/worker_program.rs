@@ -149,7 +149,14 @@ impl WorkedShop {
     /// # Errors
     /// When the shop refuses.
     pub async fn sell(&self, served: &Served, slug: &str, url: &str, now_s: i64) -> Result<String> {
-        let source = json!({ "kind": "http", "url": url, "worker": "only" });
+        self.sell_from(served, slug, json!({ "kind": "http", "url": url, "worker": "only" }), now_s).await
+    }
+
+    /// The same with a source of any kind.
+    ///
+    /// # Errors
+    /// When the shop refuses.
+    pub async fn sell_from(&self, served: &Served, slug: &str, source: Value, now_s: i64) -> Result<String> {
         let course = json!({
             "title": slug, "price_vnd": 50_000, "active": true, "source": source, "target": { "kind": "folder" },
         });

@@ -49,6 +49,13 @@ const SCENES = [
       await page.getByTestId('source-test').click();
     },
   },
+  { name: 'courses-place', route: '/courses/excel-truc-tuyen', data: ['full'] },
+  {
+    name: 'courses-place-edit',
+    route: '/courses/excel-truc-tuyen',
+    data: ['full'],
+    act: (page) => page.getByTestId('course-edit').click(),
+  },
   { name: 'courses-new', route: '/courses/%3Anew', data: ['full'] },
   { name: 'courses-bundles', route: '/courses?state=bundles', data: ['full', 'empty'] },
   {
@@ -65,6 +72,8 @@ const SCENES = [
   },
   { name: 'settings-delivery', route: '/settings?section=delivery', data: ['full', 'empty', 'broken'] },
   { name: 'failures', route: '/failures', data: ['full', 'empty', 'broken'] },
+  { name: 'failures-retrying', route: '/failures?tab=retrying', data: ['full', 'empty'] },
+  { name: 'failures-mended', route: '/failures?tab=mended', data: ['full'] },
   {
     name: 'failures-open',
     route: '/failures?group=deliver_order%3Amail%3Amail_auth',

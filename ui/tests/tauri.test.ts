@@ -62,6 +62,10 @@ describe('the desktop transport', () => {
     shell.invoke.mockResolvedValue(undefined);
     void tauriTransport().openExternal('https://example.com');
     expect(shell.invoke).toHaveBeenCalledWith('open_external', { url: 'https://example.com' });
+    void tauriTransport().startAtLogin?.();
+    expect(shell.invoke).toHaveBeenCalledWith('start_at_login', { on: null });
+    void tauriTransport().startAtLogin?.(true);
+    expect(shell.invoke).toHaveBeenCalledWith('start_at_login', { on: true });
     tauriTransport().onNavigate(() => undefined);
     expect(shell.listen).toHaveBeenCalledWith('navigate', expect.any(Function));
   });

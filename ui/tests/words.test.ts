@@ -26,7 +26,7 @@ describe('the two languages', () => {
 
   it('say each thing in one place', () => {
     for (const locale of ['vi', 'en']) {
-      const keys = ['', '.money', '.states', '.desk', '.errors'].flatMap((part) => {
+      const keys = ['', '.money', '.states', '.desk', '.nofiles', '.errors'].flatMap((part) => {
         const text = readFileSync(join('src/lib/i18n', `${locale}${part}.json`), 'utf8');
         return [...text.matchAll(/^ {2}"([^"]+)":/gm)].map((found) => found[1]);
       });

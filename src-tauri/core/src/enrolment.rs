@@ -43,7 +43,8 @@ pub struct EnrolmentSpec {
     /// Values of the recipe's fields.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, String>,
-    /// Days of access from the enrolment on; none = for ever. Platforms that know no end ignore it.
+    /// Days of access from the enrolment on; none = as long as the course's own access. A platform that knows an end is
+    /// told, and the app takes the place back at the end in any case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub days: Option<u32>,
 }

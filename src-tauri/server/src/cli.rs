@@ -205,6 +205,9 @@ pub(crate) struct Worker {
     /// Directory of its own for what it fetches [default: ChotDon-worker in the user's data directory]
     #[arg(long, value_name = "DIR")]
     pub(crate) work_dir: Option<PathBuf>,
+    /// A program of this machine that courses may be fetched with, absolute; several are allowed. Others are not run
+    #[arg(long = "program", value_name = "PATH")]
+    pub(crate) programs: Vec<PathBuf>,
     /// End after one question and at most one task
     #[arg(long)]
     pub(crate) once: bool,

@@ -242,6 +242,18 @@ created_at = 2026-01-02T03:04:05Z
     }
 
     #[test]
+    fn a_course_without_files_needs_no_target() {
+        let text = SAMPLE
+            .replace(
+                "source = { kind = \"folder\", path = \"/courses/rust\" }",
+                "source = { kind = \"none\" }",
+            )
+            .replace("target = { kind = \"folder\" }\n", "");
+        let course = &ImportFile::parse(&text).unwrap().course[0];
+        assert_eq!((&course.source["kind"], &course.target["kind"]), (&"none".into(), &"folder".into()));
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         let error = |from: &str, to: &str| ImportFile::parse(&SAMPLE.replace(from, to)).unwrap_err();
         assert!(error("price_vnd = 499000", "price_vnd = 0").contains("rust-101"));

@@ -24,6 +24,7 @@ pub(crate) async fn run(args: Worker, environment: &Environment) -> Result<(), E
         work_dir: work_dir.ok_or_else(|| End::usage("give a directory with --work-dir"))?,
         once: args.once,
         insecure: args.insecure,
+        programs: args.programs,
         clock: Arc::new(SystemClock),
         say: Arc::new(|line| eprintln!("chotdon-server: {line}")),
     };

@@ -1,6 +1,7 @@
 //! Who has access to what at other systems: intent before, fact after, and taken back with the last living grant.
 //!
-//! The core makes the calls; this remembers them. Links that the app serves itself are in `link`, not here.
+//! The core makes the calls; this remembers them. Links that the app serves itself are in `link`, not here; `expiry.rs`
+//! ends grants whose time is over.
 
 use serde_json::json;
 use sqlx::Row;
@@ -9,13 +10,11 @@ use sqlx::sqlite::SqliteRow;
 use chotdon_domain::access::GrantState;
 
 use crate::effects::Claimant;
+use crate::enqueue::{Taking, take_back};
 use crate::enrolment;
 use crate::orders::tell;
 use crate::writer::Tx;
 use crate::{Error, Result, Store};
-
-/// Grants that end by the clock in one commit.
-const MOST_EXPIRED: i64 = 200;
 
 /// Access that an order's buyer is about to be given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -239,48 +238,6 @@ impl Store {
             .await
     }
 
-    /// Lets grants end whose time is over. Returns how many, and when the next one is due (ms).
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub async fn expire_access(&self, now: i64) -> Result<(usize, Option<i64>)> {
-        let next =
-            "SELECT min(expires_at) FROM access_grant WHERE state = 'granted' AND expires_at IS NOT NULL";
-        let due: Option<i64> = sqlx::query_scalar(next).fetch_one(&self.reader).await?;
-        if due.is_none_or(|at| at > now) {
-            return Ok((0, due));
-        }
-        let ended = self
-            .writer
-            .run(move |tx| {
-                Box::pin(async move {
-                    let orders: Vec<(i64, i64)> = sqlx::query_as(
-                        "UPDATE access_grant SET state = 'revoking', why = 'expired' WHERE id IN \
-                           (SELECT id FROM access_grant WHERE state = 'granted' AND expires_at IS NOT NULL AND expires_at <= $1 \
-                             ORDER BY expires_at LIMIT $2) \
-                         RETURNING order_id, id",
-                    )
-                    .bind(now)
-                    .bind(MOST_EXPIRED)
-                    .fetch_all(&mut tx.conn)
-                    .await?;
-                    let mut last = std::collections::BTreeMap::new();
-                    for (order, id) in &orders {
-                        let highest = last.entry(*order).or_insert(*id);
-                        *highest = (*highest).max(*id);
-                    }
-                    for (order, id) in last {
-                        tell(tx, order, now, "access_expired", &json!({}), "system").await?;
-                        queue(tx, order, id, now).await?;
-                    }
-                    Ok(orders.len())
-                })
-            })
-            .await?;
-        let due: Option<i64> = sqlx::query_scalar(next).fetch_one(&self.reader).await?;
-        Ok((ended, due))
-    }
-
     /// Everything that an order's buyer was given at other systems, places at learning platforms included, in the order
     /// in which it came to its state.
     ///
@@ -331,7 +288,8 @@ async fn intend(tx: &mut Tx, order: i64, wish: &GrantWish, now: i64) -> Result<G
 }
 
 /// Takes the access of an order back: what is alive is to be revoked from this commit on, and a `revoke_access` task
-/// does it; another one gives up the places at learning platforms. With `email`, only what that address has (any letter case). Returns how many grants it is about.
+/// does it; another one gives up the places at learning platforms. With `email`, only what that address has (any letter
+/// case). Returns how many grants and places it is about.
 pub(crate) async fn revoke_for(
     tx: &mut Tx,
     order: i64,
@@ -349,27 +307,8 @@ pub(crate) async fn revoke_for(
     .fetch_all(&mut tx.conn)
     .await?;
     if let Some(last) = ids.iter().max() {
-        queue(tx, order, *last, now).await?;
+        take_back(tx, Taking::Grants, order, *last, now).await?;
     }
     let places = enrolment::revoke_for(tx, order, email, now).await?;
     Ok(ids.len() + places)
-}
-
-/// Queues the task that takes an order's access back outside. The order is not named in the task's row: whatever
-/// becomes of the task, the order stays as it is. `mark` tells one occasion from the next.
-pub(crate) async fn queue(tx: &mut Tx, order: i64, mark: i64, now: i64) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO task (kind, lane, prio, state, stage, run_at, max_attempt, dedupe_key, payload, created_at) \
-           VALUES ('revoke_access', 'order', 1, 'ready', 'revoke', $3, $4, 'revoke:' || $1 || ':' || $2, \
-                   json_object('order', $1), $3) \
-         ON CONFLICT (dedupe_key) WHERE dedupe_key IS NOT NULL AND state NOT IN ('done','failed','cancelled') DO NOTHING",
-    )
-    .bind(order)
-    .bind(mark)
-    .bind(now)
-    .bind(tx.tuning.max_attempt())
-    .execute(&mut tx.conn)
-    .await?;
-    tx.ready(["order"].into_iter());
-    Ok(())
 }

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::json;
 use sqlx::Row;
 
+use crate::catalogue::{gives_nothing, same_files};
 use crate::enqueue::ensure_prepared;
 use crate::orders::{audit, new_deposit_code};
 use crate::writer::Tx;
@@ -115,18 +116,24 @@ INSERT INTO bank_account (bank, bin, account, holder, virtual_account, memo_pref
   WHERE (bin, holder, virtual_account, memo_prefix) IS NOT \
     (excluded.bin, excluded.holder, excluded.virtual_account, excluded.memo_prefix)";
 
-const COURSES: &str = "\
+const COURSES: &str = concat!(
+    "\
 INSERT INTO course (slug, title, price_vnd, source, target, enrolment, created_at, updated_at) \
   SELECT value ->> 'slug', value ->> 'title', value ->> 'price_vnd', value ->> 'source', value ->> 'target', value ->> 'enrolment', $2, $2 \
     FROM json_each($1) WHERE true \
   ON CONFLICT (slug) DO UPDATE SET title = excluded.title, price_vnd = excluded.price_vnd, source = excluded.source, \
     target = excluded.target, enrolment = coalesce(excluded.enrolment, enrolment), updated_at = excluded.updated_at, \
-    version = CASE WHEN (source, target) = (excluded.source, excluded.target) THEN version ELSE 1 + max(version, \
+    version = CASE WHEN ",
+    same_files!(),
+    " THEN version ELSE 1 + max(version, \
       coalesce((SELECT max(course_version) FROM task WHERE course_id = course.id AND kind = 'prepare_course'), 0), \
       coalesce((SELECT max(v.version) FROM course_version AS v WHERE v.course_id = course.id), 0)) END, \
-    ready = ready AND (source, target) = (excluded.source, excluded.target) \
+    ready = ready AND ",
+    same_files!(),
+    " \
   WHERE (title, price_vnd, source, target, coalesce(enrolment, '')) \
-    <> (excluded.title, excluded.price_vnd, excluded.source, excluded.target, coalesce(excluded.enrolment, enrolment, ''))";
+    <> (excluded.title, excluded.price_vnd, excluded.source, excluded.target, coalesce(excluded.enrolment, enrolment, ''))"
+);
 
 const CUSTOMERS: &str = "\
 INSERT INTO customer (email, email_key, name, phone, deposit_code, created_at) \
@@ -172,7 +179,8 @@ impl Store {
     /// Brings `set` over in one commit at `now` (ms).
     ///
     /// # Errors
-    /// [`Error::NotFound`] for an order of an unknown course; then nothing of the set is brought over.
+    /// [`Error::NotFound`] for an order of an unknown course, [`Error::Refused`] `enrolment_missing` for a course without
+    /// files that names no platform; then nothing of the set is brought over.
     pub async fn bring_over(&self, set: Set, actor: &str, now: i64) -> Result<Counts> {
         let actor = actor.to_owned();
         self.writer
@@ -295,9 +303,19 @@ pub fn brought_stage(stage: &str) -> Option<&'static str> {
 }
 
 async fn bring(tx: &mut Tx, set: &Set, actor: &str, now: i64) -> Result<Counts> {
+    let accounts = rows(tx, ACCOUNTS, serde_json::to_string(&set.accounts)?, now).await?;
+    let courses = rows(tx, COURSES, serde_json::to_string(&set.courses)?, now).await?;
+    let nothing: Option<String> = sqlx::query_scalar(
+        "SELECT slug FROM course WHERE source ->> '$.kind' = 'none' AND enrolment IS NULL LIMIT 1",
+    )
+    .fetch_optional(&mut tx.conn)
+    .await?;
+    if let Some(slug) = nothing {
+        return Err(gives_nothing(&slug));
+    }
     let counts = Counts {
-        bank_accounts: rows(tx, ACCOUNTS, serde_json::to_string(&set.accounts)?, now).await?,
-        courses: rows(tx, COURSES, serde_json::to_string(&set.courses)?, now).await?,
+        bank_accounts: accounts,
+        courses,
         bundles: 0,
         customers: customers(tx, set, now).await?,
         orders: orders(tx, set, now).await?,
@@ -444,138 +462,4 @@ async fn names(tx: &mut Tx, set: &Set) -> Result<HashMap<String, String>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOW: i64 = 1_790_000_000_000;
-
-    fn set() -> Set {
-        let course = |slug: &str, price_vnd| CourseRow {
-            slug: slug.to_owned(),
-            title: format!("Khoá {slug}"),
-            price_vnd,
-            source: r#"{"kind":"folder","path":"/c"}"#.to_owned(),
-            target: r#"{"kind":"folder"}"#.to_owned(),
-            enrolment: None,
-        };
-        let order = |code: &str, email: &str, courses: &[&str], stage| OrderRow {
-            code: code.to_owned(),
-            email: email.to_owned(),
-            courses: courses.iter().map(|slug| (*slug).to_owned()).collect(),
-            stage,
-            created_at: NOW - 1000,
-            expires_at: NOW + 1000,
-        };
-        Set {
-            accounts: vec![AccountRow {
-                bank: "MBBank".to_owned(),
-                bin: "970422".to_owned(),
-                account: "0900000699".to_owned(),
-                holder: "NGUYEN VAN AN".to_owned(),
-                virtual_account: None,
-                memo_prefix: None,
-            }],
-            courses: vec![course("rust", 499_000), course("svelte", 299_000)],
-            customers: vec![CustomerRow {
-                email: "Lan@example.com".to_owned(),
-                name: "Trần Thị Lan".to_owned(),
-                phone: None,
-            }],
-            orders: vec![
-                order("DH000001", "lan@example.com", &["rust", "svelte"], "pending"),
-                order("DH000002", "duc@example.com", &["rust"], "completed"),
-                order("DH000003", "duc@example.com", &["svelte"], "paid"),
-            ],
-        }
-    }
-
-    async fn store() -> (tempfile::TempDir, Store) {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path()).await.unwrap();
-        (dir, store)
-    }
-
-    async fn number(store: &Store, sql: &'static str) -> i64 {
-        sqlx::query_scalar(sql).fetch_one(&store.reader).await.unwrap()
-    }
-
-    #[tokio::test]
-    async fn a_set_comes_over_whole_and_a_second_time_changes_nothing() {
-        let (_dir, store) = store().await;
-        let counts = store.bring_over(set(), "cli", NOW).await.unwrap();
-        assert_eq!(counts, Counts { bank_accounts: 1, courses: 2, bundles: 0, customers: 2, orders: 3 });
-        assert_eq!(number(&store, "SELECT total_vnd FROM orders WHERE code = 'DH000001'").await, 798_000);
-        assert_eq!(number(&store, "SELECT count(*) FROM order_item").await, 4);
-        assert_eq!(number(&store, "SELECT count(*) FROM order_item WHERE delivery = 'delivered'").await, 1);
-        assert_eq!(
-            number(&store, "SELECT count(*) FROM order_search WHERE order_search MATCH 'tran'").await,
-            1
-        );
-        assert_eq!(number(&store, "SELECT preferred FROM bank_account").await, 1);
-        let deliveries = "SELECT count(*) FROM task WHERE kind = 'deliver_order'";
-        let preparations = "SELECT count(*) FROM task WHERE kind = 'prepare_course'";
-        assert_eq!((number(&store, deliveries).await, number(&store, preparations).await), (1, 1));
-        assert_eq!(store.verify().await.unwrap().problems, Vec::<String>::new());
-
-        let rows = "SELECT (SELECT count(*) FROM audit) + (SELECT count(*) FROM timeline) + (SELECT sum(updated_at) FROM course)";
-        let before = number(&store, rows).await;
-        assert_eq!(store.bring_over(set(), "cli", NOW + 5).await.unwrap(), Counts::default());
-        assert_eq!(number(&store, rows).await, before);
-    }
-
-    #[tokio::test]
-    async fn a_changed_course_becomes_a_new_version_and_orders_keep_their_price() {
-        let (_dir, store) = store().await;
-        store.bring_over(set(), "cli", NOW).await.unwrap();
-        let mut changed = set();
-        changed.courses[0].source = r#"{"kind":"folder","path":"/d"}"#.to_owned();
-        changed.courses[1].price_vnd = 1;
-        let counts = store.bring_over(changed, "cli", NOW).await.unwrap();
-        assert_eq!(counts, Counts { courses: 2, ..Counts::default() });
-        assert_eq!(number(&store, "SELECT version FROM course WHERE slug = 'rust'").await, 2);
-        assert_eq!(number(&store, "SELECT version FROM course WHERE slug = 'svelte'").await, 1);
-        assert_eq!(number(&store, "SELECT total_vnd FROM orders WHERE code = 'DH000001'").await, 798_000);
-    }
-
-    #[tokio::test]
-    async fn an_order_of_an_unknown_course_brings_nothing_over() {
-        let (_dir, store) = store().await;
-        let mut wrong = set();
-        wrong.orders[2].courses.push("nowhere".to_owned());
-        let error = store.bring_over(wrong, "cli", NOW).await.unwrap_err();
-        assert!(matches!(&error, Error::NotFound(what) if what.contains("DH000003")), "{error}");
-        assert_eq!(
-            number(&store, "SELECT (SELECT count(*) FROM course) + (SELECT count(*) FROM orders)").await,
-            0
-        );
-    }
-
-    #[tokio::test]
-    async fn what_is_taken_along_can_be_brought_over_elsewhere() {
-        let (_dir, one) = store().await;
-        one.bring_over(set(), "cli", NOW).await.unwrap();
-        let (_dir, two) = store().await;
-        let counts = two.bring_over(one.take_along().await.unwrap(), "cli", NOW).await.unwrap();
-        assert_eq!(counts, Counts { bank_accounts: 1, courses: 2, bundles: 0, customers: 2, orders: 3 });
-        assert_eq!(two.bring_over(set(), "cli", NOW).await.unwrap(), Counts::default());
-    }
-
-    #[tokio::test]
-    async fn a_backup_is_a_whole_shop_for_its_owner_only() {
-        let (dir, store) = store().await;
-        store.bring_over(set(), "cli", NOW).await.unwrap();
-        let elsewhere = dir.path().join("copy");
-        std::fs::create_dir(&elsewhere).unwrap();
-        let file = elsewhere.join("shop.db");
-        store.back_up(&file).await.unwrap();
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-        }
-        assert!(matches!(store.back_up(&file).await, Err(Error::Conflict(_))));
-        let copy = Store::open(&elsewhere).await.unwrap();
-        assert_eq!(number(&copy, "SELECT count(*) FROM orders").await, 3);
-        assert_eq!(copy.verify().await.unwrap().problems, Vec::<String>::new());
-    }
-}
+mod tests;

@@ -60,6 +60,8 @@ pub struct DeliveryItem {
     pub enrolment: Option<String>,
     /// Where the buyer learns, once enrolled.
     pub learn_url: Option<String>,
+    /// When the place at the platform ends, ms, once enrolled; `None` = never.
+    pub place_until: Option<i64>,
 }
 
 /// A version of a course about to be prepared.
@@ -119,7 +121,8 @@ impl Store {
                     coalesce(v.version, c.version) AS version, c.target, c.enrolment, v.manifest, v.location, \
                     (SELECT max(expires_at) FROM access_grant WHERE order_item_id = i.id AND state IN ('intent','granted')) AS granted_until, \
                     (SELECT learn_url FROM enrolment WHERE order_item_id = i.id AND state = 'enrolled' \
-                       ORDER BY enrolled_at DESC LIMIT 1) AS learn_url \
+                       ORDER BY enrolled_at DESC LIMIT 1) AS learn_url, \
+                    (SELECT min(until_at) FROM enrolment WHERE order_item_id = i.id AND state = 'enrolled') AS place_until \
              FROM order_item AS i JOIN course AS c ON c.id = i.course_id CROSS JOIN (SELECT coalesce((SELECT payload FROM task WHERE id = $2), '{}') AS payload) AS t \
              LEFT JOIN course_version AS v ON v.course_id = c.id AND v.version = CASE WHEN t.payload ->> 'keep' THEN coalesce(i.version, c.version) ELSE c.version END \
              WHERE i.order_id = $1 AND i.delivery <> 'revoked' AND i.course_id = coalesce(t.payload ->> 'only', i.course_id) ORDER BY i.id",
@@ -148,6 +151,7 @@ impl Store {
                     slug: row.try_get("slug")?,
                     enrolment: row.try_get("enrolment")?,
                     learn_url: row.try_get("learn_url")?,
+                    place_until: row.try_get("place_until")?,
                 })
             })
             .collect::<Result<Vec<_>>>()?;

@@ -71,11 +71,27 @@ pub struct AuditEntry {
     pub data: Value,
 }
 
+/// Whether a course that is saved as `excluded` has the files it had, at the place where they were. Who may fetch them
+/// is no matter of the files, and without files there is no place.
+macro_rules! same_files {
+    () => {
+        "(json_remove(source, '$.worker', '$.share_secret') = json_remove(excluded.source, '$.worker', '$.share_secret') \
+          AND (target = excluded.target OR excluded.source ->> '$.kind' IS 'none'))"
+    };
+}
+pub(crate) use same_files;
+
+/// The refusal of a course without files whose buyers would get nothing.
+pub(crate) fn gives_nothing(slug: &str) -> Error {
+    Error::refused("enrolment_missing", format!("source: {slug} has no files, and no enrolment either"))
+}
+
 impl Store {
-    /// Adds a course or changes it. A new source or target makes a new version, which is not prepared yet.
+    /// Adds a course or changes it. Another source or target makes a new version, which is not prepared yet.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a price that is not positive or an empty title.
+    /// [`Error::Invalid`] for a price that is not positive or an empty title; [`Error::Refused`] `slug_taken`, and
+    /// `enrolment_missing` for a course without files that names no platform.
     pub async fn save_course(&self, edit: CourseEdit, actor: &str, now: i64) -> Result<()> {
         if edit.price_vnd <= 0 || edit.title.trim().is_empty() || edit.slug.is_empty() {
             return Err(Error::Invalid("a course needs a slug, a title and a positive price".to_owned()));
@@ -85,7 +101,7 @@ impl Store {
             .run(move |tx| {
                 let (edit, actor) = (edit.clone(), actor.clone());
                 Box::pin(async move {
-                    let version: i64 = sqlx::query_scalar(
+                    let (version, nothing): (i64, bool) = sqlx::query_as(concat!(
                         "INSERT INTO course (slug, title, price_vnd, source, target, active, created_at, updated_at, enrolment, description, access_days) \
                          VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, coalesce($10, ''), coalesce($11, 0)) \
                          ON CONFLICT (slug) DO UPDATE SET title = excluded.title, price_vnd = excluded.price_vnd, \
@@ -93,12 +109,12 @@ impl Store {
                            source = excluded.source, target = excluded.target, active = excluded.active, \
                            updated_at = excluded.updated_at, \
                            enrolment = CASE WHEN $9 THEN excluded.enrolment ELSE enrolment END, \
-                           version = CASE WHEN source = excluded.source AND target = excluded.target THEN version ELSE 1 + max(version, \
+                           version = CASE WHEN ", same_files!(), " THEN version ELSE 1 + max(version, \
                              coalesce((SELECT max(course_version) FROM task WHERE course_id = course.id AND kind = 'prepare_course'), 0), \
                              coalesce((SELECT max(v.version) FROM course_version AS v WHERE v.course_id = course.id), 0)) END, \
-                           ready = ready AND source = excluded.source AND target = excluded.target \
-                         RETURNING version",
-                    )
+                           ready = ready AND ", same_files!(), " \
+                         RETURNING version, source ->> '$.kind' IS 'none' AND enrolment IS NULL",
+                    ))
                     .bind(&edit.slug)
                     .bind(edit.title.trim())
                     .bind(edit.price_vnd)
@@ -118,6 +134,9 @@ impl Store {
                         }
                         other => other,
                     })?;
+                    if nothing {
+                        return Err(gives_nothing(&edit.slug));
+                    }
                     tx.touched.topic("courses");
                     let data = json!({ "title": edit.title, "price_vnd": edit.price_vnd, "active": edit.active, "version": version });
                     record(tx, &AuditEntry { actor, action: "course.save".into(), subject: edit.slug, data }, now).await

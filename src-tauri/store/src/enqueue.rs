@@ -31,6 +31,40 @@ pub(crate) async fn ensure_prepared(tx: &mut Tx, course: i64, version: i64, now:
     Ok(())
 }
 
+/// What a task takes back outside.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Taking {
+    /// Grants at other systems.
+    Grants,
+    /// Places at learning platforms.
+    Places,
+}
+
+/// Queues the task that takes back what an order's buyer was given. The order is not named in the task's row: whatever
+/// becomes of the task, the order stays as it is. `mark` tells one occasion from the next.
+pub(crate) async fn take_back(tx: &mut Tx, what: Taking, order: i64, mark: i64, now: i64) -> Result<()> {
+    let (key, name) = match what {
+        Taking::Grants => ("revoke", "order"),
+        Taking::Places => ("unenrol", "unenrol"),
+    };
+    sqlx::query(
+        "INSERT INTO task (kind, lane, prio, state, stage, run_at, max_attempt, dedupe_key, payload, created_at) \
+           VALUES ('revoke_access', 'order', 1, 'ready', 'revoke', $3, $4, $5 || ':' || $1 || ':' || $2, \
+                   json_object($6, $1), $3) \
+         ON CONFLICT (dedupe_key) WHERE dedupe_key IS NOT NULL AND state NOT IN ('done','failed','cancelled') DO NOTHING",
+    )
+    .bind(order)
+    .bind(mark)
+    .bind(now)
+    .bind(tx.tuning.max_attempt())
+    .bind(key)
+    .bind(name)
+    .execute(&mut tx.conn)
+    .await?;
+    tx.ready(["order"].into_iter());
+    Ok(())
+}
+
 /// Schedules telling the owner about a notice: at once the first time, later ever less often.
 pub(crate) async fn notify_owner(
     tx: &mut Tx,

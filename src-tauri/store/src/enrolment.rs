@@ -1,11 +1,12 @@
 //! Places at learning platforms: intent before the platform is asked, fact after, and who still holds one.
 //!
 //! A place is host, course and address. Several bought courses may hold one; it is given up with the last of them.
-//! Every write carries the epoch of its task's claim.
+//! Every write carries the epoch of its task's claim. `expiry.rs` ends places whose time is over.
 
 use serde_json::json;
 use sqlx::FromRow;
 
+use crate::enqueue::{Taking, take_back};
 use crate::orders::tell;
 use crate::writer::Tx;
 use crate::{Error, Result, Store};
@@ -38,6 +39,8 @@ pub enum Intended {
         id: i64,
         /// When access is to end, ms.
         until_at: Option<i64>,
+        /// Whether the place is there for other orders of the buyer, and ends before that with each of them.
+        ends_sooner: bool,
     },
     /// Another task does something with the same address at the same platform right now: the account would be made
     /// twice, or the place be given up while it is asked for.
@@ -95,6 +98,13 @@ macro_rules! same_place {
     };
 }
 
+const ENDS_SOONER: &str = concat!(
+    "SELECT coalesce(max(coalesce(o.until_at, 9223372036854775807)) < coalesce(e.until_at, 9223372036854775807), 0) \
+       FROM enrolment AS e JOIN enrolment AS o ON ",
+    same_place!(),
+    " AND o.state = 'enrolled' AND o.given = 1 WHERE e.id = $1"
+);
+
 impl Store {
     /// Writes down that a place is about to be asked for, by the task `(id, epoch)`.
     ///
@@ -130,7 +140,7 @@ impl Store {
                            state, until_at, intent_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'intent', $9, $10) \
                          ON CONFLICT (order_item_id, host, course_ref, email_key) DO UPDATE SET \
                            task_id = excluded.task_id, recipe = excluded.recipe, email = excluded.email, spec = excluded.spec, \
-                           until_at = CASE WHEN enrolment.state = 'revoked' THEN excluded.until_at \
+                           until_at = CASE WHEN enrolment.state IN ('revoking', 'revoked') THEN excluded.until_at \
                              ELSE coalesce(enrolment.until_at, excluded.until_at) END, \
                            state = CASE WHEN enrolment.state = 'enrolled' THEN 'enrolled' ELSE 'intent' END, \
                            revoked_at = NULL \
@@ -148,7 +158,8 @@ impl Store {
                     .bind(now)
                     .fetch_one(&mut tx.conn)
                     .await?;
-                    Ok(Intended::Written { id, until_at })
+                    let ends_sooner = sqlx::query_scalar(ENDS_SOONER).bind(id).fetch_one(&mut tx.conn).await?;
+                    Ok(Intended::Written { id, until_at, ends_sooner })
                 })
             })
             .await
@@ -271,7 +282,8 @@ impl Store {
     }
 }
 
-/// In the commit that settles the stage: the buyer has these places. Answers the order's code.
+/// In the commit that settles the stage: the buyer has these places. Where a course has no files, its address is where
+/// they learn. Answers the order's code.
 pub(crate) async fn enrolled(tx: &mut Tx, order: i64, places: &[Enrolled], now: i64) -> Result<String> {
     for place in places {
         let (host, title): (String, String) = sqlx::query_as(concat!(
@@ -286,6 +298,13 @@ pub(crate) async fn enrolled(tx: &mut Tx, order: i64, places: &[Enrolled], now: 
         .bind(place.learn_url.as_deref())
         .bind(now)
         .fetch_one(&mut tx.conn)
+        .await?;
+        sqlx::query(
+            "UPDATE order_item SET link = $2 WHERE link IS NULL AND id = (SELECT order_item_id FROM enrolment WHERE id = $1)",
+        )
+        .bind(place.id)
+        .bind(place.learn_url.as_deref())
+        .execute(&mut tx.conn)
         .await?;
         tell(tx, order, now, "enrolled", &json!({ "course": title, "platform": host }), "system").await?;
     }
@@ -308,20 +327,9 @@ pub(crate) async fn revoke_for(tx: &mut Tx, order: i64, email: Option<&str>, now
     .bind(email.map(|email| email.trim().to_lowercase()))
     .fetch_all(&mut tx.conn)
     .await?;
-    let Some(last) = marked.iter().max() else { return Ok(0) };
-    sqlx::query(
-        "INSERT INTO task (kind, lane, prio, state, stage, run_at, max_attempt, dedupe_key, payload, created_at) \
-           VALUES ('revoke_access', 'order', 1, 'ready', 'revoke', $3, $4, 'unenrol:' || $1 || ':' || $2, \
-                   json_object('unenrol', $1), $3) \
-         ON CONFLICT (dedupe_key) WHERE dedupe_key IS NOT NULL AND state NOT IN ('done','failed','cancelled') DO NOTHING",
-    )
-    .bind(order)
-    .bind(last)
-    .bind(now)
-    .bind(tx.tuning.max_attempt())
-    .execute(&mut tx.conn)
-    .await?;
-    tx.ready(["order"].into_iter());
+    if let Some(last) = marked.iter().max() {
+        take_back(tx, Taking::Places, order, *last, now).await?;
+    }
     Ok(marked.len())
 }
 

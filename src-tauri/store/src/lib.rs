@@ -16,6 +16,7 @@ mod effects;
 mod enqueue;
 mod enrolment;
 mod error;
+mod expiry;
 mod external;
 mod guard;
 mod intake;

@@ -348,7 +348,8 @@ pub(crate) async fn call_off_delivery(tx: &mut Tx, order: i64, now: i64) -> Resu
 /// nobody has got yet count as taken back as well.
 pub(crate) async fn take_access_back(tx: &mut Tx, order: i64, all: bool, now: i64) -> Result<()> {
     let given: Vec<i64> = sqlx::query_scalar(
-        "UPDATE order_item SET delivery = 'revoked' WHERE order_id = $1 AND delivery <> 'revoked' AND ($3 OR link IS NOT NULL); \
+        "UPDATE order_item SET delivery = 'revoked' WHERE order_id = $1 AND delivery <> 'revoked' AND ($3 OR link IS NOT NULL \
+           OR EXISTS (SELECT 1 FROM enrolment AS e WHERE e.order_item_id = order_item.id AND e.state IN ('intent', 'enrolled'))); \
          UPDATE link SET revoked_at = $2 WHERE revoked_at IS NULL \
            AND order_item_id IN (SELECT id FROM order_item WHERE order_id = $1) RETURNING id",
     )

@@ -26,10 +26,12 @@ pub struct TestCase {
     pub email: String,
     /// The mail that this very task has written down already.
     pub mail: Option<String>,
-    /// Address of the link, as the share stage left it.
-    pub link: Option<String>,
-    /// When that link ends, ms.
-    pub expires_at: Option<i64>,
+    /// What the share stage left, JSON; `None` before it.
+    pub shared: Option<String>,
+    /// Slug.
+    pub slug: String,
+    /// JSON, how buyers become students somewhere else; `None` = not at all.
+    pub enrolment: Option<String>,
 }
 
 impl Store {
@@ -74,7 +76,7 @@ impl Store {
     /// When the database cannot be read.
     pub async fn test_case(&self, task: i64) -> Result<Option<TestCase>> {
         let row = sqlx::query(
-            "SELECT c.id, c.title, c.version, v.manifest, v.location, t.payload ->> 'email' AS email, \
+            "SELECT c.id, c.slug, c.title, c.version, c.enrolment, v.manifest, v.location, t.payload ->> 'email' AS email, \
                     (SELECT message_id FROM mail WHERE task_id = t.id) AS mail, \
                     (SELECT output FROM task_stage WHERE task_id = t.id AND stage = 'share') AS shared \
                FROM task AS t JOIN course AS c ON c.id = t.course_id \
@@ -86,9 +88,6 @@ impl Store {
         let Some(row) = row else { return Ok(None) };
         let (manifest, location): (Option<String>, Option<String>) =
             (row.try_get("manifest")?, row.try_get("location")?);
-        let shared: Option<String> = row.try_get("shared")?;
-        let shared: serde_json::Value =
-            shared.map_or(Ok(serde_json::Value::Null), |text| serde_json::from_str(&text))?;
         Ok(Some(TestCase {
             course: row.try_get("id")?,
             title: row.try_get("title")?,
@@ -96,8 +95,9 @@ impl Store {
             prepared: manifest.zip(location),
             email: row.try_get("email")?,
             mail: row.try_get("mail")?,
-            link: shared["link"].as_str().map(str::to_owned),
-            expires_at: shared["expires_at"].as_i64(),
+            shared: row.try_get("shared")?,
+            slug: row.try_get("slug")?,
+            enrolment: row.try_get("enrolment")?,
         }))
     }
 }

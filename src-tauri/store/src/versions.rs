@@ -75,7 +75,8 @@ SELECT 1 + max(version, coalesce((SELECT max(course_version) FROM task WHERE cou
                         coalesce((SELECT max(version) FROM course_version WHERE course_id = course.id), 0)) \
   FROM course WHERE id = $1";
 
-/// Past orders of the course in `$1`, with what keeps each from being told of version `$2` at `$3`.
+/// Past orders of the course in `$1`, with what keeps each from being told of version `$2` at `$3`. A course without
+/// files has nothing to tell of.
 const PAST: &str = "\
 SELECT o.id, o.code, o.customer_id, \
        CASE WHEN a.order_id IS NOT NULL THEN 'told' \
@@ -84,14 +85,15 @@ SELECT o.id, o.code, o.customer_id, \
             ELSE 'open' END AS why \
   FROM order_item AS i JOIN orders AS o ON o.id = i.order_id \
   LEFT JOIN announced AS a ON a.order_id = o.id AND a.course_id = i.course_id AND a.version = $2 \
- WHERE i.course_id = $1 AND i.delivery IN ('delivered', 'sharing', 'failed') AND o.stage = 'completed' AND coalesce(i.version, 0) < $2";
+ WHERE i.course_id = $1 AND (SELECT source ->> '$.kind' FROM course WHERE id = $1) IS NOT 'none' AND i.delivery IN ('delivered', 'sharing', 'failed') AND o.stage = 'completed' AND coalesce(i.version, 0) < $2";
 
 impl Store {
     /// Queues the preparation of a new version from the source as it is now, or of the current one when that was never
     /// prepared. Returns the version.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for an unknown course; [`Error::Refused`] `already_preparing`.
+    /// [`Error::NotFound`] for an unknown course; [`Error::Refused`] `already_preparing`, and `no_files` for a course
+    /// without files that is ready.
     pub async fn prepare_again(&self, slug: &str, actor: &str, now: i64) -> Result<i64> {
         let (slug, actor) = (slug.to_owned(), actor.to_owned());
         self.writer
@@ -99,6 +101,15 @@ impl Store {
                 let (slug, actor) = (slug.clone(), actor.clone());
                 Box::pin(async move {
                     let course = course_id(tx, &slug).await?;
+                    let bare: bool = sqlx::query_scalar(
+                        "SELECT source ->> '$.kind' IS 'none' AND ready = 1 FROM course WHERE id = $1",
+                    )
+                    .bind(course)
+                    .fetch_one(&mut tx.conn)
+                    .await?;
+                    if bare {
+                        return Err(Error::refused("no_files", format!("{slug} has no files to prepare")));
+                    }
                     let Some(version) = prepare_next(tx, course, now).await? else {
                         return Err(Error::refused(
                             "already_preparing",
@@ -121,12 +132,12 @@ impl Store {
         Ok(cases.pop())
     }
 
-    /// Prepared courses on sale that nobody has looked at since `before` (ms), the longest unseen first.
+    /// Prepared courses on sale that have files and that nobody has looked at since `before` (ms), the longest unseen first.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn check_cases(&self, before: i64) -> Result<Vec<CheckCase>> {
-        let due = "c.active = 1 AND c.ready = 1 AND $1 = '' AND max(coalesce(k.at, 0), v.ready_at) < $2";
+        let due = "c.active = 1 AND c.ready = 1 AND c.source ->> '$.kind' IS NOT 'none' AND $1 = '' AND max(coalesce(k.at, 0), v.ready_at) < $2";
         self.check_cases_where(due, "", before).await
     }
 

@@ -59,7 +59,15 @@ pub(super) async fn list(
     let state = world.state();
     let q = of(&query, "q").unwrap_or("trashed=false");
     let mut found = Vec::new();
-    for item in state.items.values().filter(|item| item.parent.is_some()) {
+    let everywhere = of(&query, "includeItemsFromAllDrives") == Some("true")
+        && of(&query, "supportsAllDrives") == Some("true");
+    let only = of(&query, "driveId");
+    let here = |item: &&Item| {
+        item.parent.is_some()
+            && (everywhere || item.drive.is_none())
+            && (only.is_none() || item.drive.as_deref() == only)
+    };
+    for item in state.items.values().filter(here) {
         if query::finds(q, item).map_err(|why| No::new(400, "invalid", &why))? {
             found.push(item);
         }
@@ -84,7 +92,8 @@ pub(super) async fn create(
     let afterwards = world.enter("create", "POST", "files", &query, &headers)?;
     let mut state = world.state();
     let body = body.map(|Json(body)| body).unwrap_or_default();
-    let mut item = state.described(&body)?;
+    let mut item = state.described(&body, &query)?;
+    state.may_keep(&item, &headers)?;
     if item.mime != FOLDER {
         item.size = Some(0);
         item.md5 = "d41d8cd98f00b204e9800998ecf8427e".to_owned();
@@ -106,7 +115,7 @@ pub(super) async fn read(
     world.enter("get", "GET", "files/{fileId}", &query, &headers)?;
     let (shown, id) = {
         let state = world.state();
-        let item = state.item(&id)?;
+        let item = state.seen(&id, &query)?;
         (state.shown(item), item.id.clone())
     };
     if of(&query, "alt") != Some("media") {
@@ -125,11 +134,11 @@ pub(super) async fn change(
 ) -> Answer {
     world.enter("update", "PATCH", "files/{fileId}", &query, &headers)?;
     let mut state = world.state();
-    let id = state.item(&id)?.id.clone();
+    let id = state.seen(&id, &query)?.id.clone();
     if let Some(item) = state.items.get_mut(&id) {
         described_anew(item, &body);
     }
-    let answer = state.shown(state.item(&id)?);
+    let answer = state.shown(state.seen(&id, &query)?);
     Ok(Json(masked(answer, of(&query, "fields"))))
 }
 
@@ -153,7 +162,7 @@ pub(super) async fn delete(
 ) -> Result<StatusCode, No> {
     world.enter("delete", "DELETE", "files/{fileId}", &query, &headers)?;
     let mut state = world.state();
-    let mut gone = vec![state.item(&id)?.id.clone()];
+    let mut gone = vec![state.seen(&id, &query)?.id.clone()];
     while let Some(id) = gone.pop() {
         state.items.remove(&id);
         let _ = std::fs::remove_file(world.bytes_of(&id));

@@ -7,6 +7,7 @@ mod answers;
 mod faults;
 mod files;
 mod query;
+mod service;
 mod sharing;
 mod tokens;
 mod upload;
@@ -25,6 +26,7 @@ use serde_json::Value;
 use tokio::task::AbortHandle;
 
 pub use faults::{Faults, Refusal};
+pub use service::AccountKey;
 pub use world::{Call, Counts, FOREIGN_TOKEN, Item, REFRESH_TOKEN, Shared};
 
 use world::World;

@@ -44,7 +44,7 @@ pub(super) async fn list(
 ) -> Answer {
     world.enter("permissions", "GET", ALL, &query, &headers)?;
     let state = world.state();
-    let all = &state.item(&id)?.permissions;
+    let all = &state.seen(&id, &query)?.permissions;
     let size = of(&query, "pageSize").and_then(|text| text.parse().ok()).unwrap_or(100);
     let from = of(&query, "pageToken").and_then(|text| text.parse().ok()).unwrap_or(0_usize);
     let page: Vec<_> = all.iter().skip(from).take(size).map(shown).collect();
@@ -63,7 +63,7 @@ pub(super) async fn read(
 ) -> Answer {
     world.enter("permission", "GET", ONE, &query, &headers)?;
     let state = world.state();
-    let found = state.item(&id)?.permissions.iter().find(|p| p.id == permission);
+    let found = state.seen(&id, &query)?.permissions.iter().find(|p| p.id == permission);
     let found = found.ok_or_else(|| No::new(404, "notFound", "Permission not found."))?;
     Ok(Json(masked(shown(found), of(&query, "fields"))))
 }
@@ -77,7 +77,7 @@ pub(super) async fn share(
 ) -> Answer {
     let afterwards = world.enter("share", "POST", ALL, &query, &headers)?;
     let mut state = world.state();
-    let item = state.item(&id)?.id.clone();
+    let item = state.seen(&id, &query)?.id.clone();
     let word = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
     let (kind, email, role) = (word("type"), word("emailAddress"), word("role"));
     if !matches!(kind.as_str(), "user" | "anyone")
@@ -125,7 +125,7 @@ pub(super) async fn unshare(
 ) -> Result<StatusCode, No> {
     world.enter("unshare", "DELETE", ONE, &query, &headers)?;
     let mut state = world.state();
-    let item = state.item(&id)?.id.clone();
+    let item = state.seen(&id, &query)?.id.clone();
     let missing = || No::new(404, "notFound", &format!("Permission not found: {permission}."));
     let item = state.items.get_mut(&item).ok_or_else(missing)?;
     let before = item.permissions.len();

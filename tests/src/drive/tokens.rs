@@ -39,7 +39,11 @@ pub(super) async fn token(State(world): State<Arc<World>>, Form(fields): Form<Fi
             return no(StatusCode::BAD_REQUEST, "invalid_grant", "Token has been expired or revoked.");
         }
         "refresh_token" => {}
-        "urn:ietf:params:oauth:grant-type:jwt-bearer" if field("assertion").split('.').count() == 3 => {}
+        "urn:ietf:params:oauth:grant-type:jwt-bearer" => {
+            if let Err(words) = state.vouched(field("assertion")) {
+                return no(StatusCode::BAD_REQUEST, "invalid_grant", words);
+            }
+        }
         "authorization_code" => {
             let challenge = state.codes.remove(field("code"));
             let shown = URL_SAFE_NO_PAD.encode(Sha256::digest(field("code_verifier").as_bytes()));
@@ -53,6 +57,9 @@ pub(super) async fn token(State(world): State<Arc<World>>, Form(fields): Form<Fi
     }
     let token = format!("ya29.{:08}", state.fresh());
     answer["access_token"] = Value::from(token.as_str());
+    if field("grant_type").ends_with("jwt-bearer") {
+        state.robots.insert(token.clone());
+    }
     state.tokens.insert(token);
     Json(answer).into_response()
 }

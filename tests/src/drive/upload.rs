@@ -120,12 +120,12 @@ pub(super) async fn post(
     match of(&query, "uploadType") {
         Some("resumable") => {
             let described = json(body).await?;
-            let item = world.state().described(&described)?;
+            let item = new_item(&world, &described, &query, &headers)?;
             begin(&world, item, false, &query, &headers)
         }
         Some("multipart") => {
             let (described, bytes) = multipart(&headers, body).await?;
-            let item = world.state().described(&described)?;
+            let item = new_item(&world, &described, &query, &headers)?;
             at_once(&world, item, false, &query, &bytes)
         }
         other => Err(No::new(400, "badRequest", &format!("uploadType {other:?}"))),
@@ -141,7 +141,7 @@ pub(super) async fn replace(
     body: Body,
 ) -> Result<Response, No> {
     world.enter("replace", "PATCH", "files/{fileId}", &query, &headers)?;
-    let mut item = world.state().item(&id)?.clone();
+    let mut item = world.state().seen(&id, &query)?.clone();
     if of(&query, "uploadType") == Some("resumable") {
         described_anew(&mut item, &json(body).await?);
         return begin(&world, item, true, &query, &headers);
@@ -149,6 +149,19 @@ pub(super) async fn replace(
     let (described, bytes) = multipart(&headers, body).await?;
     described_anew(&mut item, &described);
     at_once(&world, item, true, &query, &bytes)
+}
+
+/// A new item of this caller's.
+fn new_item(
+    world: &World,
+    body: &Value,
+    query: &[(String, String)],
+    headers: &HeaderMap,
+) -> Result<Item, No> {
+    let mut state = world.state();
+    let item = state.described(body, query)?;
+    state.may_keep(&item, headers)?;
+    Ok(item)
 }
 
 fn begin(

@@ -49,6 +49,8 @@ pub struct Item {
     pub trashed: bool,
     /// Who may do what.
     pub permissions: Vec<Shared>,
+    /// The shared drive that it is in; none = somebody's own.
+    pub drive: Option<String>,
 }
 
 /// A permission.
@@ -107,6 +109,10 @@ pub(super) struct State {
     pub(super) items: BTreeMap<String, Item>,
     pub(super) sessions: HashMap<String, Arc<tokio::sync::Mutex<Session>>>,
     pub(super) tokens: HashSet<String>,
+    /// Public keys of service accounts by address.
+    pub(super) accounts: HashMap<String, Vec<u8>>,
+    /// Tokens of theirs.
+    pub(super) robots: HashSet<String>,
     pub(super) codes: HashMap<String, String>,
     pub(super) faults: Faults,
     pub(super) counts: Counts,
@@ -186,6 +192,25 @@ impl State {
         self.items.get(id).ok_or_else(|| No::not_found(id))
     }
 
+    /// The same for a caller who asks in this way: what is in a shared drive is there only for those who say that they
+    /// know of shared drives.
+    pub(super) fn seen(&self, id: &str, query: &[(String, String)]) -> Result<&Item, No> {
+        let item = self.item(id)?;
+        let knows = query.iter().any(|(key, value)| key == "supportsAllDrives" && value == "true");
+        if item.drive.is_some() && !knows { Err(No::not_found(id)) } else { Ok(item) }
+    }
+
+    /// Refuses what a service account would have to keep in storage of its own: it has none.
+    pub(super) fn may_keep(&self, item: &Item, headers: &HeaderMap) -> Result<(), No> {
+        let token = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let robot = token.strip_prefix("Bearer ").is_some_and(|token| self.robots.contains(token));
+        if robot && item.drive.is_none() {
+            let words = "Service Accounts do not have storage quota. Leverage shared drives instead.";
+            return Err(No::new(403, "storageQuotaExceeded", words));
+        }
+        Ok(())
+    }
+
     pub(super) fn used(&self) -> u64 {
         self.items.values().filter_map(|item| item.size).sum()
     }
@@ -203,7 +228,7 @@ impl State {
     }
 
     /// A new item as its metadata say, not yet in the account.
-    pub(super) fn described(&mut self, body: &Value) -> Result<Item, No> {
+    pub(super) fn described(&mut self, body: &Value, query: &[(String, String)]) -> Result<Item, No> {
         let id = match body["id"].as_str() {
             Some(id) if self.items.contains_key(id) => {
                 return Err(No::new(409, "fileIdInUse", "A file already exists with the provided ID."));
@@ -211,15 +236,19 @@ impl State {
             Some(id) => id.to_owned(),
             None => self.fresh_id(),
         };
-        let parent = match body["parents"][0].as_str() {
-            Some(parent) => self.item(parent)?.id.clone(),
-            None => ROOT.to_owned(),
+        let (parent, drive) = match body["parents"][0].as_str() {
+            Some(parent) => {
+                let parent = self.seen(parent, query)?;
+                (parent.id.clone(), parent.drive.clone())
+            }
+            None => (ROOT.to_owned(), None),
         };
         Ok(Item {
             id,
             name: body["name"].as_str().unwrap_or("Untitled").to_owned(),
             mime: body["mimeType"].as_str().unwrap_or("application/octet-stream").to_owned(),
             parent: Some(parent),
+            drive,
             app_properties: body["appProperties"].as_object().cloned().unwrap_or_default(),
             modified_time: body["modifiedTime"].as_str().unwrap_or("2026-11-22T00:00:00.000Z").to_owned(),
             permissions: vec![Shared {
@@ -243,6 +272,9 @@ impl State {
             "appProperties": item.app_properties, "modifiedTime": item.modified_time,
             "createdTime": item.modified_time, "webViewLink": format!("https://drive.google.com/{place}/{}", item.id),
         });
+        if let Some(drive) = &item.drive {
+            shown["driveId"] = drive.as_str().into();
+        }
         if let Some(size) = item.size {
             shown["size"] = size.to_string().into();
             for (name, sum) in

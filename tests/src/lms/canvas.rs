@@ -116,7 +116,9 @@ async fn enrol(
     {
         return answer(400, json!({ "message": "No type or user_id" }));
     }
-    let id = rolls.seat(user, &course);
+    // Who is in the course already keeps their enrolment, with the end that is said now.
+    let there = rolls.places.iter().find(|place| place.user == user && place.active).map(|place| place.id);
+    let id = there.unwrap_or_else(|| rolls.seat(user, &course));
     let until = form.get("enrollment[end_at]").cloned();
     rolls.places.iter_mut().filter(|place| place.id == id).for_each(|place| place.until.clone_from(&until));
     answer(200, json!({ "id": id, "user_id": user, "enrollment_state": "active" }))

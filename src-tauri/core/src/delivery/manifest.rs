@@ -34,7 +34,7 @@ pub struct ManifestFile {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// At least one, sorted by path.
+    /// Sorted by path. None of a course without files, at least one of every other.
     pub files: Vec<ManifestFile>,
 }
 

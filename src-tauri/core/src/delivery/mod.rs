@@ -25,7 +25,8 @@ pub use rclone::{RemoteSpec, Remotes};
 pub(crate) use received::take_received;
 pub(crate) use source::Reader;
 pub use source::{
-    ByWorkers, CourseAsked, Downloader, HttpSource, Offer, Offered, SourceSpec, Ways, executable, fetch,
+    ByWorkers, CourseAsked, Downloader, HttpSource, Offer, Offered, Order, SourceSpec, Ways, executable,
+    fetch,
 };
 pub(crate) use target::drive;
 pub use target::rclone as on_remote;

@@ -57,8 +57,16 @@ async fn share(
                 format!("the access to {} is over", item.title),
             ));
         }
+        if let Location::None {} = location {
+            if item.enrolment.is_none() {
+                return Err(StageError::permanent("enrolment_missing", nothing_to_give(item)));
+            }
+            given.push(GivenLink { item: item.item, version: item.version, url: None, access_until });
+            continue;
+        }
         if let Location::Drive { folder_id, link, .. } = location {
-            given.push(GivenLink { item: item.item, version: item.version, url: link.clone(), access_until });
+            let url = Some(link.clone());
+            given.push(GivenLink { item: item.item, version: item.version, url, access_until });
             wishes.push(GrantWish {
                 item: item.item,
                 course: item.course,
@@ -106,6 +114,13 @@ async fn share(
         aftermath,
         next: if enrols { Next::Advance } else { Next::Jump("mail") },
     })
+}
+
+fn nothing_to_give(item: &DeliveryItem) -> String {
+    format!(
+        "version {} of {} has no files, and the course names no platform any more",
+        item.version, item.title
+    )
 }
 
 /// When the buyer's access ends by the course's terms, ms: fixed by the first delivery.
@@ -168,14 +183,20 @@ fn granted_until(config: &Config, now: i64) -> Option<i64> {
     (days > 0).then(|| now + days * DAY_MS)
 }
 
-/// The address of a course that lies elsewhere.
+/// What was given of a course that the app serves no link for.
 fn known_elsewhere(item: &DeliveryItem) -> Option<GivenLink> {
     let (_, location) = item.prepared.as_ref()?;
     match serde_json::from_str(location).ok()? {
         Location::Drive { .. } => Some(GivenLink {
             item: item.item,
             version: item.version,
-            url: item.link.clone()?,
+            url: Some(item.link.clone()?),
+            access_until: item.access_until,
+        }),
+        Location::None {} => Some(GivenLink {
+            item: item.item,
+            version: item.version,
+            url: None,
             access_until: item.access_until,
         }),
         Location::Folder { .. } | Location::Rclone { .. } => None,
@@ -185,19 +206,20 @@ fn known_elsewhere(item: &DeliveryItem) -> Option<GivenLink> {
 /// What the mail says of each course.
 fn said(case: &DeliveryCase, links: &[NewLink], given: &[GivenLink]) -> Vec<DeliveredItem> {
     let of = |item: &DeliveryItem| {
+        let ends = |link: &GivenLink| if link.url.is_some() { item.granted_until } else { item.place_until };
         let elsewhere = given.iter().find(|link| link.item == item.item).map(|link| DeliveredItem {
             title: item.title.clone(),
             link: link.url.clone(),
             learn_url: item.learn_url.clone(),
-            expires_at: item.granted_until.or(item.access_until),
+            expires_at: ends(link).or(item.access_until),
             max_downloads: None,
-            account: Some(case.email.clone()),
+            account: link.url.is_some().then(|| case.email.clone()),
         });
         elsewhere.or_else(|| {
             let link = links.iter().find(|link| link.item == item.item)?;
             Some(DeliveredItem {
                 title: item.title.clone(),
-                link: link.url.clone(),
+                link: Some(link.url.clone()),
                 learn_url: item.learn_url.clone(),
                 expires_at: Some(link.expires_at),
                 max_downloads: Some(link.max_downloads),

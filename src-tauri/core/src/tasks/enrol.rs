@@ -51,7 +51,9 @@ async fn enrol(
     let now = floor.clock.now_ms();
     let secrets = spec.secrets(recipe, &floor.credentials, now).await.map_err(no_secrets)?;
     let buyer = Buyer { email: case.email.clone(), name: case.name.clone() };
-    let mut facts = spec.facts(buyer, (&item.title, &item.slug), &case.code, now, spec.until(now), secrets);
+    // The course's own terms hold at the platform as well.
+    let until = [spec.until(now), item.access_until].into_iter().flatten().min();
+    let mut facts = spec.facts(buyer, (&item.title, &item.slug), &case.code, now, until, secrets);
     let host = facts.host(recipe).map_err(|failure| stage_error("lms", &failure))?;
     let intent = EnrolmentIntent {
         item: item.item,
@@ -60,18 +62,19 @@ async fn enrol(
         course_ref: facts.course.reference.clone(),
         email: case.email.clone(),
         spec: text.to_owned(),
-        until_at: spec.until(now),
+        until_at: until,
     };
     let lease = (task.id, task.epoch);
     let intended = floor.store.intend_enrolment(lease, intent, now).await.map_err(unreadable)?;
-    let Intended::Written { id, until_at } = intended else { return Ok(None) };
+    let Intended::Written { id, until_at, ends_sooner } = intended else { return Ok(None) };
     facts.until_s = until_at.map(|at| at.div_euclid(1_000));
     let watch = |step: &str| cx.item(&format!("{}: {step}", recipe.title));
     let service = service(&host);
     let wrong = |failure: Failure| stage_error(&service, &failure);
     let done = async {
         let mut run = Run::new(&floor.lms, recipe, &facts, &watch).map_err(wrong)?;
-        if !run.probe().await.map_err(wrong)? {
+        // A student by an earlier order is left as they are, unless the platform would end that before this one ends.
+        if !run.probe().await.map_err(wrong)? || (ends_sooner && recipe.tells_end()) {
             floor.store.calling_enrolment(lease, id).await.map_err(unreadable)?;
             run.enrol().await.map_err(wrong)?;
         }

@@ -17,7 +17,6 @@ use crate::delivery::{
     self, CourseAsked, Location, Manifest, Offer, Reader, RemoteSpec, SourceSpec, TargetSpec, drive_error,
     on_remote,
 };
-use crate::services::Permit;
 use crate::shop::Floor;
 use crate::workers::{StageContext, StageError};
 
@@ -47,6 +46,9 @@ pub(super) async fn fetch(
     asked: CourseAsked<'_>,
     staging: &Path,
 ) -> Result<Fetched, StageError> {
+    if !source.has_files() {
+        return Ok(Fetched::Staged(Manifest::default()));
+    }
     let secret = secret(floor, source).await?;
     if let TargetSpec::Drive { .. } = target {
         // An account that cannot be reached is known before hours of work.
@@ -79,6 +81,10 @@ pub(super) async fn upload(
     let id = task.course_id.ok_or_else(|| incomplete("course"))?;
     let version = task.course_version.ok_or_else(|| incomplete("version"))?;
     match (target, fetched) {
+        // Only a course without files has none: every source refuses to be empty.
+        (_, Fetched::Staged(manifest)) if manifest.files.is_empty() => {
+            Ok(Placed { location: Location::None {}, manifest })
+        }
         (TargetSpec::Folder {}, Fetched::Staged(manifest)) => {
             let location =
                 delivery::upload(cx, &floor.library(), &case.slug, version, staging, &manifest).await?;
@@ -86,10 +92,9 @@ pub(super) async fn upload(
         }
         (TargetSpec::Rclone { remote, path, secret }, Fetched::Staged(manifest)) => {
             let remote = RemoteSpec { remote, path, secret: secret.as_deref() };
-            let slug = &case.slug;
-            let _permit = floor.services.enter("rclone", cx).await?;
             let remotes = &floor.ways.remotes;
-            let location = on_remote::upload(cx, remotes, remote, slug, version, staging, &manifest).await?;
+            let sending = on_remote::upload(cx, remotes, remote, &case.slug, version, staging, &manifest);
+            let location = floor.services.through("rclone", cx, sending).await?;
             Ok(Placed { location, manifest })
         }
         (TargetSpec::Folder {} | TargetSpec::Rclone { .. }, Fetched::Listed(_)) => {
@@ -97,34 +102,36 @@ pub(super) async fn upload(
             Err(StageError::permanent("source_changed", "the files are not staged; retry from fetch"))
         }
         (TargetSpec::Drive { folder }, fetched) => {
-            let settings = &floor.config().drive;
-            let mut _at_source = None;
-            let reader = match fetched {
-                Fetched::Staged(manifest) => Reader::of_staged(cx, staging, &manifest),
-                Fetched::Listed(_) => {
-                    let source = serde_json::from_str(&case.source)
-                        .map_err(|error| super::damaged("source", &error))?;
-                    let secret = secret(floor, &source).await?;
-                    _at_source = at_source(floor, cx, &source).await?;
-                    let reader = Reader::open(cx, &source, &floor.ways.http, secret).await?;
-                    reader.ok_or_else(|| {
-                        StageError::permanent("source_changed", "the files are not staged; retry from fetch")
-                    })?
-                }
+            let source: SourceSpec =
+                serde_json::from_str(&case.source).map_err(|error| super::damaged("source", &error))?;
+            let at_source = source.service().filter(|_| matches!(fetched, Fetched::Listed(_)));
+            let sending = async {
+                let reader = match fetched {
+                    Fetched::Staged(manifest) => Reader::of_staged(cx, staging, &manifest),
+                    Fetched::Listed(_) => {
+                        let secret = secret(floor, &source).await?;
+                        let reader = Reader::open(cx, &source, &floor.ways.http, secret).await?;
+                        reader.ok_or_else(|| {
+                            StageError::permanent(
+                                "source_changed",
+                                "the files are not staged; retry from fetch",
+                            )
+                        })?
+                    }
+                };
+                let account = floor.drive().await?;
+                let room = look_at(floor, cx, &account).await?;
+                let _permit = floor.services.enter("drive_upload", cx).await?;
+                let config = floor.config();
+                let parent = folder.as_deref().or(config.drive.parent_folder_id.as_deref());
+                let course = Course { id, room, title: &case.title, version, parent, staging };
+                let notebook: Arc<dyn Notebook> = Arc::new(Effects::new(floor, task, id, version));
+                drive::upload(cx, &account, &notebook, &course, &reader).await
             };
-            let account = floor.drive().await?;
-            let room = look_at(floor, cx, &account).await?;
-            let _permit = floor.services.enter("drive_upload", cx).await?;
-            let course = Course {
-                id,
-                room,
-                title: &case.title,
-                version,
-                parent: folder.as_deref().or(settings.parent_folder_id.as_deref()),
-                staging,
-            };
-            let notebook: Arc<dyn Notebook> = Arc::new(Effects::new(floor, task, id, version));
-            drive::upload(cx, &account, &notebook, &course, &reader).await
+            match at_source {
+                Some(service) => from_source(floor, cx, &service, sending).await,
+                None => sending.await,
+            }
         }
     }
 }
@@ -137,16 +144,20 @@ async fn look_at(floor: &Floor, cx: &StageContext, account: &Drive) -> Result<Op
     Ok(about.free().filter(|_| !account.is_shared()))
 }
 
-/// The right to use what a source comes from.
-async fn at_source(
+/// Does `work`, which reads at `service` and writes elsewhere: only what is the source's own fault counts against it.
+async fn from_source<T>(
     floor: &Floor,
     cx: &StageContext,
-    source: &SourceSpec,
-) -> Result<Option<Permit>, StageError> {
-    match source.service() {
-        Some(service) => floor.services.enter(&service, cx).await.map(Some),
-        None => Ok(None),
-    }
+    service: &str,
+    work: impl Future<Output = Result<T, StageError>>,
+) -> Result<T, StageError> {
+    let sorted = async {
+        match work.await {
+            Err(error) if error.waits.is_none() && !error.code.starts_with("source_") => Ok(Err(error)),
+            other => other.map(Ok),
+        }
+    };
+    floor.services.through(service, cx, sorted).await?
 }
 
 /// Compares what lies at the target with the manifest.
@@ -166,8 +177,10 @@ pub(super) async fn verify(
         }
         Location::Rclone { remote, path, secret } => {
             let place = RemoteSpec { remote, path, secret: secret.as_deref() };
-            on_remote::verify(cx, &floor.ways.remotes, place, staging, manifest).await
+            let looking = on_remote::verify(cx, &floor.ways.remotes, place, staging, manifest);
+            floor.services.through("rclone", cx, looking).await
         }
+        Location::None {} => Ok(()),
     }
 }
 
@@ -183,8 +196,10 @@ pub(super) async fn available(
         Location::Drive { folder_id, .. } => drive::available(&floor.drive().await?, folder_id).await,
         Location::Rclone { remote, path, secret } => {
             let place = RemoteSpec { remote, path, secret: secret.as_deref() };
-            on_remote::available(cx, &floor.ways.remotes, place, manifest).await
+            let looking = on_remote::available(cx, &floor.ways.remotes, place, manifest);
+            floor.services.through("rclone", cx, looking).await
         }
+        Location::None {} => Ok(()),
     }
 }
 

@@ -91,6 +91,7 @@ pub struct OrderItem {
     pub title: String,
     pub price_vnd: i64,
     pub delivery: Delivery,
+    /// Where the buyer goes: to the files, or to the platform of a course without files.
     pub link: Option<String>,
     /// The version that was delivered.
     pub version: Option<i64>,

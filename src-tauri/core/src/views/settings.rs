@@ -208,7 +208,8 @@ pub struct CourseChange {
     pub title: String,
     /// Whole đồng, positive.
     pub price_vnd: i64,
-    /// `{"kind":"folder","path":"/…"}` or `{"kind":"http","url":"…","secret":"source.NAME"?}`.
+    /// `{"kind":"folder","path":"/…"}`, `{"kind":"http","url":"…","secret":"source.NAME"?}`, …; `{"kind":"none"}` with an
+    /// enrolment only.
     #[schema(value_type = Object)]
     pub source: serde_json::Value,
     /// `{"kind":"folder"}`.

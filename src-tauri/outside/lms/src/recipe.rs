@@ -52,7 +52,7 @@ pub struct Recipe {
     pub start: Vec<Step>,
     /// Asks whether the buyer is a student of the course. Changes nothing there.
     pub probe: Probe,
-    /// Makes them one. Runs after a probe that said no; sees what it captured.
+    /// Makes them one, or moves the end of their access. Runs after a probe; sees what it captured.
     pub enrol: Enrol,
     /// Takes that back. Runs after a probe; sees what it captured and what was kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -259,6 +259,12 @@ impl Recipe {
             serde_json::from_value(value).map_err(|error| BadRecipe(format!("the recipe: {error}")))?;
         recipe.check()?;
         Ok(recipe)
+    }
+
+    /// Whether the platform is told when access ends.
+    #[must_use]
+    pub fn tells_end(&self) -> bool {
+        serde_json::to_string(&self.enrol).is_ok_and(|steps| steps.contains("until."))
     }
 
     /// All steps with the part they are in.

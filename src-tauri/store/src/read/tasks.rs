@@ -21,6 +21,8 @@ pub struct TaskFilter {
     pub group: Option<String>,
     /// Only tasks of the order with this code.
     pub order: Option<String>,
+    /// Only tasks with an attempt behind them: of those scheduled, the ones that are tried again.
+    pub tried: bool,
 }
 
 /// A task as lists show it.
@@ -205,6 +207,9 @@ pub(super) const LANES: &str = "SELECT l.name, l.paused_at, l.until, l.reason, \
      (SELECT count(*) FROM task t WHERE t.state = 'scheduled' AND t.attempt > 0) AS retrying \
      FROM lane l ORDER BY l.name";
 
+pub(super) const MENDED: &str = "(SELECT DISTINCT task_id FROM attempt WHERE id > (SELECT max(id) FROM attempt) - 500) a \
+     CROSS JOIN task t ON t.id = a.task_id AND t.state = 'done'";
+
 impl Store {
     /// A page of the tasks that `filter` lets through, newest first.
     ///
@@ -213,6 +218,16 @@ impl Store {
     pub async fn tasks(&self, filter: &TaskFilter, window: Window) -> Result<Slice<TaskRecord>> {
         let rows = page_query(filter, window).build_query_as::<TaskRecord>().fetch_all(&self.reader).await?;
         Ok(window.cut(rows, |task| task.id))
+    }
+
+    /// Tasks that failed at least once and were finished after all, the last finished first, at most 50. Looks at the
+    /// newest 500 failed attempts.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn mended_tasks(&self) -> Result<Vec<TaskRecord>> {
+        let sql = format!("SELECT {COLUMNS} FROM {MENDED} ORDER BY t.finished_at DESC, t.id DESC LIMIT 50");
+        Ok(sqlx::query_as(AssertSqlSafe(sql)).fetch_all(&self.reader).await?)
     }
 
     /// The tasks with these ids, in no order; unknown ids are left out.
@@ -348,6 +363,9 @@ fn part(query: &mut QueryBuilder<Sqlite>, filter: &TaskFilter, window: Window, s
     }
     if let Some(order) = &filter.order {
         query.push(" AND o.code = ").push_bind(order.clone());
+    }
+    if filter.tried {
+        query.push(" AND t.attempt > 0");
     }
     query.push(" ORDER BY t.id DESC LIMIT ").push_bind(window.fetch()).push(")");
 }

@@ -185,6 +185,18 @@ async fn tasks_are_filtered_by_state_lane_kind_cause_and_order() {
     let group = Some("prepare_course:fetch:source_not_found".to_owned());
     assert_eq!(ids(TaskFilter { group, ..TaskFilter::default() }).await, [1]);
     assert_eq!(ids(TaskFilter { order: Some("DH000005".into()), ..TaskFilter::default() }).await, [4]);
+    let states = vec![TaskState::Scheduled];
+    assert_eq!(ids(TaskFilter { states, tried: true, ..TaskFilter::default() }).await, [4]);
+}
+
+#[tokio::test]
+async fn a_task_is_mended_once_it_is_done_after_a_failed_attempt() {
+    let (_directory, store) = small().await;
+    let mended =
+        async || -> Vec<i64> { store.mended_tasks().await.unwrap().iter().map(|task| task.id).collect() };
+    assert_eq!(mended().await, [0_i64; 0]);
+    run(&store, "UPDATE task SET state = 'done', finished_at = 9000 WHERE id IN (4, 5)").await;
+    assert_eq!(mended().await, [4], "5 never failed");
 }
 
 #[tokio::test]
@@ -430,6 +442,7 @@ async fn every_list_is_driven_by_an_index() {
             }
         }
     }
+    statements.push(format!("SELECT t.id FROM {}", super::tasks::MENDED));
     statements.push(format!(
         "{} WHERE t.state = $1 AND t.id < $2 ORDER BY t.id DESC LIMIT $3",
         super::transfers::SELECT

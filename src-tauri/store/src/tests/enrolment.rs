@@ -135,3 +135,65 @@ async fn only_the_address_that_moved_is_given_up() {
     assert_eq!(marked("binh@example.com").await.unwrap(), 0);
     assert_eq!(marked("lan@EXAMPLE.com").await.unwrap(), 1);
 }
+
+/// Gives the order's place an end.
+async fn ends_at(bench: &Bench, task: &Claimed, at: i64) {
+    let order = task.order_id.unwrap();
+    let sql = format!(
+        "UPDATE enrolment SET until_at = {at} WHERE order_item_id IN (SELECT id FROM order_item WHERE order_id = {order})"
+    );
+    let sql: &'static str = Box::leak(sql.into_boxed_str());
+    bench.script(sql).await;
+}
+
+#[tokio::test]
+async fn a_place_is_there_a_moment_before_its_end_and_to_be_given_up_at_it() {
+    let (bench, first, second) = two_orders().await;
+    let id = bench.enrols(&first, true).await;
+    bench.enrols(&second, false).await;
+    let end = NOW + 30 * 24 * 3_600_000;
+    ends_at(&bench, &first, end).await;
+    ends_at(&bench, &second, end + 5).await;
+    assert_eq!(bench.store.expire_access(end - 1).await.unwrap(), (0, Some(end)));
+    assert_eq!(bench.state(&first).await, "enrolled");
+    assert_eq!(bench.store.expire_access(end).await.unwrap(), (1, Some(end + 5)));
+    assert_eq!(
+        (bench.state(&first).await, bench.state(&second).await),
+        ("revoking".into(), "enrolled".into())
+    );
+    let tasks =
+        format!("SELECT count(*) FROM task WHERE kind = 'revoke_access' AND dedupe_key = 'unenrol:1:{id}'");
+    assert_eq!(bench.number(Box::leak(tasks.into_boxed_str())).await, 1);
+    assert_eq!(bench.store.expire_access(end + 5).await.unwrap(), (1, None));
+    assert_eq!(bench.store.expire_access(end + 6).await.unwrap(), (0, None), "once");
+    assert_eq!(bench.number("SELECT count(*) FROM timeline WHERE kind = 'access_expired'").await, 2);
+}
+
+#[tokio::test]
+async fn a_place_that_ends_too_soon_for_a_later_order_is_noticed() {
+    let (bench, first, second) = two_orders().await;
+    bench.enrols(&first, true).await;
+    let sooner = |intended: Intended| match intended {
+        Intended::Written { ends_sooner, .. } => ends_sooner,
+        Intended::Busy => panic!("the place is free"),
+    };
+    assert!(!sooner(bench.intends(&second).await.unwrap()), "neither ends");
+    ends_at(&bench, &first, NOW + 5).await;
+    assert!(sooner(bench.intends(&second).await.unwrap()), "the first ends, the second never");
+    ends_at(&bench, &second, NOW + 5).await;
+    assert!(!sooner(bench.intends(&second).await.unwrap()), "both at once");
+    ends_at(&bench, &second, NOW + 6).await;
+    assert!(sooner(bench.intends(&second).await.unwrap()));
+    bench.script("UPDATE enrolment SET given = 0").await;
+    assert!(!sooner(bench.intends(&second).await.unwrap()), "an end that we never told");
+}
+
+#[tokio::test]
+async fn a_place_that_is_given_again_has_a_new_end() {
+    let (bench, first, _) = two_orders().await;
+    bench.enrols(&first, true).await;
+    ends_at(&bench, &first, NOW + 1).await;
+    bench.store.expire_access(NOW + 1).await.unwrap();
+    let again = bench.intends(&first).await.unwrap();
+    assert!(matches!(again, Intended::Written { until_at: None, .. }), "not the end that is over: {again:?}");
+}

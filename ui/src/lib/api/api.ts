@@ -53,6 +53,8 @@ export const api = {
   events: (onEvent: (event: T.Event) => void, onLink: (link: Link) => void): (() => void) =>
     door().events(onEvent, onLink),
   openExternal: (url: string): Promise<void> => door().openExternal(url),
+  /** Undefined in a browser. */
+  startAtLogin: (on?: boolean): Promise<boolean> | undefined => door().startAtLogin?.(on),
   onNavigate: (go: (route: string) => void): void => door().onNavigate(go),
   transportName: (): Transport['name'] => door().name,
 

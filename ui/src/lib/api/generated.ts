@@ -379,6 +379,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/api/failures/mended": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tasks that failed and were finished after all, the last finished first; one page. */
+        get: operations["mended"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/api/failures/retry": {
         parameters: {
             query?: never;
@@ -4542,6 +4559,33 @@ export interface operations {
             };
         };
     };
+    mended: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TaskRow"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     retry_failures: {
         parameters: {
             query?: never;
@@ -5980,6 +6024,8 @@ export interface operations {
                 group?: string;
                 /** @description Only tasks of the order with this code. */
                 order?: string;
+                /** @description `true`: only tasks with an attempt behind them; with `state=scheduled` those that are tried again. */
+                tried?: boolean;
                 /** @description Cursor: `next` of the page before. */
                 after?: string;
                 /** @description Rows, 1 to 200; 50 when left out. */

@@ -41,6 +41,9 @@ export function tauriTransport(): Transport {
     openExternal(url) {
       return invoke<undefined>('open_external', { url });
     },
+    startAtLogin(on) {
+      return invoke<boolean>('start_at_login', { on: on ?? null });
+    },
     onNavigate(go) {
       void listen<string>('navigate', (event) => go(event.payload));
     },

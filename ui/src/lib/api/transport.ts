@@ -21,6 +21,8 @@ export interface Transport {
   events(onEvent: (event: Event) => void, onLink: (link: Link) => void): () => void;
   /** Opens a web address outside the app. Rejects when that is not allowed. */
   openExternal(url: string): Promise<void>;
+  /** Whether the app starts when the owner logs in; `on` changes it first. Only where there is such a thing. */
+  startAtLogin?(on?: boolean): Promise<boolean>;
   /** Calls back with UI routes that the outside (tray, notification) asks for. */
   onNavigate(go: (route: string) => void): void;
 }

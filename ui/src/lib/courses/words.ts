@@ -28,5 +28,16 @@ export function wayOut(course: CourseRow): string {
   const target = tMaybe('target', course.target.kind);
   if (!course.enrolment) return target;
   const name = text(course.enrolment, 'name');
-  return `${target} + ${name === '' ? t('enrol.custom') : tMaybe('recipe', name)}`;
+  const platform = name === '' ? t('enrol.custom') : tMaybe('recipe', name);
+  return hasFiles(course) ? `${target} + ${platform}` : t('courses.place_at', { platform });
+}
+
+/** From where to where, in one line. */
+export function way(course: CourseRow): string {
+  return hasFiles(course) ? `${tMaybe('source', course.source.kind)} → ${wayOut(course)}` : wayOut(course);
+}
+
+/** Whether there is anything to fetch: a course may be nothing but a place at a platform. */
+export function hasFiles(course: { source: Spec }): boolean {
+  return course.source.kind !== 'none';
 }

@@ -8,22 +8,24 @@ import enDoors from './en.doors.json';
 import enErrors from './en.errors.json';
 import enJson from './en.json';
 import enMoney from './en.money.json';
+import enNoFiles from './en.nofiles.json';
 import enStates from './en.states.json';
 import viDesk from './vi.desk.json';
 import viDoors from './vi.doors.json';
 import viErrors from './vi.errors.json';
 import viJson from './vi.json';
 import viMoney from './vi.money.json';
+import viNoFiles from './vi.nofiles.json';
 import viStates from './vi.states.json';
 
-const vi = { ...viJson, ...viMoney, ...viDesk, ...viDoors, ...viStates, ...viErrors };
+const vi = { ...viJson, ...viMoney, ...viDesk, ...viDoors, ...viNoFiles, ...viStates, ...viErrors };
 
 export type Key = keyof typeof vi;
 export type Locale = 'vi' | 'en';
 export type Words = Record<string, string | number>;
 
 // Each way round, so that a key missing on either side does not compile.
-const english = { ...enJson, ...enMoney, ...enDesk, ...enDoors, ...enStates, ...enErrors };
+const english = { ...enJson, ...enMoney, ...enDesk, ...enDoors, ...enNoFiles, ...enStates, ...enErrors };
 const en: Record<Key, string> = english;
 vi satisfies Record<keyof typeof english, string>;
 

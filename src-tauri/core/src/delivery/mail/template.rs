@@ -91,11 +91,11 @@ pub struct Delivered {
 pub struct DeliveredItem {
     /// Title of the course.
     pub title: String,
-    /// Complete URL.
-    pub link: String,
-    /// Where the buyer learns online; `None` when the course is only downloaded.
+    /// Complete URL of the files; `None` for a course without files.
+    pub link: Option<String>,
+    /// Where the buyer learns online; `None` when the course is only downloaded, or the platform tells them itself.
     pub learn_url: Option<String>,
-    /// When the link ends, ms; `None` = never.
+    /// When the link ends, or the place at the platform, ms; `None` = never.
     pub expires_at: Option<i64>,
     /// How often every file may be downloaded; `None` = without limit.
     pub max_downloads: Option<i64>,
@@ -143,13 +143,18 @@ struct DeliveredView<'a> {
     customer_name: &'a str,
     order_code: &'a str,
     message: &'a str,
+    /// Whether there is anything to download.
+    files: bool,
     items: Vec<ItemView<'a>>,
 }
 
 #[derive(Serialize)]
 struct ItemView<'a> {
     title: &'a str,
+    /// Where the buyer goes: to the files, or to the platform of a course without files. May be empty.
     link: &'a str,
+    /// Whether `link` leads to files.
+    files: bool,
     learn_url: Option<&'a str>,
     expires: Option<String>,
     max_downloads: Option<i64>,
@@ -195,12 +200,14 @@ impl Templates {
             customer_name: mail.customer_name.trim(),
             order_code: &mail.order_code,
             message: message.trim(),
+            files: mail.items.iter().any(|item| item.link.is_some()),
             items: mail
                 .items
                 .iter()
                 .map(|item| ItemView {
                     title: &item.title,
-                    link: &item.link,
+                    link: item.link.as_deref().or(item.learn_url.as_deref()).unwrap_or_default(),
+                    files: item.link.is_some(),
                     learn_url: item.learn_url.as_deref(),
                     expires: item.expires_at.map(vietnam_time),
                     max_downloads: item.max_downloads,
@@ -334,7 +341,7 @@ mod tests {
             order_code: "DH123456".into(),
             items: vec![DeliveredItem {
                 title: "Rust <cơ bản>".into(),
-                link: "http://127.0.0.1:8686/d/abc".into(),
+                link: Some("http://127.0.0.1:8686/d/abc".into()),
                 learn_url: Some("https://school.example.com/course/view.php?id=42".into()),
                 expires_at: Some(1_797_924_600_000),
                 max_downloads: Some(5),

@@ -52,6 +52,7 @@ impl Ways {
                 Ok(Some(self.remotes.offered(cx, remote).await?))
             }
             SourceSpec::Program { .. } => Ok(None),
+            SourceSpec::None {} => Ok(Some(Vec::new())),
         }
     }
 }

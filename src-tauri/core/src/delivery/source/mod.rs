@@ -23,7 +23,7 @@ use url::Url;
 pub(super) use folder::open_inside;
 pub use http::HttpSource;
 pub use look::Offered;
-pub use program::{Downloader, executable};
+pub use program::{Downloader, Order, executable};
 pub use reader::Offer;
 pub(crate) use reader::{Opened, Reader, Stamp};
 pub(crate) use reading::Reading;
@@ -92,6 +92,9 @@ pub enum SourceSpec {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         share_secret: bool,
     },
+    /// No files at all: buyers are made students at a platform, and that is all they get. Only with an enrolment; the
+    /// course's target is ignored.
+    None {},
 }
 
 /// Whether workers on other machines may fetch a source.
@@ -116,7 +119,7 @@ impl SourceSpec {
             Self::Folder { path } if !path.is_absolute() => {
                 Err("the source folder's path is not absolute".to_owned())
             }
-            Self::Folder { .. } => Ok(()),
+            Self::Folder { .. } | Self::None {} => Ok(()),
             Self::Http { url, secret, worker, share_secret } => {
                 parse_url(url)?;
                 for_workers(*worker, secret.as_deref(), *share_secret)?;
@@ -137,7 +140,7 @@ impl SourceSpec {
     #[must_use]
     pub fn service(&self) -> Option<String> {
         match self {
-            Self::Folder { .. } | Self::Program { .. } => None,
+            Self::Folder { .. } | Self::Program { .. } | Self::None {} => None,
             Self::Rclone { .. } => Some("rclone".to_owned()),
             Self::Http { url, .. } => {
                 let url = Url::parse(url).ok()?;
@@ -152,8 +155,14 @@ impl SourceSpec {
         match self {
             Self::Http { secret, .. } | Self::Program { secret, .. } => secret.as_deref(),
             // rclone's own part reads a remote's configuration.
-            Self::Folder { .. } | Self::Rclone { .. } => None,
+            Self::Folder { .. } | Self::Rclone { .. } | Self::None {} => None,
         }
+    }
+
+    /// Whether there is anything to fetch.
+    #[must_use]
+    pub fn has_files(&self) -> bool {
+        !matches!(self, Self::None {})
     }
 }
 
@@ -220,6 +229,7 @@ pub async fn fetch(
             let entries = listing::read(&session).await?;
             download::fetch(&session, &entries, staging).await?
         }
+        SourceSpec::None {} => Manifest::default(),
         SourceSpec::Program { .. } | SourceSpec::Rclone { .. } => {
             return Err(StageError::permanent("internal", "programs are run by Ways::fetch"));
         }

@@ -14,7 +14,7 @@ use serde_json::json;
 use super::super::files::{Slot, blocking, discard_staging, write_error};
 use super::super::leftovers::{Left, Tree, Unsafe, inspect, remove};
 use super::super::manifest::{MAX_FILES, Manifest};
-use super::{CourseAsked, listed};
+use super::{CourseAsked, SourceSpec, listed};
 use crate::config::DownloaderConfig;
 use crate::programs::{self, Bounds, Ended, Exit, Launch, Limits, Stopped};
 use crate::workers::{StageContext, StageError};
@@ -34,13 +34,27 @@ pub struct Downloader {
     bounds: Arc<std::sync::RwLock<DownloaderConfig>>,
 }
 
-/// What a course's source says.
+/// What a course's source says of its program.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Order<'a> {
-    pub(super) command: &'a Path,
-    pub(super) args: &'a [String],
-    pub(super) env: &'a BTreeMap<String, String>,
-    pub(super) timeout_s: Option<u32>,
+pub struct Order<'a> {
+    /// Absolute path of the program.
+    pub command: &'a Path,
+    args: &'a [String],
+    env: &'a BTreeMap<String, String>,
+    timeout_s: Option<u32>,
+}
+
+impl<'a> Order<'a> {
+    /// The program of this source; `None` for sources of other kinds.
+    #[must_use]
+    pub fn of(source: &'a SourceSpec) -> Option<Self> {
+        match source {
+            SourceSpec::Program { command, args, env, timeout_s, .. } => {
+                Some(Self { command, args, env, timeout_s: *timeout_s })
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Refuses what cannot be started, or would change how it is started.
@@ -123,7 +137,7 @@ impl Downloader {
     /// Permanent: `downloader_missing`, `downloader_failed`, `downloader_unsafe`, `downloader_too_much`,
     /// `downloader_empty`. Transient: `downloader_temporary`, `downloader_timeout`, `checksum_mismatch` (not what
     /// it announced), `disk_full`, `target_unwritable`, `cancelled`.
-    pub(super) async fn fetch(
+    pub async fn fetch(
         &self,
         cx: &StageContext,
         order: Order<'_>,

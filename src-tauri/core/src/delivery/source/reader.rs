@@ -97,7 +97,7 @@ impl Reader {
                 let offers = entries.iter().map(offer).collect();
                 (Kind::Http { session, entries }, offers)
             }
-            SourceSpec::Rclone { .. } | SourceSpec::Program { .. } => return Ok(None),
+            SourceSpec::Rclone { .. } | SourceSpec::Program { .. } | SourceSpec::None {} => return Ok(None),
         };
         Ok(Some(Self { cx: cx.clone(), kind, offers }))
     }

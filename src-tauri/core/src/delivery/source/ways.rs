@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 use super::super::manifest::Manifest;
 use super::super::rclone::{RemoteSpec, Remotes};
-use super::{Downloader, HttpSource, SourceSpec, fetch};
+use super::{Downloader, HttpSource, Order, SourceSpec, fetch};
 use crate::workers::{StageContext, StageError};
 
 /// Which version of which course a source is asked for.
@@ -45,18 +45,15 @@ impl Ways {
     ) -> Result<Manifest, StageError> {
         spec.validate().map_err(|why| StageError::permanent("source_invalid", why))?;
         cx.check()?;
+        if let Some(order) = Order::of(spec) {
+            return self.downloader.fetch(cx, order, asked, staging, secret).await;
+        }
         match spec {
-            SourceSpec::Folder { .. } | SourceSpec::Http { .. } => {
-                fetch(cx, spec, staging, &self.http, secret).await
-            }
             SourceSpec::Rclone { remote, path, secret } => {
                 let remote = RemoteSpec { remote, path, secret: secret.as_deref() };
                 self.remotes.fetch(cx, remote, staging).await
             }
-            SourceSpec::Program { command, args, env, timeout_s, .. } => {
-                let order = super::program::Order { command, args, env, timeout_s: *timeout_s };
-                self.downloader.fetch(cx, order, asked, staging, secret).await
-            }
+            _ => fetch(cx, spec, staging, &self.http, secret).await,
         }
     }
 }

@@ -69,6 +69,8 @@ pub enum Location {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         secret: Option<String>,
     },
+    /// Nowhere: the course has no files.
+    None {},
 }
 
 /// One file of a course on Drive.

@@ -102,10 +102,10 @@ impl Calls {
         })
     }
 
-    /// Asks for one task and waits for it up to `wait_s` seconds.
-    pub(super) async fn claim(&self, id: &str, wait_s: u64) -> Answer<Vec<Given>> {
+    /// Asks for one task from these kinds of sources, and waits for it up to `wait_s` seconds.
+    pub(super) async fn claim(&self, id: &str, wait_s: u64, sources: &[&str]) -> Answer<Vec<Given>> {
         let body =
-            json!({ "type": "task.claim", "data": { "max": 1, "wait_s": wait_s, "sources": ["http"] } });
+            json!({ "type": "task.claim", "data": { "max": 1, "wait_s": wait_s, "sources": sources } });
         let path = "/api/v1/worker/claim";
         let mut answer = self.post(path, id, &body, Duration::from_secs(wait_s) + ANSWER).await?;
         serde_json::from_value(answer["tasks"].take()).map_err(|error| Refusal::Unclear(error.to_string()))

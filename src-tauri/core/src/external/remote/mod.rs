@@ -1,9 +1,11 @@
 //! A worker on another machine: asks a shop for work, fetches courses as the shop's own workers do, sends the files, and
 //! says how it went. It has no database; whatever it holds can be deleted at any time.
 //!
-//! [`work`] is its life, the command line calls it. `calls` talks to the shop, `task` does one piece of work.
+//! [`work`] is its life, the command line calls it. `calls` talks to the shop, `task` does one piece of work, `fetcher`
+//! knows what this machine fetches and by which ways.
 
 mod calls;
+mod fetcher;
 mod task;
 
 use std::path::PathBuf;
@@ -15,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use self::calls::{Calls, Refusal};
+use self::fetcher::Fetcher;
 use self::task::Ended;
-use crate::delivery::HttpSource;
 use crate::lock::{DirectoryLock, NotLocked};
 use crate::ports::Clock;
 
@@ -44,6 +46,8 @@ pub struct Remote {
     pub once: bool,
     /// Allows plain `http` to other machines.
     pub insecure: bool,
+    /// Programs of this machine that a shop may have run, absolute. Empty: it fetches from servers only.
+    pub programs: Vec<PathBuf>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Takes a line for whoever watches it.
@@ -108,7 +112,7 @@ pub async fn work(remote: Remote, stop: CancellationToken) -> Result<Life, Remot
         NotLocked::Io(error) => RemoteError::Machine(error.to_string()),
     })?;
     let calls = Calls::new(&remote).map_err(RemoteError::Machine)?;
-    let http = HttpSource::new().map_err(|error| RemoteError::Machine(error.to_string()))?;
+    let fetcher = Fetcher::new(&remote.programs)?;
     let mut pause = PAUSE;
     // The same id until there is an answer: the shop gives the same tasks again when its answer was lost.
     let mut id = calls::new_id();
@@ -117,7 +121,7 @@ pub async fn work(remote: Remote, stop: CancellationToken) -> Result<Life, Remot
         let answer = tokio::select! {
             biased;
             () = stop.cancelled() => return Ok(Life::Done),
-            answer = calls.claim(&id, WAIT_S) => answer,
+            answer = calls.claim(&id, WAIT_S, fetcher.sources()) => answer,
         };
         match answer {
             Ok(tasks) => {
@@ -125,7 +129,7 @@ pub async fn work(remote: Remote, stop: CancellationToken) -> Result<Life, Remot
                 pause = PAUSE;
                 let nothing = tasks.is_empty();
                 for given in tasks {
-                    let ended = task::run(&remote, &calls, &http, given, &stop).await?;
+                    let ended = task::run(&remote, &calls, &fetcher, given, &stop).await?;
                     if remote.once {
                         return Ok(if ended == Ended::Failed { Life::TaskFailed } else { Life::Done });
                     }

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use secrecy::SecretString;
-use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::sync::CancellationToken;
 
 use super::calls::{Calls, Given, Refusal};
+use super::fetcher::Fetcher;
 use super::{Remote, RemoteError};
-use crate::delivery::{self, HttpSource, Manifest, SourceSpec, check_path};
+use crate::delivery::{self, Manifest, check_path};
 use crate::workers::{ErrorClass, Meter, StageContext, StageError};
 
 /// Tries of one piece of a file, with growing pauses between them.
@@ -50,7 +49,7 @@ impl From<Refusal> for Broken {
 pub(super) async fn run(
     remote: &Remote,
     calls: &Calls,
-    http: &HttpSource,
+    fetcher: &Fetcher,
     given: Given,
     stop: &CancellationToken,
 ) -> Result<Ended, RemoteError> {
@@ -67,7 +66,7 @@ pub(super) async fn run(
     let staging = remote.work_dir.join(format!("{}-v{}", given.course.slug, given.course.version));
     let (meter, cancel) = (Arc::new(Meter::default()), CancellationToken::new());
     let cx = StageContext::new(cancel.clone(), meter.clone(), remote.clock.clone());
-    let work = work(calls, http, &given, &staging, &cx);
+    let work = work(calls, fetcher, &given, &staging, &cx);
     tokio::pin!(work);
     let ended = tokio::select! {
         ended = &mut work => ended,
@@ -159,32 +158,15 @@ async fn keep(remote: &Remote, calls: &Calls, given: &Given, meter: &Meter) -> R
 
 async fn work(
     calls: &Calls,
-    http: &HttpSource,
+    fetcher: &Fetcher,
     given: &Given,
     staging: &Path,
     cx: &StageContext,
 ) -> Result<(), Broken> {
-    let (source, secret) = source(given)?;
-    let manifest = delivery::fetch(cx, &source, staging, http, secret).await?;
+    let manifest = fetcher.fetch(cx, given, staging).await?;
     send(calls, given, staging, &manifest, cx).await?;
     let folder = format!("{}-v{}", given.course.slug, given.course.version);
     Ok(calls.finalize(given, &folder, &manifest).await?)
-}
-
-/// The source, and the value of its secret where the shop shares it.
-fn source(given: &Given) -> Result<(SourceSpec, Option<SecretString>), StageError> {
-    let mut source = given.source.clone();
-    let secret = source.remove("secret").and_then(|value| value.as_str().map(SecretString::from));
-    if let Some(secret) = &secret {
-        crate::logging::hide(secret);
-    }
-    let spec = serde_json::from_value(Value::Object(source)).map_err(|error| {
-        StageError::permanent("source_invalid", format!("this worker cannot read the source: {error}"))
-    })?;
-    match spec {
-        SourceSpec::Http { .. } => Ok((spec, secret)),
-        _ => Err(StageError::permanent("source_invalid", "another machine cannot reach this source")),
-    }
 }
 
 /// Sends every file, each from where the shop has it.

@@ -373,7 +373,7 @@ async fn reachable(desk: &Desk, source: &SourceSpec) -> Result<(), (&'static str
             }
         }
         // Its first use tells: a listing may take minutes.
-        SourceSpec::Rclone { .. } => Ok(()),
+        SourceSpec::Rclone { .. } | SourceSpec::None {} => Ok(()),
         SourceSpec::Program { command, .. } => {
             crate::delivery::executable(command).await.map_err(|error| (error.code, error.detail))
         }

@@ -10,7 +10,7 @@ use super::page::word;
 use super::state::OWNER;
 use crate::http::problem::{Answer, Given};
 use crate::present;
-use crate::views::{Failures, Problem, RetryReport, RetryRequest};
+use crate::views::{Failures, Page, Problem, RetryReport, RetryRequest, TaskRow};
 
 /// Failed tasks, grouped by cause.
 #[utoipa::path(get, path = "/admin/api/failures", tag = "failures",
@@ -20,6 +20,14 @@ pub(super) async fn failures(State(desk): State<Desk>) -> Answer<Json<Failures>>
     let queue = desk.store.queue().await?;
     let resolved = desk.store.last_resolved_at().await?;
     Ok(Json(present::failures(&groups, &queue, resolved)))
+}
+
+/// Tasks that failed and were finished after all, the last finished first; one page.
+#[utoipa::path(get, path = "/admin/api/failures/mended", tag = "failures",
+    responses((status = 200, body = Page<TaskRow>), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn mended(State(desk): State<Desk>) -> Answer<Json<Page<TaskRow>>> {
+    let tasks = desk.store.mended_tasks().await?;
+    Ok(Json(Page { rows: tasks.iter().map(|task| present::task_row(task, None)).collect(), next: None }))
 }
 
 /// Puts every failed task that matches back in line; a dry run only counts.

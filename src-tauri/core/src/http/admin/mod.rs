@@ -98,6 +98,7 @@ routes! {
     post "/admin/api/tasks/{id}/cancel" tasks::cancel_task;
     post "/admin/api/tasks/{id}/priority" tasks::set_priority;
     get "/admin/api/failures" failures::failures;
+    get "/admin/api/failures/mended" failures::mended;
     post "/admin/api/failures/retry" failures::retry_failures;
     get "/admin/api/recipes" recipes::recipes;
     post "/admin/api/recipes/test" recipes::test_recipe;

@@ -29,6 +29,8 @@ pub(super) struct TasksQuery {
     group: Option<String>,
     /// Only tasks of the order with this code.
     order: Option<String>,
+    /// `true`: only tasks with an attempt behind them; with `state=scheduled` those that are tried again.
+    tried: Option<bool>,
     /// Cursor: `next` of the page before.
     after: Option<String>,
     /// Rows, 1 to 200; 50 when left out.
@@ -54,6 +56,7 @@ pub(super) async fn tasks(
         kind: word("kind", asked.kind.as_deref(), TaskKind::ALL.map(TaskKind::as_str), TaskKind::parse)?,
         group: asked.group.filter(|group| !group.is_empty()),
         order: asked.order.filter(|order| !order.is_empty()),
+        tried: asked.tried == Some(true),
     };
     let slice = desk.store.tasks(&filter, window).await?;
     let progress = desk.shop.progress();

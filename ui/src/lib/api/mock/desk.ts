@@ -72,6 +72,23 @@ export function mockCourses(variant: Variant = 'full'): T.CourseRow[] {
       preparation: broken ? { task: 8970, version: 1, state: 'failed', code: 'source_unreachable' } : null,
       check: null,
     }),
+    course('excel-truc-tuyen', 'Excel trực tuyến', 259_000, {
+      source: { kind: 'none' },
+      enrolment: {
+        kind: 'recipe',
+        name: 'moodle',
+        base_url: 'https://hoc.example.com',
+        course: '57',
+        secret: 'lms.truong',
+      },
+      access_days: 180,
+      version: 1,
+      bytes: 0,
+      files: 0,
+      check: null,
+      sold: 19,
+      sold_30d: 6,
+    }),
     course('ky-nang-ghi-chep', 'Kỹ năng ghi chép', 149_000, { active: false, sold: 412, sold_30d: 0 }),
   ];
 }
@@ -105,6 +122,8 @@ export function mockCourse(slug: string, variant: Variant): T.CourseDetail {
         orders: i === 0 ? 84 : 134,
       }))
     : [];
+  if (course.source.kind === 'none')
+    versions.splice(0, 2, { version: 1, files: 0, bytes: 0, ready_at: minutesAgo(DAY * 3), orders: 19 });
   const past = course.ready && course.version === 3;
   return {
     course,

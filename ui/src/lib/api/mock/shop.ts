@@ -116,6 +116,8 @@ export class Shop {
       case 'queue':
         return this.queue;
       case 'failures':
+        if (second === 'mended')
+          return page(this.tasks.filter((task) => task.state === 'done').slice(0, 4), filters);
         return this.failures;
       case 'courses':
         if (second) return mockCourse(second, this.variant);
@@ -277,7 +279,10 @@ export class Shop {
     const group = filters.get('group');
     const of = this.failures.groups.find((one) => one.group === group);
     return this.tasks.filter(
-      (task) => (!state || task.state === state) && (!of || task.error?.code === of.error.code),
+      (task) =>
+        (!state || task.state === state) &&
+        (filters.get('tried') !== 'true' || task.attempt > 0) &&
+        (!of || task.error?.code === of.error.code),
     );
   }
 }
