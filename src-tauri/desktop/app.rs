@@ -8,7 +8,7 @@ use tauri::{RunEvent, Wry};
 use tauri_plugin_window_state::StateFlags;
 
 use crate::args::Args;
-use crate::{commands, links, quit, start, window};
+use crate::{commands, links, quit, start, unlock, window};
 
 /// Runs until the owner quits.
 ///
@@ -27,11 +27,14 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         )
         .plugin(tauri_plugin_autostart::Builder::new().app_name("ChotDon").arg("--hidden").build())
         .manage(quit::Quitting::default())
+        .manage(unlock::Unlocking::default())
         .invoke_handler(tauri::generate_handler![
             commands::api,
             commands::subscribe,
             commands::open_external,
-            commands::start_at_login
+            commands::start_at_login,
+            unlock::unlock_question,
+            unlock::unlock_answer
         ])
         .setup(move |app| {
             start::begin(app.handle(), args);
@@ -49,10 +52,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
 
 /// A second start of the same shop shows the window of the first; a demo and a real shop stand side by side.
 fn one_per_shop(data_dir: &Path) -> TauriPlugin<Wry> {
-    let mut hasher = DefaultHasher::new();
-    data_dir.hash(&mut hasher);
     tauri_plugin_single_instance::Builder::new()
-        .dbus_id(format!("vn.chotdon.app.shop{:016x}", hasher.finish()))
+        .dbus_id(format!("vn.chotdon.app.{}", shop_id(data_dir)))
         .callback(|app, arguments, _| {
             let route = links::route(arguments.iter().map(String::as_str));
             // A link that names no page does nothing at all.
@@ -61,4 +62,11 @@ fn one_per_shop(data_dir: &Path) -> TauriPlugin<Wry> {
             }
         })
         .build()
+}
+
+/// Names the shop in `data_dir` among this user's shops.
+pub(crate) fn shop_id(data_dir: &Path) -> String {
+    let mut hasher = DefaultHasher::new();
+    data_dir.hash(&mut hasher);
+    format!("shop{:016x}", hasher.finish())
 }

@@ -54,6 +54,15 @@ fn data_home() -> Option<PathBuf> {
     }
 }
 
+/// Where programs keep their settings.
+pub(crate) fn config_home() -> Option<PathBuf> {
+    if cfg!(any(target_os = "windows", target_os = "macos")) {
+        data_home()
+    } else {
+        folder("XDG_CONFIG_HOME").or_else(|| folder("HOME").map(|home| home.join(".config")))
+    }
+}
+
 fn folder(name: &str) -> Option<PathBuf> {
     variable(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }

@@ -20,13 +20,18 @@ mod start;
 #[cfg(debug_assertions)]
 mod strangers;
 mod tray;
+mod unlock;
 mod window;
 mod words;
 
 use clap::Parser;
 
 fn main() -> anyhow::Result<()> {
+    let forbidden = chotdon_core::core_dumps::forbid();
     let args = args::Args::parse();
+    if let Err(why) = forbidden {
+        eprintln!("chotdon: core dumps cannot be forbidden: {why}");
+    }
     locale::settle()?;
     app::run(args)
 }

@@ -100,7 +100,10 @@ pub(crate) fn say_finishing(app: &AppHandle) {
 }
 
 fn concerns(event: &Event) -> bool {
-    event.topics.iter().any(|topic| matches!(topic.as_str(), "queue" | "failures" | "settings" | "notices"))
+    event
+        .topics
+        .iter()
+        .any(|topic| matches!(topic.as_str(), "queue" | "failures" | "settings" | "notices" | "tunnel"))
 }
 
 /// Everything the tray shows.
@@ -126,7 +129,7 @@ impl State {
         };
         Self {
             language,
-            shape: Shape::of(&queue, receiving.state != "stopped"),
+            shape: Shape::of(&queue, !matches!(receiving.state.as_str(), "stopped" | "unreachable")),
             status: words::status(language, &queue),
             failed: queue.failed,
             paused: queue.paused,

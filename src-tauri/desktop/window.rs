@@ -66,7 +66,7 @@ fn open(app: &AppHandle, route: Option<&str>) -> tauri::Result<()> {
 }
 
 /// The page itself, and the empty documents that a sandboxed frame (a mail's preview) starts from.
-fn may_load(url: &Url) -> bool {
+pub(crate) fn may_load(url: &Url) -> bool {
     match url.scheme() {
         "tauri" => url.host_str() == Some("localhost"),
         "http" | "https" => url.host_str() == Some("tauri.localhost") && url.port().is_none(),

@@ -65,12 +65,7 @@ words! {
     CANNOT_START: "ChotDon không khởi động được", "ChotDon cannot start";
     CLOSE: "Đóng", "Close";
 
-    KEYRING_TITLE: "Chưa có nơi giữ mật khẩu", "Nowhere to keep secrets";
-    KEYRING_BODY:
-        "ChotDon giữ khóa và mật khẩu trong chùm khóa của hệ điều hành, nhưng chùm khóa không dùng được. Hãy mở khóa chùm khóa (GNOME Keyring, KWallet) rồi thử lại, hoặc giữ chúng trong một tệp mã hóa: chọn một tệp chứa cụm mật khẩu của bạn (ví dụ trên USB).",
-        "ChotDon keeps keys and passwords in the system's keyring, but the keyring cannot be used. Unlock it (GNOME Keyring, KWallet) and try again, or keep them in an encrypted file: choose a file that holds your passphrase (on a USB stick, for example).";
-    KEYRING_AGAIN: "Thử lại", "Try again";
-    KEYRING_FILE: "Dùng tệp mã hóa…", "Use an encrypted file…";
+    UNLOCK_TITLE: "ChotDon · Khóa và mật khẩu", "ChotDon · Keys and passwords";
     KEYRING_PICK: "Chọn tệp chứa cụm mật khẩu", "Choose the file with the passphrase";
     DEMO_DATA:
         "Thư mục này thuộc về một shop mẫu, bí mật của nó không được bảo vệ. Hãy mở với --demo hoặc chọn thư mục dữ liệu khác.",

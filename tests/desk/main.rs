@@ -5,6 +5,7 @@ mod address;
 mod bundles;
 mod courses;
 mod google;
+mod mails;
 mod trial;
 mod versions;
 

@@ -9,5 +9,6 @@ mod app;
 mod page;
 mod strangers;
 mod tray;
+mod unlock;
 mod window;
 mod work;

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod compares;
 mod dependencies;
 mod files;
 mod packages;

@@ -23,6 +23,8 @@ const WITHOUT_A_TYPE: &[(&str, &[&str])] = &[
     ("reconcile_run.state", &["running", "done", "failed", "stopped"]),
     ("course_check.state", &["same", "changed", "unknown", "failed"]),
     ("access_grant.kind", &["drive"]),
+    ("notice_channel.channel", &["desktop", "telegram", "webhook", "mail"]),
+    ("backup_run.cause", &["first", "timer", "owner", "command"]),
 ];
 
 /// `table.column` → the values of the Rust enum that is stored there.

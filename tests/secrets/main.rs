@@ -3,6 +3,7 @@
 #![cfg(target_os = "linux")]
 
 mod scanner;
+mod whole_run;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

@@ -1,14 +1,21 @@
 //! Finds a secret in whatever spelling it was written.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
+/// A part of a secret that is long enough to be worth finding.
+const PIECE: usize = 8;
+
 /// Every spelling of the secrets that are looked for.
 pub(crate) struct Scanner {
     spellings: Vec<(String, String)>,
+    /// Every eight characters in a row, by the place of their name in `named`.
+    pieces: HashMap<[u8; PIECE], usize>,
+    named: Vec<(String, String)>,
 }
 
 /// Every spelling of one value: as it is, hex, URL-encoded, in JSON, and Base64 wherever in a longer text it stands.
@@ -38,10 +45,31 @@ pub(crate) fn spellings(value: &str) -> Vec<String> {
 impl Scanner {
     /// A scanner for values by name.
     pub(crate) fn new<'a>(secrets: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let all = secrets.into_iter().flat_map(|(name, value)| {
-            spellings(value).into_iter().map(move |spelling| (name.to_owned(), spelling))
+        let named: Vec<(String, String)> =
+            secrets.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let all = named.iter().flat_map(|(name, value)| {
+            spellings(value).into_iter().map(move |spelling| (name.clone(), spelling))
         });
-        Self { spellings: all.collect() }
+        Self { spellings: all.collect(), pieces: HashMap::new(), named }
+    }
+
+    /// The same, which also finds eight characters in a row of the random ones: those of 32 characters or more, after a
+    /// fixed beginning (`whsec_`, `cd_`).
+    pub(crate) fn with_pieces(mut self) -> Self {
+        for (place, (_, value)) in self.named.iter().enumerate().filter(|(_, (_, value))| value.len() >= 32) {
+            let start = ["whsec_", "cd_"].iter().find_map(|mark| value.strip_prefix(mark)).unwrap_or(value);
+            let pieces = start.as_bytes().windows(PIECE).filter_map(|piece| piece.try_into().ok());
+            self.pieces.extend(pieces.map(|piece: [u8; PIECE]| (piece, place)));
+        }
+        self
+    }
+
+    fn pieces_in<'a>(&'a self, bytes: &'a [u8]) -> impl Iterator<Item = String> + 'a {
+        let windows = bytes.windows(if self.pieces.is_empty() { bytes.len() + 1 } else { PIECE });
+        let mut places: Vec<usize> = windows.filter_map(|piece| self.pieces.get(piece).copied()).collect();
+        places.sort_unstable();
+        places.dedup();
+        places.into_iter().map(|place| format!("a piece of {}", self.named[place].0))
     }
 
     /// Names of the secrets that `bytes` hold.
@@ -54,6 +82,9 @@ impl Scanner {
             .map(|(name, _)| name.clone())
             .collect();
         names.dedup();
+        if names.is_empty() {
+            names.extend(self.pieces_in(bytes));
+        }
         names
     }
 

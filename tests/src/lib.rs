@@ -17,6 +17,7 @@ pub mod served;
 mod shop;
 pub mod smtp;
 mod storefront;
+pub mod telegram;
 mod wire;
 pub mod worker;
 #[cfg(unix)]

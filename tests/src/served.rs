@@ -47,6 +47,8 @@ pub struct Home {
     pub env: Vec<(&'static str, String)>,
     /// Where the public listener is; port 0 picks one.
     pub public: String,
+    /// The program, when it is not the one that was built.
+    pub program: Option<PathBuf>,
     /// What the program runs under, such as strace; the process that is started must become the program.
     pub under: Vec<String>,
 }
@@ -67,6 +69,7 @@ impl Home {
                 ("CHOTDON_QUEUE__DRAIN_S", "1".to_owned()),
             ],
             public: "127.0.0.1:0".to_owned(),
+            program: None,
             under: Vec::new(),
         };
         std::fs::write(home.path().join("passphrase"), &home.passphrase)?;
@@ -139,7 +142,7 @@ impl Home {
 
     fn command(&self, args: &[&str]) -> Result<Command> {
         let mut words = self.under.iter().map(std::ffi::OsString::from).collect::<Vec<_>>();
-        words.push(program()?.into());
+        words.push(self.program.clone().map_or_else(program, Ok)?.into());
         let mut command = Command::new(&words[0]);
         command
             .args(&words[1..])
@@ -231,6 +234,19 @@ impl Served {
         Ok((status, serde_json::from_slice(&answer.bytes().await?).unwrap_or(Value::Null)))
     }
 
+    /// Every page of the admin API that takes no parameter, from its own document.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn documented(&self) -> Result<Vec<String>> {
+        let (_, document) = self.admin("GET", "/admin/api/openapi.json", None).await?;
+        let paths = document["paths"].as_object().context("paths")?;
+        let plain = paths.iter().filter(|(path, methods)| {
+            methods.get("get").is_some() && !path.contains('{') && !path.ends_with("/events")
+        });
+        Ok(plain.map(|(path, _)| path.clone()).collect())
+    }
+
     /// Creates an order of one course; answers its code and what it costs.
     ///
     /// # Errors
@@ -269,6 +285,17 @@ impl Served {
     /// The system's.
     pub async fn kill(mut self) -> Result<()> {
         Ok(self.child.kill().await?)
+    }
+
+    /// Ends it by a signal's number; answers how it ended.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub async fn end_by(mut self, signal: i32) -> Result<std::process::ExitStatus> {
+        let pid = self.pid().to_string();
+        let sent = Command::new("/bin/kill").args([&format!("-{signal}"), &pid]).status().await?;
+        ensure!(sent.success(), "kill ended with {sent}");
+        Ok(tokio::time::timeout(PATIENCE, self.child.wait()).await??)
     }
 
     /// `kill -TERM`, and waits for the end; answers the exit code.

@@ -26,6 +26,8 @@ pub const ADMIN_TOKEN: &str = "admin0123456789abcdefghijklmnopqrstuvwxyz";
 #[derive(Debug)]
 pub struct MarkedClock {
     ahead_ms: AtomicI64,
+    /// Of these, slept through.
+    slept_ms: AtomicI64,
     hurry: AtomicU64,
     moved: tokio::sync::Notify,
 }
@@ -36,6 +38,12 @@ impl MarkedClock {
     pub fn now_ms(&self) -> i64 {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         i64::try_from(since.as_millis()).unwrap_or(i64::MAX) + self.ahead_ms.load(Ordering::SeqCst)
+    }
+
+    /// The machine sleeps for `ms`: the time goes on, and nothing on it does.
+    pub fn sleeps_for(&self, ms: i64) {
+        self.slept_ms.fetch_add(ms, Ordering::SeqCst);
+        self.jump(ms);
     }
 
     /// Jumps `ms` ahead (or back) and wakes who waits for a time.
@@ -51,6 +59,10 @@ struct Handed(Arc<MarkedClock>);
 impl Clock for Handed {
     fn now_ms(&self) -> i64 {
         self.0.now_ms()
+    }
+
+    fn awake_ms(&self) -> Option<i64> {
+        Some(self.0.now_ms() - self.0.slept_ms.load(Ordering::SeqCst))
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
@@ -133,6 +145,7 @@ impl Ground {
         ]);
         let clock = MarkedClock {
             ahead_ms: AtomicI64::new(0),
+            slept_ms: AtomicI64::new(0),
             hurry: AtomicU64::new(1),
             moved: tokio::sync::Notify::new(),
         };

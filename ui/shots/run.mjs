@@ -70,7 +70,73 @@ const SCENES = [
     data: ['full'],
     act: (page) => page.getByTestId('order-address').click(),
   },
+  { name: 'health', route: '/health', data: ['full', 'empty', 'broken'] },
+  {
+    name: 'diagnostics',
+    route: '/health',
+    data: ['full'],
+    act: async (page) => {
+      await page.getByTestId('diagnostics').click();
+      await page.locator('dialog summary').first().click();
+    },
+  },
+  { name: 'logs', route: '/logs', data: ['full', 'empty'] },
+  { name: 'logs-events', route: '/logs?tab=events', data: ['full'] },
+  { name: 'settings-channels', route: '/settings?section=channels', data: ['full', 'empty'] },
+  { name: 'settings-backup', route: '/settings?section=backup', data: ['full', 'empty', 'broken'] },
+  {
+    name: 'restore',
+    route: '/settings?section=backup',
+    data: ['full'],
+    act: (page) => page.getByTestId('backup-restore').first().click(),
+  },
   { name: 'settings-delivery', route: '/settings?section=delivery', data: ['full', 'empty', 'broken'] },
+  { name: 'mails', route: '/settings/mail-templates', data: ['full', 'broken'] },
+  {
+    name: 'mails-edit',
+    route: '/settings/mail-templates?mail=delivered&lang=vi',
+    data: ['full', 'broken'],
+    act: (page) => page.getByTestId('mail-subject').waitFor(),
+  },
+  {
+    name: 'mails-mistake',
+    route: '/settings/mail-templates?mail=delivered&lang=vi',
+    data: ['full'],
+    act: async (page) => {
+      await page.getByTestId('mail-tab-text').click();
+      await page
+        .getByTestId('mail-text')
+        .fill('Chào {{ customer_name }},\n\nĐơn {{ ma_don }} đã sẵn sàng.\n');
+      await page.getByTestId('mail-mistakes').waitFor();
+    },
+  },
+  {
+    name: 'mails-shared',
+    route: '/settings/mail-templates?mail=_frame&lang=vi',
+    data: ['full'],
+    act: (page) => page.getByTestId('mail-html').waitFor(),
+  },
+  {
+    name: 'mails-leave',
+    route: '/settings/mail-templates?mail=delivered&lang=vi',
+    data: ['full'],
+    act: async (page) => {
+      await page.getByTestId('mail-subject').fill('Mới');
+      await page.getByTestId('nav-orders').click();
+      await page.getByTestId('leave-stay').waitFor();
+    },
+  },
+  {
+    name: 'mails-test',
+    route: '/settings/mail-templates?mail=delivered&lang=vi',
+    data: ['full'],
+    act: (page) => page.getByTestId('mail-test').click(),
+  },
+  {
+    name: 'settings-connection',
+    route: '/settings?section=connection',
+    data: ['full', 'empty', 'broken'],
+  },
   { name: 'failures', route: '/failures', data: ['full', 'empty', 'broken'] },
   { name: 'failures-retrying', route: '/failures?tab=retrying', data: ['full', 'empty'] },
   { name: 'failures-mended', route: '/failures?tab=mended', data: ['full'] },

@@ -18,8 +18,10 @@ async function chooseTransport(): Promise<Transport> {
 }
 
 const started = guardBoot();
-useTransport(await chooseTransport());
-const { default: App } = await import('./App.svelte');
+const unlocking = window.__TAURI_INTERNALS__ !== undefined && location.hash === '#/unlock';
+if (!unlocking) useTransport(await chooseTransport());
+// Before the shop runs there is nobody to ask but the app itself.
+const { default: App } = await (unlocking ? import('./pages/Unlock.svelte') : import('./App.svelte'));
 const target = document.getElementById('app');
 if (target) {
   mount(App, { target });

@@ -3,6 +3,7 @@ import { render } from '@testing-library/svelte';
 import { tick } from 'svelte';
 
 import App from '../src/App.svelte';
+import { mockTunnel, mockTunnelSettings } from '../src/lib/api/mock/tunnel';
 import { live } from '../src/lib/live/live.svelte';
 import { router } from '../src/lib/route.svelte';
 import { session } from '../src/lib/session.svelte';
@@ -16,10 +17,29 @@ export const SETTINGS = {
   sepay: { webhook_url: 'http://127.0.0.1/hook', timestamp_tolerance_s: 300 },
   bank_accounts: [],
   mail: { transport: 'mailbox', host: '', port: 587, tls: 'starttls', user: '', from: '' },
+  tunnel: mockTunnelSettings('full'),
   workers: { count: 2, lease_s: 30, retry_base_s: 20, retry_max: 8 },
   orders: { expire_after_min: 1440, tolerance_vnd: 0, link_days: 30, link_max_downloads: 10 },
   notifications: { desktop: true, quiet_from: '22:00', quiet_to: '07:00' },
-  limits: { enabled: true, visitor_per_s: 20, visitors_per_s: 300, refused_per_s: 5, key_per_s: 100, connections: 512 },
+  channels: {
+    desktop_about: 'all',
+    telegram_chat: '',
+    telegram_about: 'needs_owner',
+    webhook_url: '',
+    webhook_about: 'all',
+    webhook_private: false,
+    mail_to: '',
+    mail_about: 'stopped',
+  },
+  backup: { daily: true, at: '03:00', keep: 14, folder: '' },
+  limits: {
+    enabled: true,
+    visitor_per_s: 20,
+    visitors_per_s: 300,
+    refused_per_s: 5,
+    key_per_s: 100,
+    connections: 512,
+  },
   secrets: [{ name: 'sepay.api_key', set: true, hint: '6789' }],
   secret_store: 'keyring',
 };
@@ -33,6 +53,7 @@ export async function open(hash: string, routes: Routes = {}): Promise<FakeTrans
     overview: () => overview(),
     settings: () => SETTINGS,
     checklist: () => ({ done: 0, total: 0, rows: [] }),
+    tunnel: () => mockTunnel('full'),
     failures: () => ({ groups: [], failed: 0, retrying: 0 }),
     reconcile: () => ({ state: 'off', configured: false, runs: [], accounts: [], difference_vnd: 0 }),
     ...routes,

@@ -100,6 +100,7 @@ export function overview(rest: Partial<Overview> = {}): Overview {
       since: '2026-11-22T00:00:00Z',
       webhook_url: 'http://127.0.0.1/hook',
       rejected_24h: 0,
+      tunnel: { kind: 'none', state: 'off', since: '2026-11-22T00:00:00Z' },
     },
     ...rest,
   };

@@ -1,3 +1,4 @@
+import '../src/lib/i18n/later';
 import { cleanup } from '@testing-library/svelte';
 import { afterEach, beforeEach } from 'vitest';
 

@@ -26,8 +26,12 @@ describe('the two languages', () => {
 
   it('say each thing in one place', () => {
     for (const locale of ['vi', 'en']) {
-      const keys = ['', '.money', '.states', '.desk', '.nofiles', '.errors'].flatMap((part) => {
-        const text = readFileSync(join('src/lib/i18n', `${locale}${part}.json`), 'utf8');
+      const files = readdirSync('src/lib/i18n').filter((file) =>
+        new RegExp(`^${locale}\\..*json$`).test(file),
+      );
+      expect(files.length).toBeGreaterThan(5);
+      const keys = files.flatMap((file) => {
+        const text = readFileSync(join('src/lib/i18n', file), 'utf8');
         return [...text.matchAll(/^ {2}"([^"]+)":/gm)].map((found) => found[1]);
       });
       expect(keys.filter((key, i) => keys.indexOf(key) !== i)).toEqual([]);
@@ -46,7 +50,18 @@ describe('the two languages', () => {
     const built = new Set(
       [...all.matchAll(/(?:t|tMaybe)\(\s*['`]([a-z_]+)(?:\.\$|')/g)].map((found) => `${found[1]}.`),
     );
-    for (const prefix of ['timeline.', 'notice.', 'check.', 'check_code.', 'error.', 'evidence.'])
+    for (const prefix of [
+      'timeline.',
+      'notice.',
+      'check.',
+      'check_code.',
+      'health_code.',
+      'error.',
+      'evidence.',
+      'mail_mistake.',
+      'audit_value.',
+      'key.',
+    ])
       built.add(prefix);
     const unused = Object.keys(messages.vi).filter(
       (key) =>

@@ -55,6 +55,30 @@ choice! {
 }
 
 choice! {
+    /// What a channel tells the owner of.
+    About {
+        /// Money or service stopped.
+        Stopped = "stopped",
+        /// And what needs the owner.
+        NeedsOwner = "needs_owner",
+        /// And what is good to know.
+        All = "all",
+    }
+}
+
+impl About {
+    /// The least urgent class of notices that is told of.
+    #[must_use]
+    pub fn class(self) -> i64 {
+        match self {
+            Self::Stopped => chotdon_store::STOPPED,
+            Self::NeedsOwner => chotdon_store::NEEDS_OWNER,
+            Self::All => chotdon_store::INFORMATION,
+        }
+    }
+}
+
+choice! {
     /// The least important level that is written to the logs.
     LogLevel {
         /// Only failures.
@@ -67,6 +91,22 @@ choice! {
         Debug = "debug",
         /// Everything.
         Trace = "trace",
+    }
+}
+
+choice! {
+    /// What brings the public listener to the internet.
+    TunnelKind {
+        /// Nothing of ours: a reverse proxy of the owner's, or not reachable at all.
+        None = "none",
+        /// Cloudflare's connector.
+        Cloudflared = "cloudflared",
+        /// ngrok's agent.
+        Ngrok = "ngrok",
+        /// `ssh -R` to a server of the owner's.
+        Ssh = "ssh",
+        /// Any other program.
+        Command = "command",
     }
 }
 
@@ -174,6 +214,36 @@ settings! {
         /// Header in which your own reverse proxy says who asks, such as `X-Real-IP`; of `X-Forwarded-For` the last
         /// entry counts. Only for a listener that nobody but the proxy reaches: others could write the header.
         client_ip_header: String = String::new(), "header", Check::Header, shown "none; a tunnel's own where one is run";
+    }
+    /// The tunnel that brings the public listener to the internet. The app starts it, looks every few seconds through
+    /// the public address whether it works, and starts it again when it does not. Its key is the secret `tunnel.token`.
+    tunnel: TunnelConfig {
+        /// Which one: `cloudflared`, `ngrok`, `ssh` to a server of yours, `command` for any other program, or `none` when
+        /// your own reverse proxy does it.
+        kind: TunnelKind = TunnelKind::None, "word", Check::Any;
+        /// Address by which the tunnel is reached, as entered at SePay.
+        url: Option<String> = None, "URL", Check::Url, shown "what the program says, else `public.base_url`";
+        /// The program: a path, or a name that is looked for in the usual places.
+        program: String = String::new(), "path", Check::Any, shown "`cloudflared`, `ngrok` or `ssh`";
+        /// Its arguments; for kinds other than `command` they are added to those of the app. `{port}`, `{addr}` stand for
+        /// the public listener's, `{token_file}` for a file with the secret `tunnel.token`. Never put a key here.
+        args: Vec<String> = Vec::new(), "arguments", Check::Any;
+        /// With `command`: only an address in its output that contains this text counts as its own.
+        url_hint: Option<String> = None, "text", Check::Any, shown "the first https address counts";
+        /// With `ssh`: the server.
+        ssh_host: String = String::new(), "host name", Check::Any;
+        /// Its port.
+        ssh_port: u16 = 22, "port", Check::Range(1, 65_535);
+        /// Account there.
+        ssh_user: String = String::new(), "text", Check::Any;
+        /// Private key of that account, without a passphrase.
+        ssh_key_file: Option<String> = None, "path", Check::Any, shown "the account's usual keys";
+        /// Socket of a running ssh agent that holds the key.
+        ssh_agent_socket: Option<String> = None, "path", Check::Any, shown "none";
+        /// Where the server listens for us, `PORT` or `ADDRESS:PORT`; its web server passes requests on to there.
+        ssh_remote: String = "8686".to_owned(), "address and port", Check::Any;
+        /// How often it is looked whether the address works. Above 20, a tunnel that fails is noticed later than it could.
+        check_every_s: u32 = 20, "seconds", Check::Range(5, 600);
     }
     /// The listener of the owner: UI, admin API, metrics.
     private: PrivateConfig {
@@ -326,6 +396,13 @@ settings! {
         /// How long it is left alone the first time; doubles each time it does not help, up to 15 minutes.
         break_s: u32 = 30, "seconds", Check::Range(1, 3_600);
     }
+    /// Keys and passwords. Their values are never here.
+    secrets: SecretsConfig {
+        /// How long the value before a rotation stays good; 0 = void at once.
+        overlap_h: u32 = 24, "hours", Check::Range(0, 720);
+        /// The age at which you are reminded to replace a key; 0 = never.
+        remind_after_days: u32 = 90, "days", Check::Range(0, 3_650);
+    }
     /// Protection of the public listener against floods, and of both against slow and endless requests.
     limits: LimitsConfig {
         /// Rate limits on. SePay's signed requests are never refused by them; the caps on connections, sizes and
@@ -361,6 +438,26 @@ settings! {
     notifications: NotificationsConfig {
         /// Shows messages on the desktop.
         desktop: bool = true, "yes or no", Check::Any;
+        /// What is shown on the desktop: `stopped` money or service stopped, `needs_owner` that and what needs the owner,
+        /// `all` that and what is good to know.
+        desktop_about: About = About::All, "word", Check::Any;
+        /// Telegram chat that the owner's bot writes to, its number or `@name`; empty = none. The bot's token is the secret
+        /// `telegram.bot_token`.
+        telegram_chat: String = String::new(), "text", Check::Any;
+        /// What Telegram is told of.
+        telegram_about: About = About::NeedsOwner, "word", Check::Any;
+        /// Telegram's bot API.
+        telegram_api: String = "https://api.telegram.org".to_owned(), "URL", Check::Url;
+        /// Address that is called for each message, in Standard Webhooks form; signed with the secret `alerts.webhook_secret`.
+        webhook_url: Option<String> = None, "URL", Check::Url, shown "none";
+        /// What the webhook is told of.
+        webhook_about: About = About::All, "word", Check::Any;
+        /// Allows that address to be on this machine or in the local network, and `http` to it.
+        webhook_private: bool = false, "yes or no", Check::Any;
+        /// Mail address of the owner; empty = none.
+        mail_to: String = String::new(), "mail address", Check::Any;
+        /// What is mailed.
+        mail_about: About = About::Stopped, "word", Check::Any;
         /// Start of the quiet hours, in which only urgent messages are shown. Equal ends = no quiet hours.
         quiet_from: String = "22:00".to_owned(), "time of day", Check::TimeOfDay;
         /// End of the quiet hours.
@@ -372,6 +469,21 @@ settings! {
         level: LogLevel = LogLevel::Info, "word", Check::Any;
         /// How many daily files are kept.
         keep_days: u16 = 14, "days", Check::Range(1, 3_650);
+        /// A file that is larger is ended and another begun on the same day.
+        max_file_mb: u32 = 50, "MiB", Check::Range(1, 10_000);
+        /// All log files together; the oldest are removed.
+        max_total_mb: u32 = 500, "MiB", Check::Range(1, 100_000);
+    }
+    /// Copies of the shop: database, settings and mail templates in one file; no secrets, no courses.
+    backup: BackupConfig {
+        /// Makes a copy every day.
+        daily: bool = true, "yes or no", Check::Any;
+        /// When, in Vietnam; made up for when the app was not running.
+        at: String = "03:00".to_owned(), "time of day", Check::TimeOfDay;
+        /// How many daily copies are kept.
+        keep: u16 = 14, "copies", Check::Range(1, 1_000);
+        /// Folder of the copies; best on another disk.
+        folder: Option<String> = None, "path", Check::Any, shown "`backups` in the data directory";
     }
 }
 

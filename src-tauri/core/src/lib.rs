@@ -1,8 +1,11 @@
 //! The running shop, minus windows: listeners, intake, workers, delivery and the admin API.
 
+pub mod backup;
 pub mod config;
+pub mod core_dumps;
 pub mod delivery;
 mod demo;
+pub mod diagnostics;
 pub mod enrolment;
 mod events;
 pub mod external;
@@ -10,6 +13,7 @@ pub mod http;
 mod intake;
 mod lock;
 pub mod logging;
+mod metrics;
 mod ordering;
 pub mod outgoing;
 pub mod ports;
@@ -22,11 +26,13 @@ pub(crate) mod services;
 mod shop;
 pub mod signed;
 mod tasks;
+mod tell;
+pub mod tunnel;
 pub mod views;
 mod wake;
 pub mod workers;
 
-pub use shop::{Options, Shop, StartError};
+pub use shop::{Options, Shop, StartError, kept_head};
 
 /// The store, for the command line, which works on a shop's files beside a running process.
 pub use chotdon_store as store;

@@ -1,22 +1,28 @@
-//! Logs: JSON lines in the folder `logs` of the data directory, one file a day, and readable lines on
-//! standard error. Both pass through one mask, so that no credential reaches a log whoever writes it.
+//! Logs: JSON lines in the folder `logs` of the data directory, readable lines on standard error, and the latest ones in
+//! memory. All pass through one mask, so that no credential reaches a log whoever writes it.
 
+mod files;
 mod mask;
+mod ring;
 
 use std::io;
 use std::path::Path;
 
 use secrecy::SecretString;
 use tracing_appender::non_blocking::WorkerGuard;
-use tracing_appender::rolling::{RollingFileAppender, Rotation};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
+pub(crate) use files::paths;
 pub use mask::Mask;
+pub(crate) use ring::{LEVELS, Line, Ring, Wanted};
 
 use crate::config::LogConfig;
+use crate::ports::{Clock, SystemClock};
 use crate::private_file;
+use files::Files;
+use ring::IntoRing;
 
 /// Folder of the log files in the data directory.
 pub const FOLDER: &str = "logs";
@@ -46,13 +52,7 @@ pub struct Logging {
 pub fn start(data_dir: &Path, config: &LogConfig) -> io::Result<Logging> {
     let folder = data_dir.join(FOLDER);
     private_file::create_folder(&folder)?;
-    let files = RollingFileAppender::builder()
-        .rotation(Rotation::DAILY)
-        .filename_prefix("chotdon")
-        .filename_suffix("jsonl")
-        .max_log_files(usize::from(config.keep_days))
-        .build(&folder)
-        .map_err(io::Error::other)?;
+    let files = Files::new(folder, config, || SystemClock.now_ms());
     let (files, guard) = tracing_appender::non_blocking(files);
     let subscriber = subscriber(config, files, io::stderr, Mask::of_process());
     tracing::subscriber::set_global_default(subscriber).map_err(io::Error::other)?;
@@ -80,7 +80,8 @@ where
         .with_target(false)
         .with_writer(Masked { inner: stderr, mask: mask.clone() })
         .with_filter(filter(config));
-    tracing_subscriber::registry().with(json).with(readable)
+    let kept = IntoRing { ring: Ring::of_process(), mask: mask.clone() }.with_filter(filter(config));
+    tracing_subscriber::registry().with(json).with(readable).with(kept)
 }
 
 /// Ours at the wanted level; libraries only from warnings on, unless everything is wanted.

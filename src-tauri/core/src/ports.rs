@@ -3,8 +3,8 @@
 //! The desktop and the server bring real ones, tests bring ones they control.
 
 use std::fmt;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures::future::BoxFuture;
 use secrecy::SecretString;
@@ -13,6 +13,11 @@ use secrecy::SecretString;
 pub trait Clock: Send + Sync + 'static {
     /// Milliseconds since the Unix epoch, UTC.
     fn now_ms(&self) -> i64;
+    /// Milliseconds of a clock that nobody sets and that stands still while the machine sleeps; `None` when there is
+    /// none. What the clock of [`Clock::now_ms`] gains on it was slept, or set ahead.
+    fn awake_ms(&self) -> Option<i64> {
+        None
+    }
     /// Completes after `duration` of this clock's time.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
 }
@@ -26,6 +31,12 @@ impl Clock for SystemClock {
     fn now_ms(&self) -> i64 {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    }
+
+    #[allow(clippy::disallowed_methods)] // this is the one place
+    fn awake_ms(&self) -> Option<i64> {
+        static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+        i64::try_from(BEGAN.elapsed().as_millis()).ok()
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {

@@ -4,15 +4,20 @@
 //! [`SecretStore`](crate::ports::SecretStore): the OS keyring (desktop and server), the encrypted
 //! file here, or memory (tests). Values are never logged, shown or put into an error.
 
+mod changes;
 mod credentials;
 mod file;
+mod marker;
 mod memory;
+mod moving;
 mod name;
 mod passphrase;
 
+pub use changes::{ChangeError, Changes};
 pub use credentials::{Credentials, Listed, OVERLAP};
 pub use file::FileSecrets;
 pub use memory::MemorySecrets;
+pub use moving::move_all;
 pub use name::{SecretName, UnknownName};
 pub use passphrase::{DEMO_KEY_FILE, Passphrase};
 

@@ -6,6 +6,9 @@ mod doors;
 mod drive;
 mod floor;
 mod google;
+mod health;
+pub(crate) mod keys;
+mod record;
 mod running;
 mod sources;
 mod turns;
@@ -25,23 +28,30 @@ use tokio_util::sync::CancellationToken;
 
 use chotdon_store::Store;
 
+use crate::backup;
 use crate::config::{Config, ConfigError};
 use crate::delivery::links::LinkKey;
 use crate::demo::DemoBank;
 use crate::events::Events;
 use crate::external;
 use crate::http;
+use crate::http::sign_ins::SignIns;
 use crate::lock::{DirectoryLock, NotLocked};
+use crate::metrics::Door;
 use crate::ports::{Clock, Ports, SecretError, SecretStore};
 use crate::reconcile::{Cause, Means, Reconciler};
 use crate::secrets::{Credentials, SecretName};
 use crate::tasks::ShopStages;
+use crate::tunnel;
 use crate::views;
 use crate::workers::{Pool, PoolSettings};
 
 pub(crate) use door::Rejection;
 pub(crate) use floor::Floor;
 pub(crate) use google::{GoogleConsent, GoogleGlance};
+pub(crate) use health::HealthBook;
+pub(crate) use record::Record;
+pub use record::kept_head;
 
 /// Where the public listener is when nothing else is said.
 const PUBLIC_DEFAULT: &str = "127.0.0.1:8686";
@@ -125,6 +135,7 @@ struct Inner {
     private_addr: Option<SocketAddr>,
     started_at: i64,
     secrets: Arc<dyn SecretStore>,
+    record: Record,
     checks: Arc<http::admin::CheckBook>,
     stop: CancellationToken,
     /// The long-running parts by name.
@@ -144,10 +155,15 @@ impl Shop {
             NotLocked::Taken => StartError::AlreadyRunning(dir.clone()),
             NotLocked::Io(error) => StartError::Directory(dir.clone(), error),
         })?;
+        if let Some(aside) =
+            backup::apply_pending(&dir).map_err(|error| StartError::Directory(dir.clone(), error))?
+        {
+            tracing::warn!(aside = %aside.display(), "a restored backup took the shop's place");
+        }
         let config = Config::load(&dir, options.demo, options.env.iter().cloned())?;
         let store = Store::open(&dir).await?;
-        let credentials = Credentials::new(ports.secrets.clone());
-        let link_key = keys(&credentials, options.demo, &*ports.clock).await?;
+        let credentials = Credentials::new(ports.secrets.clone()).shared_in(&dir);
+        let link_key = own_keys(&credentials, options.demo, &*ports.clock).await?;
 
         let public = options.public.unwrap_or_else(|| PUBLIC_DEFAULT.parse().expect("a literal address"));
         let public = bind(public, config.public.allow_remote, "public.allow_remote").await?;
@@ -185,6 +201,7 @@ impl Shop {
         floor.attach(pool.clone());
         let reconciler = reconciler(&floor, &ports)?;
 
+        let record = Record::new(floor.store.clone(), ports.secrets.clone());
         let events = Events::new();
         let stop = CancellationToken::new();
         let shop = Self {
@@ -195,6 +212,7 @@ impl Shop {
                 events: events.clone(),
                 started_at: ports.clock.now_ms(),
                 secrets: ports.secrets.clone(),
+                record: record.clone(),
                 checks: Arc::default(),
                 options,
                 private_addr,
@@ -210,24 +228,31 @@ impl Shop {
         }
         shop.part("workers", pool.clone().run(changes));
         shop.part("watch", pool.clone().watch());
+        shop.part("log_news", events.clone().tell_of_logs(pool.clone(), stop.clone()));
         shop.part("events", events.run(for_events, pool, stop.clone()));
         shop.part("alarm", books::alarm(shop.inner.floor.clone(), stop.clone()));
         shop.part("balances", books::touched(shop.inner.floor.clone(), for_books, stop.clone()));
         shop.part("books", books::count(shop.inner.floor.clone(), stop.clone()));
+        shop.part("record", record::watch(shop.inner.floor.clone(), record, stop.clone()));
+        shop.part("keys", keys::watch(shop.inner.floor.clone(), stop.clone()));
         door::remember(&shop.inner.floor).await?;
         shop.part("refusals", door::keep_refusals(shop.inner.floor.clone(), stop.clone()));
         shop.part("sources", sources::watch(shop.inner.floor.clone(), stop.clone()));
         shop.part("external_workers", external::watch(shop.inner.floor.clone(), stop.clone()));
+        let (pool, book) = (shop.inner.pool.clone(), reconciler.clone());
+        shop.part("health", health::watch(shop.inner.floor.clone(), pool, book, stop.clone()));
+        shop.part("backups", backup::daily(shop.inner.floor.clone(), stop.clone()));
         shop.part("wake", wake(shop.inner.floor.clone(), stop.clone()));
         shop.part("reconcile", reconciler.clone().live(stop.clone()));
         let for_pages = shop.inner.floor.store.changes();
         let services = shop.inner.floor.services.clone();
         shop.part("services", services.live(for_services, stop.clone()));
         shop.part("pages", shop.inner.floor.bell.clone().run(for_pages, stop.clone()));
+        shop.part("tunnel", tunnel::live(shop.inner.floor.clone(), reconciler.clone(), stop.clone()));
         shop.part("expiry", expiry(shop.inner.floor.clone(), reconciler, stop.clone()));
         shop.part("access", access(shop.inner.floor.clone(), stop.clone()));
         let rules = doors::public(&shop.inner.floor);
-        let router = http::public::router(&shop.inner.floor);
+        let router = counted(&shop, Door::Public, http::public::router(&shop.inner.floor));
         shop.part("public_listener", http::listen::serve(public, router, rules, stop.clone()));
         if let (Some(listener), Some(local)) = (private, private_addr) {
             let door = http::private::PrivateDoor {
@@ -235,9 +260,10 @@ impl Shop {
                 clock: ports.clock.clone(),
                 local,
                 allowed_hosts: shop.config().private.allowed_hosts.clone(),
+                sign_ins: SignIns::kept_in(shop.inner.floor.store.clone()),
             };
             let rules = doors::private(&shop.inner.floor);
-            let router = door.router(shop.admin());
+            let router = counted(&shop, Door::Private, door.router(shop.admin()));
             shop.part("private_listener", http::listen::serve(listener, router, rules, stop));
         }
         tracing::info!(public = %public_addr, private = ?private_addr, "the shop is open");
@@ -306,6 +332,12 @@ impl Shop {
         &self.inner.options.data_dir
     }
 
+    /// False once the disk failed to keep a write; only a restart finds out what it holds.
+    #[must_use]
+    pub fn can_write(&self) -> bool {
+        !self.inner.floor.store.halted()
+    }
+
     /// How many open pages wait for news of an order, by its code, or of a wallet, by its deposit code.
     #[must_use]
     pub fn open_pages(&self, code: &str) -> usize {
@@ -322,6 +354,7 @@ impl Shop {
         self.inner.pool.set(pool_settings(&config));
         self.inner.floor.set_config(config);
         self.inner.floor.credentials.forget();
+        self.inner.floor.tunnel.reconsider();
         if let Err(error) = self.inner.floor.store.load_outgoing().await {
             tracing::error!(%error, "the webhook endpoints could not be read");
         }
@@ -369,7 +402,7 @@ fn pool_settings(config: &Config) -> PoolSettings {
 }
 
 /// The keys that a shop needs of itself; a demo shop gets SePay's as well.
-async fn keys(credentials: &Credentials, demo: bool, clock: &dyn Clock) -> Result<LinkKey, StartError> {
+async fn own_keys(credentials: &Credentials, demo: bool, clock: &dyn Clock) -> Result<LinkKey, StartError> {
     credentials.get_or_generate(&SecretName::admin_token()).await?;
     if demo {
         credentials.get_or_generate(&SecretName::sepay_api_key()).await?;
@@ -393,6 +426,15 @@ async fn bind(addr: SocketAddr, remote: bool, setting: &'static str) -> Result<T
 
 fn local(listener: &TcpListener) -> Result<SocketAddr, StartError> {
     listener.local_addr().map_err(|error| StartError::Internal(error.to_string()))
+}
+
+/// Counts the answers of a listener.
+fn counted(shop: &Shop, door: Door, router: Router) -> Router {
+    let intake = shop.inner.floor.intake.clone();
+    router.layer(axum::middleware::map_response(move |answer: axum::response::Response| {
+        intake.metrics.answered(door, answer.status());
+        std::future::ready(answer)
+    }))
 }
 
 /// Watches for sleep; after one no connection from before is used. The reconciler hears of it by itself.

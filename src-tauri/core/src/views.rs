@@ -9,7 +9,10 @@ use std::collections::BTreeMap;
 mod courses;
 mod enrolment;
 mod google;
+mod keys;
+mod mails;
 mod money;
+mod operating;
 mod orders;
 mod overview;
 mod queue;
@@ -18,13 +21,20 @@ mod services;
 mod settings;
 mod storefront;
 mod transfers;
+mod tunnel;
 mod webhooks;
 mod workers;
 
 pub use courses::*;
 pub use enrolment::*;
 pub use google::*;
+pub use keys::*;
+pub use mails::*;
 pub use money::*;
+pub use operating::{
+    BackupContents, BackupRow, BackupSettings, Backups, BundleWish, Diagnostics, DiagnosticsFile, HealthCard,
+    HealthPage, LogLine, LogPage,
+};
 pub use orders::*;
 pub use overview::*;
 pub use queue::*;
@@ -33,6 +43,7 @@ pub use services::*;
 pub use settings::*;
 pub use storefront::*;
 pub use transfers::*;
+pub use tunnel::*;
 pub use webhooks::*;
 pub use workers::*;
 
@@ -105,7 +116,7 @@ pub struct Page<T> {
 ///
 /// Events only say what changed; the UI asks again for what it shows. `seq` grows by one; a gap means
 /// refetch everything. `topics`: `orders`, `order:CODE`, `queue`, `task:ID`, `failures`, `money`,
-/// `customers`, `customer:ID`, `notices`, `settings`, `courses`, `reconcile`, `webhooks`. Progress rides along so that bars move
+/// `customers`, `customer:ID`, `notices`, `settings`, `courses`, `reconcile`, `webhooks`, `logs`, `backups`, `tunnel`. Progress rides along so that bars move
 /// without a question.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Event {

@@ -3,6 +3,7 @@
 //! `store` and `core` ask it what a transfer pays for; it never asks them anything.
 
 pub mod access;
+pub mod channel;
 pub mod code;
 pub mod fold;
 pub mod matching;

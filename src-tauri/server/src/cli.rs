@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -90,14 +91,39 @@ pub(crate) enum Command {
         #[command(flatten)]
         shop: ShopArgs,
     },
-    /// Write a consistent copy of the database
+    /// Copy the shop into one file: database, settings, mail templates; no secrets. The copy is opened and checked. Works beside a running `serve`
     Backup {
         /// File to write; it must not exist
         file: PathBuf,
         #[command(flatten)]
         shop: ShopArgs,
     },
-    /// Check the database and the ledger; exit 0 when everything holds, else 1
+    /// Put a copy in the shop's place. It is checked first; what was there is kept beside it; deliveries start paused
+    /// and nothing is sent until the owner resumes them. Refuses while the shop runs
+    Restore {
+        /// A file that `backup` wrote
+        file: PathBuf,
+        /// Only check the copy and say what is in it
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        shop: ShopArgs,
+    },
+    /// Write a ZIP file to send along when asking for help: versions, settings, log lines; no secrets, nobody's data
+    Diagnostics {
+        /// File to write; it must not exist
+        file: PathBuf,
+        #[command(flatten)]
+        shop: ShopArgs,
+    },
+    /// Print the record of human actions, oldest first
+    Audit {
+        #[command(flatten)]
+        filter: AuditArgs,
+        #[command(flatten)]
+        shop: ShopArgs,
+    },
+    /// Check the database, the ledger and the record of human actions; exit 0 when everything holds, else 1
     Verify {
         #[command(flatten)]
         shop: ShopArgs,
@@ -139,15 +165,29 @@ pub(crate) enum SecretAction {
     },
     /// Show which secrets are set; never the values
     List,
-    /// Store a new value read from standard input (made up and printed once when that is empty); the one before stays good for 24 hours
+    /// Store a new value read from standard input (made up and printed once when that is empty); the one before stays good for the overlap
     Rotate {
         /// Name of the secret
         name: String,
+        /// How long the value before stays good, such as 24h, 30m or 0 [default: the setting secrets.overlap_h, 24 hours]
+        #[arg(long, value_name = "TIME", value_parser = overlap)]
+        overlap: Option<Duration>,
     },
-    /// Remove a secret
+    /// Make the value before the last rotation void at once; the current one stays
+    Revoke {
+        /// Name of the secret
+        name: String,
+    },
+    /// Remove a secret; its value and the one before are void at once
     Delete {
         /// Name of the secret
         name: String,
+    },
+    /// Move every secret to another store; the shop must not be running
+    Move {
+        /// Where to
+        #[arg(long, value_enum, value_name = "STORE")]
+        to: SecretsIn,
     },
 }
 
@@ -275,6 +315,57 @@ pub(crate) struct Simulate {
     /// Receiving account [default: the shop's preferred one]
     #[arg(long, value_name = "NUMBER")]
     pub(crate) account: Option<String>,
+}
+
+/// Which rows of the record, and how they are written.
+#[derive(Args)]
+pub(crate) struct AuditArgs {
+    /// csv for spreadsheets, or one JSON object a line
+    #[arg(long, value_enum, default_value_t = AuditFormat::Csv)]
+    pub(crate) format: AuditFormat,
+    /// Only this person: owner, cli, storefront:NAME; storefront: means every storefront
+    #[arg(long, value_name = "WHO")]
+    pub(crate) actor: Option<String>,
+    /// Only this action: order.cancel; order. means everything about orders
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) action: Option<String>,
+    /// Only what was done to this: an order's code, a secret's name
+    #[arg(long, value_name = "SUBJECT")]
+    pub(crate) subject: Option<String>,
+    /// Only from this time on, as 2026-11-22T00:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<jiff::Timestamp>,
+    /// Only before this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) to: Option<jiff::Timestamp>,
+    /// Only rows with these words, with or without diacritics
+    #[arg(long, value_name = "WORDS")]
+    pub(crate) text: Option<String>,
+}
+
+/// How the record is written.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AuditFormat {
+    /// UTF-8 with a byte order mark, as spreadsheets want it
+    Csv,
+    /// One object a line
+    Json,
+}
+
+/// `24h`, `30m`, `90s`, `2d`, or `0`; at most 30 days.
+fn overlap(text: &str) -> Result<Duration, String> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 24 * 3600,
+        "" if number == "0" => 0,
+        _ => return Err("write 24h, 30m, 90s, 2d or 0".to_owned()),
+    };
+    let number: u64 = number.parse().map_err(|_| "write 24h, 30m, 90s, 2d or 0".to_owned())?;
+    let seconds = number.checked_mul(seconds).filter(|seconds| *seconds <= 30 * 24 * 3600);
+    seconds.map(Duration::from_secs).ok_or_else(|| "at most 30 days".to_owned())
 }
 
 /// An API with an OpenAPI document.

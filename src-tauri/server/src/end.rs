@@ -40,6 +40,22 @@ impl End {
     }
 }
 
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#}", self.cause)
+    }
+}
+
+impl From<chotdon_core::secrets::ChangeError> for End {
+    fn from(error: chotdon_core::secrets::ChangeError) -> Self {
+        use chotdon_core::secrets::ChangeError;
+        match error {
+            ChangeError::Secrets(error) => error.into(),
+            ChangeError::Store(error) => error.into(),
+        }
+    }
+}
+
 impl From<anyhow::Error> for End {
     fn from(cause: anyhow::Error) -> Self {
         Self::failed(cause)
@@ -51,6 +67,17 @@ impl From<SecretError> for End {
         match error {
             SecretError::Unavailable(_) => Self::later(error),
             SecretError::Unreadable(_) => Self::failed(error),
+        }
+    }
+}
+
+impl From<chotdon_core::backup::BackupError> for End {
+    fn from(error: chotdon_core::backup::BackupError) -> Self {
+        use chotdon_core::backup::BackupError;
+        match error {
+            BackupError::Store(error) => error.into(),
+            BackupError::Running | BackupError::NoSpace { .. } => Self::later(error),
+            other => Self::failed(other),
         }
     }
 }

@@ -5,6 +5,11 @@ use std::collections::HashSet;
 use chotdon_core::enrolment::EnrolmentSpec;
 use serde::{Deserialize, Serialize};
 
+/// Longest description of a course, characters, as in the app.
+const LONGEST_DESCRIPTION: usize = 5_000;
+/// Longest access, days, as in the app.
+const LONGEST_ACCESS_DAYS: i64 = 3_650;
+
 /// The whole file.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -59,6 +64,12 @@ pub(crate) struct Course {
     /// Left out keeps what the shop has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) enrolment: Option<serde_json::Value>,
+    /// What the catalogue says of it. Left out keeps what the shop has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+    /// Days of access after the first delivery, 0 = for ever. Left out keeps what the shop has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) access_days: Option<i64>,
 }
 
 /// Several courses, of the file or of the shop, at one price.
@@ -139,6 +150,14 @@ impl ImportFile {
             if course.price_vnd <= 0 {
                 return Err(format!("course `{name}`: price_vnd must be whole đồng above 0"));
             }
+            if course.description.as_ref().is_some_and(|text| text.chars().count() > LONGEST_DESCRIPTION) {
+                return Err(format!(
+                    "course `{name}`: description: at most {LONGEST_DESCRIPTION} characters"
+                ));
+            }
+            if course.access_days.is_some_and(|days| !(0..=LONGEST_ACCESS_DAYS).contains(&days)) {
+                return Err(format!("course `{name}`: access_days: 0 (for ever) to {LONGEST_ACCESS_DAYS}"));
+            }
             for (key, value) in [("source", &course.source), ("target", &course.target)] {
                 if value.get("kind").and_then(serde_json::Value::as_str).is_none() {
                     return Err(format!(
@@ -214,6 +233,8 @@ price_vnd = 499000
 source = { kind = "folder", path = "/courses/rust" }
 target = { kind = "folder" }
 enrolment = { kind = "recipe", name = "moodle", base_url = "https://school.example.com", course = "42", secret = "lms.school" }
+description = "Từ dòng đầu tiên"
+access_days = 365
 [[bundle]]
 slug = "tron-bo"
 title = "Trọn bộ"
@@ -233,6 +254,8 @@ created_at = 2026-01-02T03:04:05Z
     fn the_documented_file_is_read() {
         let file = ImportFile::parse(SAMPLE).unwrap();
         assert_eq!(file.course[0].source["path"], "/courses/rust");
+        assert_eq!(file.course[0].description.as_deref(), Some("Từ dòng đầu tiên"));
+        assert_eq!(file.course[0].access_days, Some(365));
         assert_eq!(file.order[0].created_at.as_ref().unwrap().ms(), Some(1_767_323_045_000));
         let text = SAMPLE.replace("2026-01-02T03:04:05Z", "\"2026-01-02T10:04:05+07:00\"");
         assert_eq!(
@@ -259,6 +282,8 @@ created_at = 2026-01-02T03:04:05Z
         assert!(error("price_vnd = 499000", "price_vnd = 0").contains("rust-101"));
         assert!(error("price_vnd = 499000", "price_vnd = 1.5").contains("price_vnd"));
         assert!(error(", \"sql-201\"]", "]").contains("tron-bo"));
+        assert!(error("access_days = 365", "access_days = -1").contains("access_days"));
+        assert!(error("Từ dòng đầu tiên", &"x".repeat(5_001)).contains("description"));
         assert!(error("holder =", "owner =").contains("owner"));
         assert!(error("lan@example.com", "lan").contains("lan"));
         assert!(error("03:04:05Z", "03:04:05").contains("DH123456"));

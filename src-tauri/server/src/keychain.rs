@@ -9,11 +9,13 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use chotdon_core::ports::{SecretError, SecretStore};
+use chotdon_core::secrets::same;
 use futures::future::BoxFuture;
 use keyring_core::{CredentialStore, Entry, Error};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
+use zeroize::Zeroize;
 
 /// Under this name the owner finds the entries in the keyring's own program.
 const SERVICE: &str = "ChotDon";
@@ -111,7 +113,7 @@ impl Ring {
         self.write(&probe, &written)?;
         let read = self.read(&probe)?;
         self.remove(&probe)?;
-        if read.is_none_or(|read| read.expose_secret() != written.expose_secret()) {
+        if !read.is_some_and(|read| same(read.expose_secret(), written.expose_secret())) {
             return Err(SecretError::Unavailable("the keyring does not keep what it is given".to_owned()));
         }
         if self.read(LANDMARK)?.is_none() {
@@ -122,7 +124,11 @@ impl Ring {
 
     fn read(&mut self, name: &str) -> Outcome<Option<SecretString>> {
         match self.entry(name)?.get_password() {
-            Ok(value) => Ok(Some(SecretString::from(value))),
+            Ok(mut value) => {
+                let secret = SecretString::from(value.as_str());
+                value.zeroize();
+                Ok(Some(secret))
+            }
             Err(Error::NoEntry) => Ok(None),
             Err(error) => Err(self.failed(&error)),
         }

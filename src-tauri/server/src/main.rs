@@ -1,9 +1,11 @@
 //! `chotdon-server`: reads the command line and the environment, runs one command, turns its end into an exit code.
 
+mod audit;
 mod cli;
 mod end;
 mod environment;
 mod import_file;
+mod notify;
 mod openapi;
 mod place;
 mod reconcile;
@@ -27,7 +29,11 @@ use environment::Environment;
 use place::Place;
 
 fn main() -> ExitCode {
+    let forbidden = chotdon_core::core_dumps::forbid();
     let cli = Cli::parse();
+    if let Err(why) = forbidden {
+        eprintln!("chotdon-server: core dumps cannot be forbidden: {why}");
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return End::later(error).report(),
@@ -54,6 +60,13 @@ async fn run(command: Command, environment: &Environment) -> Result<(), End> {
         Command::Import { file, shop } => shop_commands::import(&Place::of(&shop, environment)?, &file).await,
         Command::Export { shop } => shop_commands::export(&Place::of(&shop, environment)?).await,
         Command::Backup { file, shop } => shop_commands::backup(&Place::of(&shop, environment)?, &file).await,
+        Command::Restore { file, dry_run, shop } => {
+            shop_commands::restore(&Place::of(&shop, environment)?, &file, dry_run).await
+        }
+        Command::Diagnostics { file, shop } => {
+            shop_commands::diagnostics(&Place::of(&shop, environment)?, &file)
+        }
+        Command::Audit { filter, shop } => audit::print(&Place::of(&shop, environment)?, filter).await,
         Command::Verify { shop } => shop_commands::verify(&Place::of(&shop, environment)?).await,
         Command::Reconcile(args) => reconcile::reconcile(args, environment).await,
         Command::SimulateTransfer(args) => simulate::simulate(args, environment).await,

@@ -63,7 +63,15 @@ impl Place {
 
     /// The shop's credentials.
     pub(crate) async fn credentials(&self) -> Result<Credentials, End> {
-        Ok(Credentials::new(self.secret_store(false).await?))
+        Ok(Credentials::new(self.secret_store(false).await?).shared_in(&self.data_dir))
+    }
+
+    /// The store that was asked for, whichever is in use.
+    pub(crate) async fn store_in(&self, which: SecretsIn) -> Result<Arc<dyn SecretStore>, End> {
+        match which {
+            SecretsIn::File => self.file(false).await,
+            SecretsIn::Keyring => self.keyring(),
+        }
     }
 
     fn keyring(&self) -> Result<Arc<dyn SecretStore>, End> {

@@ -10,6 +10,7 @@ use chotdon_core::{Options, Shop, StartError, logging, private_file};
 use crate::cli::{SecretsIn, Serve};
 use crate::end::End;
 use crate::environment::Environment;
+use crate::notify::Manager;
 use crate::place::Place;
 use crate::running::Running;
 use crate::secret::print_line;
@@ -46,7 +47,13 @@ pub(crate) async fn serve(args: Serve, environment: &Environment) -> Result<(), 
         .map_err(|error| End::failed(anyhow!("run.json cannot be written: {error}")))?;
     print_line(&running.ready_line())?;
 
-    stop.wait().await;
+    let manager = Manager::of(environment);
+    manager.tell("READY=1");
+    tokio::select! {
+        () = stop.wait() => {}
+        () = manager.feed(&shop) => {}
+    }
+    manager.tell("STOPPING=1");
     let drain = Duration::from_secs(u64::from(shop.config().queue.drain_s));
     tracing::info!(drain_s = drain.as_secs(), "stopping; running stages may finish");
     tokio::select! {

@@ -1,17 +1,22 @@
 //! The commands that read or change the shop's database.
 
+use std::io::Write;
 use std::path::Path;
 
 use anyhow::anyhow;
+use chotdon_core::backup;
 use chotdon_core::config::Config;
+use chotdon_core::diagnostics;
 use chotdon_core::http::storefront::SCOPES;
+use chotdon_core::private_file;
+use chotdon_core::store::{AuditHead, Contents};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
 use crate::cli::KeyAction;
 use crate::end::End;
 use crate::import_file::{ImportFile, Shop};
-use crate::place::Place;
+use crate::place::{Place, now_ms};
 use crate::running;
 use crate::secret::print_line;
 use crate::shop_data::ShopData;
@@ -99,6 +104,7 @@ fn name_shop(place: &Place, config: &Config, shop: &Shop) -> Result<(), End> {
 pub(crate) async fn export(place: &Place) -> Result<(), End> {
     let data = ShopData::open(place).await?;
     let mut file = data.take_along().await?;
+    data.record("export", "shop", json!({ "orders": file.order.len() })).await?;
     data.close().await;
     let config = place.config(false)?;
     file.shop = Some(Shop {
@@ -110,15 +116,62 @@ pub(crate) async fn export(place: &Place) -> Result<(), End> {
 
 pub(crate) async fn backup(place: &Place, file: &Path) -> Result<(), End> {
     let data = ShopData::open(place).await?;
-    data.back_up(file).await?;
+    data.record("backup", &file.display().to_string(), json!({})).await?;
+    let made = data.back_up(&place.data_dir, file).await;
     data.close().await;
+    let made = made?;
+    let Contents { counts, .. } = &made.contents;
+    print_line(
+        &json!({
+            "file": made.file, "bytes": made.bytes, "orders": counts.orders, "customers": counts.customers,
+            "transfers": counts.transfers, "in_vnd": counts.in_vnd,
+        })
+        .to_string(),
+    )
+}
+
+/// Prints what is in the copy, and what became of the shop before it, as one line of JSON.
+pub(crate) async fn restore(place: &Place, file: &Path, dry_run: bool) -> Result<(), End> {
+    let (contents, aside) = if dry_run {
+        (backup::check(file).await?, None)
+    } else {
+        let restored = backup::restore_now(&place.data_dir, file, "cli", now_ms()).await?;
+        (restored.contents, Some(restored.aside))
+    };
+    let counts = &contents.counts;
+    let made_at = contents.made_at.and_then(|at| jiff::Timestamp::from_millisecond(at).ok());
+    print_line(
+        &json!({
+            "restored": !dry_run, "made_at": made_at.map(|at| at.to_string()), "version": contents.version,
+            "orders": counts.orders, "customers": counts.customers, "courses": counts.courses,
+            "transfers": counts.transfers, "in_vnd": counts.in_vnd, "open_tasks": counts.open_tasks,
+            "kept_aside": aside, "paused": !dry_run,
+        })
+        .to_string(),
+    )?;
+    if !dry_run {
+        eprintln!(
+            "chotdon-server: deliveries are paused. Start the shop, let it reconcile with SePay, look at the queue, then resume. \
+             Secrets are not in a backup: on a new machine set them again with `secret set`."
+        );
+    }
     Ok(())
+}
+
+/// Prints the names of the files in the bundle.
+pub(crate) fn diagnostics(place: &Place, file: &Path) -> Result<(), End> {
+    let named = |error: std::io::Error| End::failed(anyhow!("{}: {error}", file.display()));
+    let files = diagnostics::files(&place.data_dir, &place.config(false)?).map_err(named)?;
+    let zip = diagnostics::bundle(&files).map_err(named)?;
+    private_file::create_new(file).and_then(|mut out| out.write_all(&zip)).map_err(named)?;
+    let names: Vec<&str> = files.iter().map(|file| file.name).collect();
+    print_line(&json!({ "file": file, "bytes": zip.len(), "files": names }).to_string())
 }
 
 /// Prints what was found as one line of JSON; each problem on standard error too.
 pub(crate) async fn verify(place: &Place) -> Result<(), End> {
     let data = ShopData::open(place).await?;
-    let findings = data.verify().await?;
+    let findings = data.verify(kept_head(place).await.as_ref()).await?;
     data.close().await;
     print_line(
         &json!({
@@ -134,6 +187,18 @@ pub(crate) async fn verify(place: &Place) -> Result<(), End> {
         1 => Err(End::failed(anyhow!("{}", findings.problems[0]))),
         n => Err(End::failed(anyhow!("{n} problems; the first: {}", findings.problems[0]))),
     }
+}
+
+/// The end of the record that the secret store vouches for. A store that cannot be opened only leaves it out.
+async fn kept_head(place: &Place) -> Option<AuditHead> {
+    let kept = match place.secret_store(place.has_demo_key()).await {
+        Ok(store) => chotdon_core::kept_head(&*store).await.map_err(End::from),
+        Err(end) => Err(end),
+    };
+    kept.unwrap_or_else(|end| {
+        eprintln!("chotdon-server: the end of the record of actions is not checked: {end}");
+        None
+    })
 }
 
 fn day(ms: i64) -> String {

@@ -2,20 +2,25 @@
 //!
 //! A command opens the files beside a running `serve`; SQLite lets both write in turn.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::anyhow;
+use chotdon_core::backup::{self, Made};
 use chotdon_core::config::Config;
 use chotdon_core::enrolment::EnrolmentSpec;
 use chotdon_core::external::Keys;
 use chotdon_core::ports::SystemClock;
 use chotdon_core::reconcile::{self, Trouble};
-use chotdon_core::secrets::{self, Credentials};
+use chotdon_core::secrets::{self, Changes, Credentials};
 use chotdon_core::store::bring_over::{
     AccountRow, Counts, CourseRow, CustomerRow, OrderRow, Set, brought_stage,
 };
-use chotdon_core::store::{BundleEdit, BundleRecord, EndpointRecord, Findings, Store, WorkerKeyRecord};
+use chotdon_core::store::read::{AuditQuery, AuditRecord, LONGEST_PAGE, Slice, Window};
+use chotdon_core::store::{
+    AuditEntry, AuditHead, BundleEdit, BundleRecord, EndpointRecord, Findings, Store, WorkerKeyRecord,
+};
 use chotdon_core::views::ReconcileRun;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
@@ -60,12 +65,52 @@ impl ShopData {
         self.store.close().await;
     }
 
-    pub(crate) async fn verify(&self) -> Result<Findings, End> {
-        Ok(self.store.verify().await?)
+    /// Checks everything; `kept` is the end of the record of human actions that the secret store vouches for.
+    pub(crate) async fn verify(&self, kept: Option<&AuditHead>) -> Result<Findings, End> {
+        let mut findings = self.store.verify().await?;
+        let broken = self.store.verify_audit(kept).await?.broken.map(|broken| broken.to_string());
+        findings.problems.extend(broken.filter(|broken| !findings.problems.contains(broken)));
+        Ok(findings)
     }
 
-    pub(crate) async fn back_up(&self, file: &Path) -> Result<(), End> {
-        Ok(self.store.back_up(file).await?)
+    /// A page of the record of human actions, newest first.
+    pub(crate) async fn audit(
+        &self,
+        query: &AuditQuery,
+        below: Option<i64>,
+    ) -> Result<Slice<AuditRecord>, End> {
+        Ok(self.store.audit(query, Window { below, limit: LONGEST_PAGE }).await?)
+    }
+
+    /// Writes down what was done by command.
+    pub(crate) async fn record(
+        &self,
+        action: &str,
+        subject: &str,
+        data: serde_json::Value,
+    ) -> Result<(), End> {
+        let entry = AuditEntry {
+            actor: ACTOR.to_owned(),
+            action: action.to_owned(),
+            subject: subject.to_owned(),
+            data,
+        };
+        Ok(self.store.record_audit(entry, now_ms()).await?)
+    }
+
+    /// Changes of keys by command.
+    pub(crate) fn changes<'a>(&'a self, credentials: &'a Credentials) -> Changes<'a> {
+        Changes { store: &self.store, credentials, actor: ACTOR, now: now_ms() }
+    }
+
+    /// Since when each key is in use, ms, by name; `false` when it may be older.
+    pub(crate) async fn key_ages(&self) -> Result<BTreeMap<String, (i64, bool)>, End> {
+        let ages = self.store.secret_ages().await?;
+        Ok(ages.into_iter().map(|age| (age.name, (age.changed_at, age.exact))).collect())
+    }
+
+    pub(crate) async fn back_up(&self, data_dir: &Path, file: &Path) -> Result<Made, End> {
+        Ok(backup::make(&self.store, data_dir, file, "command", now_ms()).await?)
     }
 
     /// Reads SePay's list and books what is new.
@@ -194,6 +239,8 @@ impl ShopData {
                 source: serde_json::from_str(&row.source)?,
                 target: serde_json::from_str(&row.target)?,
                 enrolment: row.enrolment.as_deref().map(serde_json::from_str).transpose()?,
+                description: row.description.filter(|text| !text.is_empty()),
+                access_days: row.access_days.filter(|days| *days > 0),
             })
         });
         Ok(ImportFile {
@@ -247,6 +294,8 @@ fn course_row(course: &Course) -> CourseRow {
         source: course.source.to_string(),
         target: course.target.to_string(),
         enrolment: course.enrolment.as_ref().and_then(enrolment_text),
+        description: course.description.as_deref().map(|text| text.trim().to_owned()),
+        access_days: course.access_days,
     }
 }
 

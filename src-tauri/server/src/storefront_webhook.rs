@@ -19,18 +19,20 @@ pub(crate) async fn run(place: &Place, action: WebhookAction) -> Result<(), End>
         WebhookAction::Remove { name } => {
             let data = ShopData::open(place).await?;
             data.remove_endpoint(&name).await?;
+            let credentials = place.credentials().await?;
+            data.changes(&credentials).delete(&secret_of(&name)?).await?;
             data.close().await;
-            place.credentials().await?.delete(&secret_of(&name)?).await?;
         }
         WebhookAction::Rotate { name } => {
             let data = ShopData::open(place).await?;
             let known = data.endpoints().await?.iter().any(|endpoint| endpoint.name == name);
-            data.close().await;
             if !known {
                 return Err(End::failed(anyhow!("there is no webhook endpoint `{name}`")));
             }
             let secret = new_secret();
-            place.credentials().await?.rotate(&secret_of(&name)?, secret.clone(), now_ms(), OVERLAP).await?;
+            let credentials = place.credentials().await?;
+            data.changes(&credentials).rotate(&secret_of(&name)?, secret.clone(), OVERLAP).await?;
+            data.close().await;
             eprintln!("chotdon-server: for 24 hours every webhook is signed with both secrets");
             print_line(secret.expose_secret())?;
         }
@@ -56,16 +58,15 @@ async fn add(place: &Place, name: &str, url: &str, events: &[String]) -> Result<
         );
     }
     let data = ShopData::open_or_create(place).await?;
-    let saved = data.save_endpoint(name, url.as_str(), events).await;
-    data.close().await;
-    saved?;
+    data.save_endpoint(name, url.as_str(), events).await?;
     let credentials = place.credentials().await?;
     if credentials.get(&secret_name, now_ms()).await?.is_some() {
         eprintln!("chotdon-server: the endpoint keeps its secret; `rotate` makes a new one");
         return Ok(());
     }
     let secret = new_secret();
-    credentials.set(&secret_name, secret.clone()).await?;
+    data.changes(&credentials).set(&secret_name, secret.clone()).await?;
+    data.close().await;
     print_line(secret.expose_secret())
 }
 

@@ -3,6 +3,7 @@
 //! Each aftermath is one script over one JSON argument, because a statement costs more in crossing to
 //! SQLite's thread than in work.
 
+use chotdon_domain::channel::Channel;
 use serde_json::{Value, json};
 
 use crate::Result;
@@ -12,6 +13,7 @@ use crate::enrolment::{self, Enrolled};
 use crate::notices::{self, Raise};
 use crate::queue::{Settlement, StageResult, prepare_key};
 use crate::services;
+use crate::telling;
 use crate::test_deliveries;
 use crate::writer::{Script, Tx, script};
 
@@ -113,10 +115,12 @@ pub enum Aftermath {
     AttemptFailed,
     /// The task failed for good: its orders fail with it and the owner is told.
     GivenUp,
-    /// The owner's desktop showed this notice.
-    NoticeShown {
-        /// Notice id.
-        notice: i64,
+    /// A channel has told the owner of these notices.
+    Told {
+        /// Notice ids.
+        notices: Vec<i64>,
+        /// The channel.
+        channel: Channel,
     },
 }
 
@@ -370,14 +374,7 @@ impl Aftermath {
                 tx.touched.topic("failures");
                 notices::raise(tx, &Raise::task_failed(task, &error.code), now).await
             }
-            Self::NoticeShown { notice } => {
-                sqlx::query("UPDATE notice SET shown_at = $1, shown = shown + 1 WHERE id = $2")
-                    .bind(now)
-                    .bind(notice)
-                    .execute(&mut tx.conn)
-                    .await?;
-                Ok(())
-            }
+            Self::Told { notices, channel } => telling::told(tx, notices, *channel, now).await,
         }
     }
 }

@@ -54,6 +54,10 @@ pub struct CourseRow {
     pub target: String,
     /// JSON `{kind, …}`; `None` keeps what is there.
     pub enrolment: Option<String>,
+    /// What the catalogue says of it; `None` keeps what is there.
+    pub description: Option<String>,
+    /// Days of access after the first delivery, 0 = for ever; `None` keeps what is there.
+    pub access_days: Option<i64>,
 }
 
 /// A customer, found by address.
@@ -118,11 +122,14 @@ INSERT INTO bank_account (bank, bin, account, holder, virtual_account, memo_pref
 
 const COURSES: &str = concat!(
     "\
-INSERT INTO course (slug, title, price_vnd, source, target, enrolment, created_at, updated_at) \
-  SELECT value ->> 'slug', value ->> 'title', value ->> 'price_vnd', value ->> 'source', value ->> 'target', value ->> 'enrolment', $2, $2 \
+INSERT INTO course (slug, title, price_vnd, source, target, enrolment, description, access_days, created_at, updated_at) \
+  SELECT value ->> 'slug', value ->> 'title', value ->> 'price_vnd', value ->> 'source', value ->> 'target', value ->> 'enrolment', \
+         coalesce(value ->> 'description', (SELECT description FROM course WHERE slug = value ->> 'slug'), ''), \
+         coalesce(value ->> 'access_days', (SELECT access_days FROM course WHERE slug = value ->> 'slug'), 0), $2, $2 \
     FROM json_each($1) WHERE true \
   ON CONFLICT (slug) DO UPDATE SET title = excluded.title, price_vnd = excluded.price_vnd, source = excluded.source, \
-    target = excluded.target, enrolment = coalesce(excluded.enrolment, enrolment), updated_at = excluded.updated_at, \
+    target = excluded.target, enrolment = coalesce(excluded.enrolment, enrolment), description = excluded.description, \
+    access_days = excluded.access_days, updated_at = excluded.updated_at, \
     version = CASE WHEN ",
     same_files!(),
     " THEN version ELSE 1 + max(version, \
@@ -131,8 +138,9 @@ INSERT INTO course (slug, title, price_vnd, source, target, enrolment, created_a
     ready = ready AND ",
     same_files!(),
     " \
-  WHERE (title, price_vnd, source, target, coalesce(enrolment, '')) \
-    <> (excluded.title, excluded.price_vnd, excluded.source, excluded.target, coalesce(excluded.enrolment, enrolment, ''))"
+  WHERE (title, price_vnd, source, target, coalesce(enrolment, ''), description, access_days) \
+    <> (excluded.title, excluded.price_vnd, excluded.source, excluded.target, coalesce(excluded.enrolment, enrolment, ''), \
+        excluded.description, excluded.access_days)"
 );
 
 const CUSTOMERS: &str = "\
@@ -222,18 +230,20 @@ impl Store {
         })
         .collect();
         let courses = sqlx::query_as(
-            "SELECT slug, title, price_vnd, source, target, enrolment FROM course ORDER BY id",
+            "SELECT slug, title, price_vnd, source, target, enrolment, description, access_days FROM course ORDER BY id",
         )
         .fetch_all(&self.reader)
         .await?
         .into_iter()
-        .map(|(slug, title, price_vnd, source, target, enrolment)| CourseRow {
+        .map(|(slug, title, price_vnd, source, target, enrolment, description, access_days)| CourseRow {
             slug,
             title,
             price_vnd,
             source,
             target,
             enrolment,
+            description: Some(description),
+            access_days: Some(access_days),
         })
         .collect();
         let customers = sqlx::query_as("SELECT email, name, phone FROM customer ORDER BY id")
@@ -263,28 +273,6 @@ impl Store {
             });
         }
         Ok(Set { accounts, courses, customers, orders })
-    }
-
-    /// Writes a consistent copy of the database to `file`, which must not exist. Writers go on meanwhile.
-    ///
-    /// # Errors
-    /// [`Error::Conflict`] when `file` exists; otherwise when it cannot be written.
-    pub async fn back_up(&self, file: &std::path::Path) -> Result<()> {
-        if file.exists() {
-            return Err(Error::Conflict(format!("{} exists already", file.display())));
-        }
-        // Made beforehand so that it is never readable by others, not even while it is written.
-        crate::open::private_file(file)?;
-        let mut connection = self.reader.acquire().await?;
-        let copied =
-            sqlx::query("VACUUM INTO $1").bind(file.display().to_string()).execute(&mut *connection).await;
-        if copied.is_err() {
-            let _ = std::fs::remove_file(file);
-        }
-        copied?;
-        std::fs::File::open(file)
-            .and_then(|file| file.sync_all())
-            .map_err(|error| Error::Unavailable(format!("{}: {error}", file.display())))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Bringing tasks into being, inside the commit that causes them.
 
-use chotdon_domain::task::{TaskKind, backoff_ms};
+use chotdon_domain::task::backoff_ms;
 
 use crate::Result;
 use crate::queue::prepare_key;
@@ -62,48 +62,6 @@ pub(crate) async fn take_back(tx: &mut Tx, what: Taking, order: i64, mark: i64, 
     .execute(&mut tx.conn)
     .await?;
     tx.ready(["order"].into_iter());
-    Ok(())
-}
-
-/// Schedules telling the owner about a notice: at once the first time, later ever less often.
-pub(crate) async fn notify_owner(
-    tx: &mut Tx,
-    notice: i64,
-    shown: i64,
-    shown_at: Option<i64>,
-    now: i64,
-) -> Result<()> {
-    // 1, 5, 15, then every 60 minutes while it goes on.
-    let gap_min = match shown {
-        0 => 0,
-        1 => 1,
-        2 => 5,
-        3 => 15,
-        _ => 60,
-    };
-    let run_at = shown_at.map_or(now, |at| at + gap_min * 60_000).max(now);
-    let state = if run_at <= now { "ready" } else { "scheduled" };
-    let made = sqlx::query(
-        "INSERT INTO task (kind, lane, prio, state, stage, run_at, max_attempt, dedupe_key, payload, created_at) \
-         VALUES ($1, $2, 0, $3, 'show', $4, 3, 'notice:' || $5, json_object('notice', $5), $6) \
-         ON CONFLICT (dedupe_key) WHERE dedupe_key IS NOT NULL AND state NOT IN ('done','failed','cancelled') DO NOTHING",
-    )
-    .bind(TaskKind::NotifyOwner.as_str())
-    .bind(TaskKind::NotifyOwner.lane().as_str())
-    .bind(state)
-    .bind(run_at)
-    .bind(notice)
-    .bind(now)
-    .execute(&mut tx.conn)
-    .await?
-    .rows_affected();
-    if made > 0 {
-        if state == "ready" {
-            tx.ready(["owner"].into_iter());
-        } else {
-            tx.touched.scheduled = true;
-        }
-    }
     Ok(())
 }
 

@@ -1,11 +1,9 @@
 //! The in-app inbox: what the owner should know, merged by cause. Desktop notifications only point at it.
 
-use serde_json::{Value, json};
-use sqlx::Row;
-
-use crate::enqueue::notify_owner;
+use crate::telling;
 use crate::writer::Tx;
 use crate::{Result, Store};
+use serde_json::{Value, json};
 
 /// Money or service stopped.
 pub const STOPPED: i64 = 1;
@@ -64,9 +62,9 @@ pub struct NoticeRecord {
     pub state: String,
 }
 
-/// Records a notice and schedules the desktop's part of it.
+/// Records a notice and schedules what the channels have to tell of it.
 pub(crate) async fn raise(tx: &mut Tx, raise: &Raise, now: i64) -> Result<()> {
-    let row = sqlx::query(
+    let id: i64 = sqlx::query_scalar(
         "INSERT INTO notice (class, merge_key, kind, data, first_at, last_at) \
            SELECT $1, coalesce($2, (SELECT err_group FROM task WHERE id = $5), $3), $3, \
                   json_patch(coalesce((SELECT json_object('task', task.id, 'task_kind', task.kind, 'stage', task.stage, \
@@ -75,7 +73,7 @@ pub(crate) async fn raise(tx: &mut Tx, raise: &Raise, now: i64) -> Result<()> {
                                        FROM task WHERE id = $5), '{}'), $4), $6, $6 WHERE true \
          ON CONFLICT (merge_key) WHERE state <> 'resolved' DO UPDATE \
            SET count = count + 1, last_at = excluded.last_at, data = excluded.data, state = 'new' \
-         RETURNING id, shown, shown_at",
+         RETURNING id",
     )
     .bind(raise.class)
     .bind(raise.merge_key.as_deref())
@@ -86,7 +84,7 @@ pub(crate) async fn raise(tx: &mut Tx, raise: &Raise, now: i64) -> Result<()> {
     .fetch_one(&mut tx.conn)
     .await?;
     tx.touched.topic("notices");
-    notify_owner(tx, row.try_get("id")?, row.try_get("shown")?, row.try_get("shown_at")?, now).await
+    telling::schedule(tx, id, raise.class, now).await
 }
 
 impl Store {
@@ -103,28 +101,29 @@ impl Store {
             .await
     }
 
-    /// One notice.
+    /// The cause of a notice is gone; nothing happens when there is none of that key.
     ///
     /// # Errors
-    /// When the database cannot be read.
-    pub async fn notice(&self, id: i64) -> Result<Option<NoticeRecord>> {
-        let row = sqlx::query("SELECT id, class, merge_key, kind, data, count, first_at, last_at, state FROM notice WHERE id = $1")
-            .bind(id)
-            .fetch_optional(&self.reader)
-            .await?;
-        row.map(|row| {
-            Ok(NoticeRecord {
-                id: row.try_get("id")?,
-                class: row.try_get("class")?,
-                merge_key: row.try_get("merge_key")?,
-                kind: row.try_get("kind")?,
-                data: row.try_get("data")?,
-                count: row.try_get("count")?,
-                first_at: row.try_get("first_at")?,
-                last_at: row.try_get("last_at")?,
-                state: row.try_get("state")?,
+    /// When the database cannot be written.
+    pub async fn resolve_notice(&self, merge_key: &str, now: i64) -> Result<()> {
+        let key = merge_key.to_owned();
+        self.writer
+            .run(move |tx| {
+                let key = key.clone();
+                Box::pin(async move {
+                    let gone = sqlx::query(
+                        "UPDATE notice SET state = 'resolved', last_at = max(last_at, $2) WHERE merge_key = $1 AND state <> 'resolved'",
+                    )
+                    .bind(key)
+                    .bind(now)
+                    .execute(&mut tx.conn)
+                    .await?;
+                    if gone.rows_affected() > 0 {
+                        tx.touched.topic("notices");
+                    }
+                    Ok(())
+                })
             })
-        })
-        .transpose()
+            .await
     }
 }

@@ -19,15 +19,15 @@ const _: () = assert!(libsqlite3_sys::SQLITE_VERSION_NUMBER >= 3_051_003, "bundl
 
 const READERS: u32 = 4;
 /// "ChDn" as a big-endian integer, so that `file` and other tools can tell whose database it is.
-const APPLICATION_ID: i64 = 0x4368_446e;
+pub(crate) const APPLICATION_ID: i64 = 0x4368_446e;
 
 /// A shop's database. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
     pub(crate) reader: SqlitePool,
     pub(crate) writer: Writer,
-    tuning: Arc<Tuning>,
-    path: PathBuf,
+    pub(crate) tuning: Arc<Tuning>,
+    pub(crate) path: PathBuf,
 }
 
 impl Store {
@@ -77,6 +77,11 @@ impl Store {
     #[must_use]
     pub fn changes(&self) -> tokio::sync::broadcast::Receiver<Touched> {
         self.writer.changes()
+    }
+
+    /// Tells whoever hears [`Store::changes`] that `topic` is different, though no commit made it so.
+    pub fn tell_changed(&self, topic: &str) {
+        self.writer.announce(topic);
     }
 
     /// Finishes what is queued and closes the file; later writes are refused.
@@ -139,6 +144,7 @@ async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<()> {
         }
     }
     migrator.run(&mut *connection).await?;
+    crate::audit::chain_old_rows(&mut *connection).await?;
     sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA application_id = {APPLICATION_ID}")))
         .execute(&mut *connection)
         .await?;

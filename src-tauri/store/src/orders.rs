@@ -5,6 +5,7 @@ use serde_json::json;
 use chotdon_domain::code::{DepositCode, OrderCode};
 use chotdon_domain::fold::fold;
 
+pub(crate) use crate::audit::audit;
 use crate::bundles;
 use crate::order_money;
 use crate::writer::Tx;
@@ -367,26 +368,6 @@ pub(crate) async fn tell(
         .bind(kind)
         .bind(data.to_string())
         .bind(actor)
-        .execute(&mut tx.conn)
-        .await?;
-    Ok(())
-}
-
-/// Adds a row to the record of human actions.
-pub(crate) async fn audit(
-    tx: &mut Tx,
-    at: i64,
-    actor: &str,
-    action: &str,
-    subject: &str,
-    data: &serde_json::Value,
-) -> Result<()> {
-    sqlx::query("INSERT INTO audit (at, actor, action, subject, data) VALUES ($1, $2, $3, $4, $5)")
-        .bind(at)
-        .bind(actor)
-        .bind(action)
-        .bind(subject)
-        .bind(data.to_string())
         .execute(&mut tx.conn)
         .await?;
     Ok(())

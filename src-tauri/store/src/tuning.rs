@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
+use chotdon_domain::channel::Channel;
+
 use crate::guard::Guard;
 
 /// Settings that the store reads at each commit.
@@ -10,6 +12,8 @@ pub struct Tuning {
     max_attempt: AtomicI64,
     tolerance_vnd: AtomicI64,
     outgoing: AtomicBool,
+    /// The least urgent class that each channel tells of; 0 = it is off.
+    channels: [AtomicI64; Channel::COUNT],
     /// Whether money may be moved.
     pub(crate) guard: Guard,
 }
@@ -20,6 +24,8 @@ impl Default for Tuning {
             max_attempt: AtomicI64::new(8),
             tolerance_vnd: AtomicI64::new(0),
             outgoing: AtomicBool::new(false),
+            // The command line's notices are for the desktop of the shop that runs.
+            channels: [AtomicI64::new(3), AtomicI64::new(0), AtomicI64::new(0), AtomicI64::new(0)],
             guard: Guard::default(),
         }
     }
@@ -39,6 +45,17 @@ impl Tuning {
 
     pub(crate) fn set_outgoing(&self, any: bool) {
         self.outgoing.store(any, Ordering::Relaxed);
+    }
+
+    /// Sets the least urgent class that a channel tells of: 1 … 3, 0 = nothing.
+    pub fn tell(&self, channel: Channel, class: i64) {
+        self.channels[channel as usize].store(class, Ordering::Relaxed);
+    }
+
+    /// The names of the channels that tell of notices of `class`.
+    pub(crate) fn channels(&self, class: i64) -> Vec<&'static str> {
+        let told = |channel: &Channel| self.channels[*channel as usize].load(Ordering::Relaxed) >= class;
+        Channel::ALL.iter().filter(|channel| told(channel)).map(|channel| channel.as_str()).collect()
     }
 
     /// Attempts that a new task gets.

@@ -127,7 +127,8 @@ const WORK: &[(&str, &str)] = &[
 ];
 
 impl Store {
-    /// Checks the file's integrity, the ledger's hash chain and every invariant of the money. Reads only.
+    /// Checks the file's integrity, the ledger's hash chain, that of the record of human actions, and every
+    /// invariant of the money. Reads only.
     ///
     /// # Errors
     /// When the database cannot be read at all.
@@ -144,6 +145,8 @@ impl Store {
         let money = self.check_money().await?;
         findings.ledger_rows = money.ledger_rows;
         findings.problems.extend(money.problems);
+        let audit = self.verify_audit(None).await?;
+        findings.problems.extend(audit.broken.map(|broken| broken.to_string()));
         findings.transfers =
             sqlx::query_scalar("SELECT count(*) FROM transfer").fetch_one(&self.reader).await?;
         Ok(findings)

@@ -252,8 +252,10 @@ impl Store {
                         ));
                     }
                     let mut counts = count(&mut tx.conn, course, version, now).await?;
-                    if !dry_run && counts.orders > 0 {
-                        counts.queued = give(tx, course, version, &message, now).await?;
+                    if !dry_run {
+                        if counts.orders > 0 {
+                            counts.queued = give(tx, course, version, &message, now).await?;
+                        }
                         let data = json!({ "version": version, "orders": counts.queued, "message": message });
                         audit(tx, now, &actor, "course.announce", &slug, &data).await?;
                         tx.touched.topics.extend(["courses".to_owned(), "orders".to_owned()]);

@@ -246,6 +246,13 @@ impl Writer {
         self.halted.load(Ordering::Acquire)
     }
 
+    pub(crate) fn announce(&self, topic: &str) {
+        let mut touched = Touched::default();
+        touched.topic(topic);
+        // Nobody listening is fine.
+        let _ = self.changes.send(touched);
+    }
+
     pub(crate) fn changes(&self) -> broadcast::Receiver<Touched> {
         self.changes.subscribe()
     }

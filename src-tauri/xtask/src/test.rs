@@ -58,7 +58,7 @@ const STEPS: &[Step] = &[
 ];
 
 /// The test programs that need other people's programs; each names the feature `foreign` in its manifest.
-const FOREIGN_TESTS: &[&str] = &["drive_foreign", "remotes", "kolibri", "external_foreign"];
+const FOREIGN_TESTS: &[&str] = &["drive_foreign", "remotes", "kolibri", "external_foreign", "tunnel_foreign"];
 
 /// Longer than any step takes on a slow machine.
 const STEP_LIMIT: Duration = Duration::from_secs(45 * 60);

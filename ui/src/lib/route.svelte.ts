@@ -14,7 +14,10 @@ export const PAGES = [
   'webhooks',
   'courses',
   'customers',
+  'audit',
   'mailbox',
+  'health',
+  'logs',
   'settings',
 ] as const;
 export type PageName = (typeof PAGES)[number];
@@ -51,12 +54,27 @@ function safeDecode(text: string): string {
 
 class Router {
   route = $state.raw<Route>(parseRoute(location.hash));
+  #lets: ((wanted: Route) => boolean) | null = null;
 
   start(): void {
     window.addEventListener('hashchange', () => {
-      this.route = parseRoute(location.hash);
+      const wanted = parseRoute(location.hash);
+      if (this.#held(wanted)) history.replaceState(null, '', hashOf(this.route));
+      else this.route = wanted;
     });
     api.onNavigate((route) => this.open(route));
+  }
+
+  /** Asks `lets` before what is shown is left; answers how to stop that. Used while something is unsaved. */
+  hold(lets: (wanted: Route) => boolean): () => void {
+    this.#lets = lets;
+    return () => {
+      if (this.#lets === lets) this.#lets = null;
+    };
+  }
+
+  #held(wanted: Route): boolean {
+    return this.#lets !== null && hashOf(wanted) !== hashOf(this.route) && !this.#lets(wanted);
   }
 
   /** Follows a route from outside, e.g. `/orders/DH123456`; whatever lies over the page is closed. */
@@ -67,6 +85,7 @@ class Router {
   }
 
   go(page: PageName, detail: string | null = null, filters: Record<string, string> = {}): void {
+    if (this.#held({ page, detail, filters })) return;
     location.hash = hashOf({ page, detail, filters });
     this.route = parseRoute(location.hash);
   }

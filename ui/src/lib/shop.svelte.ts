@@ -10,12 +10,12 @@ const KEY = Symbol('shop');
 export class ShopView {
   overview = new Query<Overview>(
     () => 'overview',
-    () => ['orders', 'queue', 'failures', 'money', 'settings'],
+    () => ['orders', 'queue', 'failures', 'money', 'settings', 'tunnel'],
   );
   settings = new Query<Settings>(
     () => 'settings',
     // A webhook that came shows in the settings too.
-    () => ['settings', 'money'],
+    () => ['settings', 'money', 'tunnel'],
   );
   #notices = new Query<Page<Notice> | Notice[]>(
     () => 'notices',
@@ -47,9 +47,11 @@ export class ShopView {
 }
 
 /** Whether money can come in, as one of the states that have words. */
-export function receivingState(overview: Overview | undefined): 'ok' | 'not_set_up' | 'stopped' {
+export function receivingState(
+  overview: Overview | undefined,
+): 'ok' | 'not_set_up' | 'unreachable' | 'stopped' {
   const state = overview?.receiving.state;
-  return state === 'ok' || state === 'not_set_up' ? state : 'stopped';
+  return state === 'ok' || state === 'not_set_up' || state === 'unreachable' ? state : 'stopped';
 }
 
 export function provideShop(): ShopView {

@@ -7,6 +7,7 @@ pub(crate) mod listen;
 pub mod private;
 pub(crate) mod problem;
 pub(crate) mod public;
+pub(crate) mod sign_ins;
 pub mod storefront;
 mod told;
 mod worker;

@@ -22,6 +22,7 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use tower::ServiceExt;
 
+use super::sign_ins::{SignIn, SignIns};
 use crate::ports::Clock;
 use crate::secrets::{Credentials, SecretName, same};
 use crate::views::Problem;
@@ -45,6 +46,8 @@ pub struct PrivateDoor {
     pub local: SocketAddr,
     /// Further names that a browser may use: `private.allowed_hosts`.
     pub allowed_hosts: Vec<String>,
+    /// Writes down who came in.
+    pub sign_ins: SignIns,
 }
 
 struct Inside {
@@ -52,6 +55,7 @@ struct Inside {
     clock: Arc<dyn Clock>,
     gate: Gate,
     sessions: Sessions,
+    sign_ins: SignIns,
 }
 
 impl PrivateDoor {
@@ -63,6 +67,7 @@ impl PrivateDoor {
             credentials: self.credentials,
             clock: self.clock,
             sessions: Sessions::default(),
+            sign_ins: self.sign_ins,
         });
         let admin = admin.layer(middleware::from_fn_with_state(Arc::clone(&inside), signed_in));
         // Told apart here and not by routes of this router: a wildcard would add its capture to the admin API's own.
@@ -128,6 +133,9 @@ impl Inside {
         let tokens = self.tokens().await?;
         if headers.contains_key(header::AUTHORIZATION) {
             let good = bearer(headers).is_some_and(|given| tokens.iter().any(|token| same(given, token)));
+            if !good {
+                self.sign_ins.note(SignIn::Refused, self.clock.now_ms()).await;
+            }
             return Ok(good.then_some(Proof::Bearer));
         }
         let session = sessions::cookie(headers);
@@ -194,10 +202,12 @@ async fn login(State(inside): State<Arc<Inside>>, headers: HeaderMap, body: axum
             }
             let origin = headers.get(header::ORIGIN).map(HeaderValue::as_bytes).unwrap_or_default();
             let cookie = inside.sessions.open(known, origin.starts_with(b"https://"), now);
+            inside.sign_ins.note(SignIn::Login, now).await;
             (StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response()
         }
         None => {
             inside.sessions.note_failure(now);
+            inside.sign_ins.note(SignIn::Refused, now).await;
             tracing::warn!("a login with a wrong admin token was refused");
             login_required()
         }
@@ -206,8 +216,8 @@ async fn login(State(inside): State<Arc<Inside>>, headers: HeaderMap, body: axum
 
 /// `POST /logout` → 204; the session is void and the cookie taken back.
 async fn logout(State(inside): State<Arc<Inside>>, headers: HeaderMap) -> Response {
-    if let Some(id) = sessions::cookie(&headers) {
-        inside.sessions.close(id);
+    if sessions::cookie(&headers).is_some_and(|id| inside.sessions.close(id)) {
+        inside.sign_ins.note(SignIn::Logout, inside.clock.now_ms()).await;
     }
     (StatusCode::NO_CONTENT, [(header::SET_COOKIE, sessions::TAKE_BACK)]).into_response()
 }

@@ -8,7 +8,7 @@ mod gate;
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, Extension, Path, State};
+use axum::extract::{DefaultBodyLimit, Extension, Path, RawQuery, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -52,7 +52,9 @@ pub(crate) fn router(floor: &Floor) -> Router {
         .with_state(floor.clone())
 }
 
-async fn healthz() -> Json<serde_json::Value> {
+/// Says no more than that it is there; whether a number was expected is nobody's business.
+async fn healthz(State(floor): State<Floor>, RawQuery(query): RawQuery) -> Json<serde_json::Value> {
+    floor.tunnel.asked(query.as_deref().unwrap_or_default());
     Json(json!({ "status": "ok" }))
 }
 
@@ -98,7 +100,7 @@ async fn webhook(
         tracing::warn!(%address, "a webhook with the right key came from an address that sepay.allowed_ips lacks");
         return answer(StatusCode::FORBIDDEN, "address_not_allowed");
     }
-    floor.webhook_came();
+    floor.webhook_came(headers.get(header::HOST).and_then(|host| host.to_str().ok()));
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let notification = match sepay::parse(&authentic, content_type) {
         Ok(notification) => notification,
@@ -126,7 +128,9 @@ async fn webhook(
             if let Some(order) = taken.order {
                 words["order"] = json!(order);
             }
-            floor.intake.answered(floor.clock.now_ms().saturating_sub(asked_at));
+            let took = floor.clock.now_ms().saturating_sub(asked_at);
+            floor.intake.answered(took);
+            floor.intake.metrics.webhook(taken.outcome, took);
             Json(words).into_response()
         }
         Err(error) => {

@@ -15,7 +15,7 @@ use chotdon_domain::order::Flags;
 use chotdon_store::{Claimed, OutgoingRecord};
 
 use crate::present::rfc3339;
-use crate::secrets::SecretName;
+use crate::secrets::{Credentials, SecretName};
 use crate::shop::Floor;
 use crate::workers::{StageContext, StageError, StageOutcome};
 
@@ -104,53 +104,85 @@ pub(crate) async fn run(
 
 /// One attempt; answers the status, whatever it is.
 async fn call(floor: &Floor, event: &OutgoingRecord, cx: &StageContext) -> Result<StatusCode, StageError> {
-    let private = floor.config().storefront.private_webhooks;
-    let url = check_url(&event.url, private)
-        .map_err(|error| StageError::permanent("webhook_address_refused", error.to_string()))?;
-    floor.caller.reach.allow_private(private);
-    let now = floor.clock.now_ms();
     let name = SecretName::webhook(&event.endpoint)
         .map_err(|error| StageError::permanent("webhook_secret_missing", error.to_string()))?;
-    let secrets = floor
-        .credentials
-        .live_values(&name, now)
-        .await
-        .map_err(|error| StageError::transient("secret_store_unavailable", error.to_string()))?;
-    let body = body(event);
-    let stamp = now.div_euclid(1_000);
-    let signatures: Vec<String> = secrets
-        .iter()
-        .filter_map(|secret| signature(secret, &event.webhook_id, stamp, body.as_bytes()))
-        .collect();
-    if signatures.is_empty() {
-        let detail = format!("the secret {} is not set, or is not a whsec_ secret", name.as_str());
-        return Err(StageError::permanent("webhook_secret_missing", detail));
-    }
-    let request = floor
-        .caller
-        .client
-        .post(url)
-        .header(header::CONTENT_TYPE, "application/json")
-        .header("webhook-id", &event.webhook_id)
-        .header("webhook-timestamp", stamp.to_string())
-        .header("webhook-signature", signatures.join(" "))
-        .body(body);
-    let answer = tokio::select! {
-        biased;
-        () = cx.cancel.cancelled() => return Err(StageError::transient("cancelled", "stopped before it was answered")),
-        answer = request.send() => answer,
+    let signed = Signed {
+        to: &event.endpoint,
+        url: &event.url,
+        private: floor.config().storefront.private_webhooks,
+        secret: &name,
+        id: &event.webhook_id,
+        body: body(event),
     };
-    // The words of the error may hold the address with its query; the kind of it is enough.
-    answer.map(|answer| answer.status()).map_err(|error| {
-        let (code, what) = if error.is_timeout() {
-            ("webhook_timeout", "did not answer within 15 seconds")
-        } else if reach::was_refused(&error) {
-            ("webhook_address_refused", "has an address that is not called")
-        } else {
-            ("webhook_unreachable", "could not be reached")
-        };
-        StageError::transient(code, format!("{} {what}", event.endpoint))
-    })
+    tokio::select! {
+        biased;
+        () = cx.cancel.cancelled() => Err(StageError::transient("cancelled", "stopped before it was answered")),
+        answer = floor.caller.post(signed, &floor.credentials, floor.clock.now_ms()) => answer,
+    }
+}
+
+/// A message to be signed and sent.
+pub(crate) struct Signed<'a> {
+    /// Who it is for, in words.
+    pub(crate) to: &'a str,
+    /// Where to.
+    pub(crate) url: &'a str,
+    /// Whether that may be on this machine or in the local network.
+    pub(crate) private: bool,
+    /// The secret that it is signed with.
+    pub(crate) secret: &'a SecretName,
+    /// Its `webhook-id`.
+    pub(crate) id: &'a str,
+    /// Its body.
+    pub(crate) body: String,
+}
+
+impl Caller {
+    /// Signs and sends a message once; answers the status, whatever it is.
+    ///
+    /// # Errors
+    /// When it was not answered, or must not be sent.
+    pub(crate) async fn post(
+        &self,
+        message: Signed<'_>,
+        credentials: &Credentials,
+        now: i64,
+    ) -> Result<StatusCode, StageError> {
+        let Signed { to, url, private, secret, id, body } = message;
+        let url = check_url(url, private)
+            .map_err(|error| StageError::permanent("webhook_address_refused", error.to_string()))?;
+        self.reach.allow_private(private);
+        let secrets = credentials
+            .live_values(secret, now)
+            .await
+            .map_err(|error| StageError::transient("secret_store_unavailable", error.to_string()))?;
+        let stamp = now.div_euclid(1_000);
+        let signatures: Vec<String> =
+            secrets.iter().filter_map(|secret| signature(secret, id, stamp, body.as_bytes())).collect();
+        if signatures.is_empty() {
+            let detail = format!("the secret {} is not set, or is not a whsec_ secret", secret.as_str());
+            return Err(StageError::permanent("webhook_secret_missing", detail));
+        }
+        let request = self
+            .client
+            .post(url)
+            .header(header::CONTENT_TYPE, "application/json")
+            .header("webhook-id", id)
+            .header("webhook-timestamp", stamp.to_string())
+            .header("webhook-signature", signatures.join(" "))
+            .body(body);
+        // The words of the error may hold the address with its query; the kind of it is enough.
+        request.send().await.map(|answer| answer.status()).map_err(|error| {
+            let (code, what) = if error.is_timeout() {
+                ("webhook_timeout", "did not answer within 15 seconds")
+            } else if reach::was_refused(&error) {
+                ("webhook_address_refused", "has an address that is not called")
+            } else {
+                ("webhook_unreachable", "could not be reached")
+            };
+            StageError::transient(code, format!("{to} {what}"))
+        })
+    }
 }
 
 /// The body, the same bytes at every attempt.

@@ -5,6 +5,7 @@
 
 mod courses;
 mod failures;
+mod mails;
 mod money;
 mod orders;
 mod overview;
@@ -16,10 +17,12 @@ mod settings;
 mod tasks;
 mod time;
 mod transfers;
+mod tunnel;
 mod webhooks;
 
 pub(crate) use courses::{announcement, bundle_row, course_check, course_detail, course_row, source_listing};
 pub(crate) use failures::{failure_group, failures};
+pub(crate) use mails::{mail_mistake, mail_template, mail_variables};
 pub(crate) use money::{customer_detail, customer_row, ledger_row, wallet_summary};
 pub(crate) use orders::{order_detail, order_row};
 pub(crate) use overview::{Glance, money, overview};
@@ -31,6 +34,7 @@ pub(crate) use settings::{secret_row, settings};
 pub(crate) use tasks::{Crew, queue, queue_counts, task_detail, task_row};
 pub(crate) use time::rfc3339;
 pub(crate) use transfers::{suggestion, transfer_actions, transfer_row};
+pub(crate) use tunnel::{tunnel, tunnel_settings};
 pub(crate) use webhooks::{webhook_detail, webhook_row};
 
 /// JSON that we wrote ourselves; an object without words when it is damaged.

@@ -9,12 +9,17 @@ use crate::views::{AuditRow, Notice};
 /// A note of the inbox, with the page that explains it.
 pub(crate) fn notice(notice: &NoticeRecord) -> Notice {
     let route = match notice.kind.as_str() {
+        // The list of mail templates shows the file and the line, and leads on to what waits for them.
+        "task_failed" if json(&notice.data)["code"] == "mail_template" => "/settings/mail-templates",
         "task_failed" => "/failures",
         "worker_crashed" | "worker_hung" | "worker_lost" | "worker_missing" => "/queue",
-        "mail_stopped" => "/settings",
-        "service_parked" => "/queue",
+        "mail_stopped" | "key_old" => "/settings",
+        "audit_broken" => "/audit",
+        "service_parked" | "restored" => "/queue",
+        "backup_failed" => "/settings?section=backup",
         "unmatched" => "/unmatched",
         "different_body" | "wrong_product" => "/webhooks",
+        kind if kind.starts_with("tunnel_") => crate::tunnel::ROUTE,
         kind if crate::reconcile::is_ours(kind) => crate::reconcile::ROUTE,
         _ => "/",
     };

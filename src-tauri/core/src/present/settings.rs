@@ -5,8 +5,8 @@ use chotdon_store::read::AccountRecord;
 use crate::config::Config;
 use crate::secrets::Listed;
 use crate::views::{
-    BankAccount, LimitSettings, MailSettings, NotificationSettings, OrderSettings, SecretRow, SepaySettings,
-    Settings, ShopSettings, WorkerSettings,
+    BackupSettings, BankAccount, ChannelSettings, LimitSettings, MailSettings, NotificationSettings,
+    OrderSettings, SecretRow, SepaySettings, Settings, ShopSettings, WorkerSettings,
 };
 
 /// The settings page; `sepay` and the secrets come from the running shop.
@@ -32,6 +32,7 @@ pub(crate) fn settings(
             user: config.mail.user.clone(),
             from: config.mail.from.clone(),
         },
+        tunnel: super::tunnel_settings(config),
         workers: WorkerSettings {
             count: config.workers.count,
             lease_s: config.queue.lease_s,
@@ -49,6 +50,13 @@ pub(crate) fn settings(
             quiet_from: config.notifications.quiet_from.clone(),
             quiet_to: config.notifications.quiet_to.clone(),
         },
+        channels: channels(config),
+        backup: BackupSettings {
+            daily: config.backup.daily,
+            at: config.backup.at.clone(),
+            keep: config.backup.keep,
+            folder: config.backup.folder.clone().unwrap_or_default(),
+        },
         limits: LimitSettings {
             enabled: config.limits.enabled,
             visitor_per_s: config.limits.visitor_per_s,
@@ -59,6 +67,20 @@ pub(crate) fn settings(
         },
         secrets,
         secret_store: secret_store.to_owned(),
+    }
+}
+
+fn channels(config: &Config) -> ChannelSettings {
+    let told = &config.notifications;
+    ChannelSettings {
+        desktop_about: told.desktop_about.as_str().to_owned(),
+        telegram_chat: told.telegram_chat.clone(),
+        telegram_about: told.telegram_about.as_str().to_owned(),
+        webhook_url: told.webhook_url.clone().unwrap_or_default(),
+        webhook_about: told.webhook_about.as_str().to_owned(),
+        webhook_private: told.webhook_private,
+        mail_to: told.mail_to.clone(),
+        mail_about: told.mail_about.as_str().to_owned(),
     }
 }
 

@@ -10,23 +10,23 @@ const CHUNK: usize = 16 * 1024;
 
 /// Lines of an output.
 #[derive(Debug)]
-pub(super) struct Lines<R> {
+pub(crate) struct Lines<R> {
     from: Option<R>,
     line: Vec<u8>,
     /// Inside a line that became too long.
     passing: bool,
     /// Bytes read in all.
-    pub(super) bytes: u64,
+    pub(crate) bytes: u64,
 }
 
 impl<R: AsyncRead + Unpin> Lines<R> {
-    pub(super) fn of(from: Option<R>) -> Self {
+    pub(crate) fn of(from: Option<R>) -> Self {
         Self { from, line: Vec::new(), passing: false, bytes: 0 }
     }
 
     /// Reads a piece and hands each line that it completes to `take`. False at the end; then it is not to be
     /// called again. May be cancelled.
-    pub(super) async fn read(&mut self, mut take: impl FnMut(&str)) -> bool {
+    pub(crate) async fn read(&mut self, mut take: impl FnMut(&str)) -> bool {
         let mut piece = [0; CHUNK];
         let Some(from) = &mut self.from else { return std::future::pending().await };
         let read = from.read(&mut piece).await.unwrap_or(0);

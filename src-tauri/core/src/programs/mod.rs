@@ -1,7 +1,7 @@
 //! Child processes: started with an environment of their own, watched, bounded, and ended as a whole group.
 //!
 //! `child` starts and ends one, `supervise` runs one to its end, `group` holds what differs between systems.
-//! Callers are the downloader source and rclone; what the programs mean by what they say is theirs.
+//! Callers are the downloader source, rclone and the tunnel; what the programs mean by what they say is theirs.
 
 mod child;
 mod environment;
@@ -11,4 +11,5 @@ mod supervise;
 
 pub use child::{Child, Launch, Limits};
 pub use environment::SYSTEM_PATH;
+pub(crate) use lines::Lines;
 pub use supervise::{Bounds, Ended, Exit, Stopped, run};

@@ -1,8 +1,10 @@
 //! Asks SePay's transaction API: the token in a header, one request a second at most, nothing followed elsewhere.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use reqwest::header::DATE;
 use reqwest::{Client, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use sepay::transactions::{self, ApiError, MAX_ANSWER, RETRY_AFTER};
@@ -85,6 +87,8 @@ pub(crate) struct Api {
     clock: Arc<dyn Clock>,
     /// When the last request was made, ms.
     last: Mutex<Option<i64>>,
+    /// Our clock less SePay's, ms; `i64::MIN` = not known.
+    off: AtomicI64,
 }
 
 impl Api {
@@ -97,7 +101,12 @@ impl Api {
             // The token goes to the host that the owner named and to no other.
             .redirect(redirect::Policy::none())
             .build()?;
-        Ok(Self { client, clock, last: Mutex::default() })
+        Ok(Self { client, clock, last: Mutex::default(), off: AtomicI64::new(i64::MIN) })
+    }
+
+    /// By how much this machine's clock was ahead of SePay's at the last answer, ms.
+    pub(crate) fn clock_off(&self) -> Option<i64> {
+        Some(self.off.load(Ordering::Relaxed)).filter(|off| *off != i64::MIN)
     }
 
     /// The text of a good answer.
@@ -142,6 +151,11 @@ impl Api {
     async fn ask(&self, door: &Door, url: Url) -> Result<(u16, Option<String>, Vec<u8>), reqwest::Error> {
         let mut answer = self.client.get(url).bearer_auth(door.token.expose_secret()).send().await?;
         let status = answer.status().as_u16();
+        let date = answer.headers().get(DATE).and_then(|value| value.to_str().ok());
+        if let Some(theirs) = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok()) {
+            let theirs = theirs.timestamp().as_millisecond();
+            self.off.store(self.clock.now_ms().saturating_sub(theirs), Ordering::Relaxed);
+        }
         let retry_after = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
         let retry_after = retry_after.map(str::to_owned);
         let mut body = Vec::new();
@@ -168,7 +182,7 @@ fn reason(error: &reqwest::Error) -> String {
 }
 
 /// Waits for `duration` of the clock's time, also when a wait ends early because the clock was moved.
-pub(super) async fn rest(clock: &dyn Clock, duration: Duration) {
+pub(crate) async fn rest(clock: &dyn Clock, duration: Duration) {
     let duration = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
     let began = clock.now_ms();
     loop {

@@ -27,9 +27,9 @@ use crate::secrets::{Credentials, SecretName};
 use crate::views::ReconcileRun;
 use crate::wake::Wake;
 
-pub(crate) use api::Door;
+use api::Api;
 pub use api::Trouble;
-use api::{Api, rest};
+pub(crate) use api::{Door, rest};
 use walk::Walk;
 pub(crate) use words::{ROUTE, is_ours, words};
 
@@ -195,6 +195,11 @@ impl Reconciler {
         self.inner.standing.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// By how much this machine's clock was ahead of SePay's at the last answer, ms.
+    pub(crate) fn clock_off(&self) -> Option<i64> {
+        self.inner.api.clock_off()
+    }
+
     /// Whether there is anyone to ask: SePay with a token, or the bank of a demo.
     ///
     /// # Errors
@@ -219,8 +224,25 @@ impl Reconciler {
     /// # Errors
     /// [`Trouble::NoToken`], or the database's word. A run that failed is an answer.
     pub(crate) async fn demand(&self, actor: &'static str, from: Option<i64>) -> Result<RunRecord, Trouble> {
+        self.ask(Cause::Demand, Some(actor), from).await
+    }
+
+    /// Runs now because of `cause` and answers what came of it. A run for another cause that was owed anyway counts.
+    ///
+    /// # Errors
+    /// As [`Reconciler::demand`].
+    pub(crate) async fn after(&self, cause: Cause) -> Result<RunRecord, Trouble> {
+        self.ask(cause, None, None).await
+    }
+
+    async fn ask(
+        &self,
+        cause: Cause,
+        actor: Option<&'static str>,
+        from: Option<i64>,
+    ) -> Result<RunRecord, Trouble> {
         let (answer, run) = oneshot::channel();
-        let demand = Demand { cause: Cause::Demand, actor: Some(actor), from, answer: Some(answer) };
+        let demand = Demand { cause, actor, from, answer: Some(answer) };
         let closing = || chotdon_store::Error::Unavailable("the shop is shutting down".to_owned());
         self.inner.demands.send(demand).await.map_err(|_| closing())?;
         run.await.map_err(|_| closing())?

@@ -1,12 +1,14 @@
 //! What the rest of the program asks for a credential: current and previous value, rotation, listing.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
 use super::SecretName;
+use super::marker::Marker;
 use crate::ports::{SecretError, SecretStore};
 
 /// How long the value before a rotation stays good.
@@ -24,6 +26,7 @@ const INDEX: &str = "names";
 pub struct Credentials {
     store: Arc<dyn SecretStore>,
     known: Arc<Mutex<Memory>>,
+    marker: Option<Arc<Marker>>,
 }
 
 /// What was read, and how often it was forgotten: what a read brings that began before is out of date.
@@ -31,6 +34,8 @@ pub struct Credentials {
 struct Memory {
     values: HashMap<SecretName, Known>,
     forgotten: u64,
+    /// Since when (ms) the store fails, and how.
+    trouble: Option<(i64, SecretError)>,
 }
 
 #[derive(Clone)]
@@ -63,7 +68,19 @@ impl Credentials {
     /// The credentials in `store`.
     #[must_use]
     pub fn new(store: Arc<dyn SecretStore>) -> Self {
-        Self { store, known: Arc::default() }
+        Self { store, known: Arc::default(), marker: None }
+    }
+
+    /// The same, with other processes of the shop in `data_dir` told of changes, and hearing of theirs at once.
+    #[must_use]
+    pub fn shared_in(self, data_dir: &Path) -> Self {
+        Self { marker: Some(Arc::new(Marker::of(data_dir))), ..self }
+    }
+
+    /// Why the store could not be read the last time it was asked; `None` while it can.
+    #[must_use]
+    pub fn trouble(&self) -> Option<(i64, SecretError)> {
+        self.memory().trouble.clone()
     }
 
     /// What the owner is told is in use: `keyring`, `file` or `memory`.
@@ -129,6 +146,16 @@ impl Credentials {
         Ok(())
     }
 
+    /// Makes the value before the current one void at once; fine when there is none.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn revoke_previous(&self, name: &SecretName) -> Result<(), SecretError> {
+        self.store.delete(&name.previous()).await?;
+        self.forget_one(name);
+        Ok(())
+    }
+
     /// Removes the value and the one before it, both void at once.
     ///
     /// # Errors
@@ -166,15 +193,23 @@ impl Credentials {
         names.extend(self.index().await?);
         let mut rows = Vec::with_capacity(names.len());
         for name in names {
-            let known = self.load(&name, now).await?;
-            rows.push(Listed {
-                set: known.current.is_some(),
-                hint: known.current.as_ref().and_then(hint),
-                previous_until: known.previous.map(|p| p.until).filter(|until| *until > now),
-                name,
-            });
+            rows.push(self.look(&name, now).await?);
         }
         Ok(rows)
+    }
+
+    /// What may be said about one secret at `now` (ms).
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn look(&self, name: &SecretName, now: i64) -> Result<Listed, SecretError> {
+        let known = self.load(name, now).await?;
+        Ok(Listed {
+            set: known.current.is_some(),
+            hint: known.current.as_ref().and_then(hint),
+            previous_until: known.previous.map(|p| p.until).filter(|until| *until > now),
+            name: name.clone(),
+        })
     }
 
     /// Forgets what was read, so that a change made by another process is seen at once.
@@ -184,10 +219,16 @@ impl Credentials {
         memory.forgotten += 1;
     }
 
+    /// After a change of `name`, which other processes are told of as well.
     fn forget_one(&self, name: &SecretName) {
-        let mut memory = self.memory();
-        memory.values.remove(name);
-        memory.forgotten += 1;
+        {
+            let mut memory = self.memory();
+            memory.values.remove(name);
+            memory.forgotten += 1;
+        }
+        if let Some(marker) = &self.marker {
+            marker.move_on();
+        }
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
@@ -195,6 +236,9 @@ impl Credentials {
     }
 
     async fn read(&self, name: &SecretName, now: i64) -> Result<Known, SecretError> {
+        if self.marker.as_ref().is_some_and(|marker| marker.moved()) {
+            self.forget();
+        }
         let (remembered, forgotten) = {
             let memory = self.memory();
             (memory.values.get(name).cloned(), memory.forgotten)
@@ -217,8 +261,21 @@ impl Credentials {
 
     async fn load(&self, name: &SecretName, now: i64) -> Result<Known, SecretError> {
         let forgotten = self.memory().forgotten;
-        let current = self.store.get(name.as_str()).await?;
-        let previous = self.store.get(&name.previous()).await?.as_ref().and_then(Previous::parse);
+        let asked = async {
+            let current = self.store.get(name.as_str()).await?;
+            Ok((current, self.store.get(&name.previous()).await?))
+        };
+        let (current, previous) = match asked.await {
+            Ok(values) => {
+                self.memory().trouble = None;
+                values
+            }
+            Err(error) => {
+                self.memory().trouble.get_or_insert((now, SecretError::clone(&error))).1 = error.clone();
+                return Err(error);
+            }
+        };
+        let previous = previous.as_ref().and_then(Previous::parse);
         for value in current.iter().chain(previous.iter().map(|previous| &previous.value)) {
             crate::logging::hide(value);
         }

@@ -15,7 +15,7 @@ use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 use futures::future::BoxFuture;
 use secrecy::{ExposeSecret, SecretString};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::ports::{SecretError, SecretStore};
 use crate::private_file;
@@ -63,6 +63,14 @@ impl FileSecrets {
     #[must_use]
     pub fn exists_in(data_dir: &Path) -> bool {
         data_dir.join(FILE_NAME).exists()
+    }
+
+    /// Removes the file of `data_dir`, after its secrets were moved elsewhere.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn remove_from(data_dir: &Path) -> io::Result<()> {
+        fs::remove_file(data_dir.join(FILE_NAME))
     }
 
     /// Opens the file of `data_dir` and proves the passphrase on it; a missing file is made with the first secret.
@@ -178,7 +186,12 @@ impl Opened {
                 SecretError::Unreadable("the passphrase is wrong or the file is damaged".to_owned())
             })?;
         let values: BTreeMap<String, String> = serde_json::from_slice(&plain).map_err(|_| damaged())?;
-        Ok(values.into_iter().map(|(name, value)| (name, SecretString::from(value))).collect())
+        let wiped = |(name, mut value): (String, String)| {
+            let secret = SecretString::from(value.as_str());
+            value.zeroize();
+            (name, secret)
+        };
+        Ok(values.into_iter().map(wiped).collect())
     }
 
     fn seal(&mut self, values: &Values) -> Result<Vec<u8>, SecretError> {

@@ -17,6 +17,7 @@ const FIXED: &[&str] = &[
     "google.service_account",
     "tunnel.token",
     "telegram.bot_token",
+    "alerts.webhook_secret",
 ];
 /// Followed by a name of the owner's choice: letters, digits, `-` and `_`, at most 64.
 const FAMILIES: &[&str] = &["lms.", "source.", "downloader.", "webhook.", "worker."];
@@ -47,6 +48,24 @@ impl SecretName {
     #[must_use]
     pub fn sepay_api_token() -> Self {
         Self("sepay.api_token".to_owned())
+    }
+
+    /// The token of the owner's own Telegram bot.
+    #[must_use]
+    pub fn telegram_bot_token() -> Self {
+        Self("telegram.bot_token".to_owned())
+    }
+
+    /// The key that signs what the owner's own address is told.
+    #[must_use]
+    pub fn alerts_webhook_secret() -> Self {
+        Self("alerts.webhook_secret".to_owned())
+    }
+
+    /// The key of the tunnel.
+    #[must_use]
+    pub fn tunnel_token() -> Self {
+        Self("tunnel.token".to_owned())
     }
 
     /// The password of the mail account.
@@ -116,10 +135,21 @@ impl SecretName {
         FIXED.iter().map(|name| Self((*name).to_owned()))
     }
 
+    /// The names that the program makes for itself.
+    pub(super) fn internal() -> impl Iterator<Item = Self> {
+        INTERNAL.iter().map(|name| Self((*name).to_owned()))
+    }
+
     /// True for `admin.token` and `link.key`, which no page shows.
     #[must_use]
     pub fn is_internal(&self) -> bool {
         INTERNAL.contains(&self.0.as_str())
+    }
+
+    /// True for `admin.token`, which the owner may replace and nobody types in.
+    #[must_use]
+    pub fn is_admin_token(&self) -> bool {
+        self.0 == "admin.token"
     }
 
     /// True when the other side accepts a value that we invent.

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
 
 use crate::ports::SecretError;
 use crate::private_file;
@@ -54,6 +55,7 @@ impl Passphrase {
 
     fn read(source: PathBuf, is_demo_key: bool) -> Result<Self, SecretError> {
         let text = fs::read_to_string(&source).map_err(|error| unreadable(&source, &error.to_string()))?;
+        let text = Zeroizing::new(text);
         let value = SecretString::from(text.trim_end_matches(['\r', '\n']));
         if value.expose_secret().is_empty() {
             return Err(unreadable(&source, "the file is empty"));

@@ -6,6 +6,9 @@ use crate::config::{Config, MailTransport};
 /// The services that every shop has.
 pub(super) const EVERY_SHOP: &[&str] = &["drive", "drive_sharing", "drive_upload", "rclone", "smtp"];
 
+/// Ways to the owner that are services of others.
+const CHANNELS: &[&str] = &["telegram", "alert_webhook", "owner_mail"];
+
 /// Whether a service may have this name: one that every shop has, a platform or a source.
 pub(crate) fn known(name: &str) -> bool {
     let named = |kind: &str| {
@@ -15,7 +18,7 @@ pub(crate) fn known(name: &str) -> bool {
                 && rest.chars().all(|c| c.is_ascii_alphanumeric() || "-._:[]".contains(c))
         })
     };
-    EVERY_SHOP.contains(&name) || named("lms:") || named("source:")
+    EVERY_SHOP.contains(&name) || CHANNELS.contains(&name) || named("lms:") || named("source:")
 }
 
 /// The limits of the service of this name.
@@ -30,6 +33,7 @@ pub(super) fn limits(config: &Config, name: &str) -> Limits {
         // A folder of this machine takes as much as there are workers.
         "smtp" if config.mail.transport != MailTransport::Smtp => (u16::MAX, 0, 0),
         "smtp" => (services.smtp, 0, services.mails_per_day),
+        "telegram" | "alert_webhook" | "owner_mail" => (1, 0, 0),
         "lms" => (services.lms, 0, 0),
         "rclone" => (services.rclone, 0, 0),
         _ => (services.source, 0, 0),

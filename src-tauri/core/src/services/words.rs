@@ -33,6 +33,11 @@ fn name(service: &str, vi: bool) -> String {
         ("drive_sharing", true) => "Google Drive (chia sẻ)".to_owned(),
         ("drive_sharing", false) => "Google Drive (sharing)".to_owned(),
         ("smtp", _) => "E-mail".to_owned(),
+        ("telegram", _) => "Telegram".to_owned(),
+        ("owner_mail", true) => "E-mail báo cho chủ shop".to_owned(),
+        ("owner_mail", false) => "Mail to the owner".to_owned(),
+        ("alert_webhook", true) => "Webhook báo cho chủ shop".to_owned(),
+        ("alert_webhook", false) => "Webhook to the owner".to_owned(),
         (other, _) => other.split_once(':').map_or(other, |(_, name)| name).to_owned(),
     }
 }
@@ -53,6 +58,18 @@ fn cause(code: &str, vi: bool) -> &'static str {
         ("lms_unauthorized", false) => "The learning platform refuses our key. Check the key in Settings.",
         ("drive_busy", true) => "Google tạm giới hạn lượng tải lên.",
         ("drive_busy", false) => "Google limits uploads for a while.",
+        ("telegram_unauthorized", true) => {
+            "Telegram từ chối token của bot. Kiểm tra trong Cài đặt › Thông báo."
+        }
+        ("telegram_unauthorized", false) => {
+            "Telegram refuses the bot's token. Check it in Settings › Notifications."
+        }
+        ("telegram_chat_wrong", true) => {
+            "Bot không nhắn được vào cuộc trò chuyện này. Kiểm tra mã trong Cài đặt › Thông báo."
+        }
+        ("telegram_chat_wrong", false) => {
+            "The bot cannot write to that chat. Check it in Settings › Notifications."
+        }
         ("daily_cap", true) => "Đã đạt giới hạn trong ngày của cài đặt.",
         ("daily_cap", false) => "The daily cap of the settings is reached.",
         (_, true) => "Dịch vụ lỗi nhiều lần liên tiếp.",

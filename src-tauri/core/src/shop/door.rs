@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use chotdon_store::{NEEDS_OWNER, Raise, RejectedHour};
 
 use super::Floor;
+use crate::metrics::Metrics;
 
 const HOUR_MS: i64 = 3_600_000;
 /// Hours that are kept in memory; a day and what is left of the current hour.
@@ -46,7 +47,8 @@ pub(crate) enum Rejection {
 }
 
 impl Rejection {
-    const ALL: [Self; 8] = [
+    /// Every reason.
+    pub(crate) const ALL: [Self; 8] = [
         Self::Unauthorized,
         Self::Stale,
         Self::Malformed,
@@ -102,6 +104,8 @@ pub(crate) struct Intake {
     /// A ring of the latest times to answer, ms and 1 more; 0 = not used yet.
     answers: Box<[AtomicU32]>,
     next_answer: AtomicUsize,
+    /// What is counted for monitors.
+    pub(crate) metrics: Metrics,
 }
 
 impl Default for Intake {
@@ -112,6 +116,7 @@ impl Default for Intake {
             news: Notify::new(),
             answers: (0..ANSWERS).map(|_| AtomicU32::new(0)).collect(),
             next_answer: AtomicUsize::new(0),
+            metrics: Metrics::default(),
         }
     }
 }
@@ -145,6 +150,7 @@ impl Intake {
 
     /// Counts a refused request.
     pub(crate) fn refuse(&self, refusal: Rejection, now: i64) {
+        self.metrics.refused(refusal);
         let hour = now.div_euclid(HOUR_MS);
         let mut refused = self.refused();
         for counts in [true, false] {

@@ -1,9 +1,8 @@
 //! What every part of the shop stands on: store, clock, settings, keys, and the ways out.
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use secrecy::ExposeSecret;
 use sepay::Keys;
@@ -12,6 +11,7 @@ use chotdon_store::Store;
 
 use super::door::Intake;
 use super::drive::DriveDoor;
+use super::health::HealthBook;
 use super::turns::Turns;
 use super::{GoogleConsent, Options, StartError};
 use crate::config::{Config, MailTransport};
@@ -26,6 +26,8 @@ use crate::outgoing::Caller;
 use crate::ports::{Clock, Notifier, Ports, Probe, SecretError};
 use crate::secrets::{Credentials, SecretName};
 use crate::services::Services;
+use crate::tell::{self, Pace};
+use crate::tunnel::Tunnel;
 use crate::wake::Wake;
 use crate::workers::{Pool, StageError};
 
@@ -64,9 +66,16 @@ pub(crate) struct Floor {
     pub(crate) drive_door: Arc<DriveDoor>,
     /// The owner's consent to their Google Drive, while it is asked for.
     pub(crate) google_consent: Arc<GoogleConsent>,
+    /// The way from the internet.
+    pub(crate) tunnel: Arc<Tunnel>,
     config: Arc<RwLock<Arc<Config>>>,
     public_addr: SocketAddr,
-    shown: Arc<Mutex<VecDeque<i64>>>,
+    /// How the parts are.
+    pub(crate) health: Arc<HealthBook>,
+    /// When channels have told the owner something.
+    pub(crate) pace: Arc<Pace>,
+    /// Calls the address that the owner is told at.
+    pub(crate) alert_caller: Caller,
     pool: Arc<OnceLock<Pool>>,
 }
 
@@ -82,6 +91,7 @@ impl Floor {
     ) -> Result<Self, StartError> {
         let http = HttpSource::new().map_err(|error| StartError::Internal(error.to_string()))?;
         store.tuning().set(i64::from(config.queue.retry_max), config.orders.tolerance_vnd);
+        tell::tune(&store, &config);
         let downloader = Downloader::new(config.downloader.clone());
         let remotes = Remotes::new(
             options.data_dir.join("rclone"),
@@ -89,6 +99,8 @@ impl Floor {
             ports.clock.clone(),
             credentials.clone(),
         );
+        let tunnel = Tunnel::new(options.data_dir.join("tunnel"), public_addr, &config, ports.clock.clone());
+        let tunnel = Arc::new(tunnel.map_err(|error| StartError::Internal(error.to_string()))?);
         let config = Arc::new(RwLock::new(Arc::new(config)));
         let now = config.clone();
         let services = Services::new(store.clone(), ports.clock.clone(), move || read(&now));
@@ -114,9 +126,12 @@ impl Floor {
             demo_bank: None,
             drive_door: Arc::default(),
             google_consent: Arc::default(),
+            tunnel,
             config,
             public_addr,
-            shown: Arc::default(),
+            health: Arc::default(),
+            pace: Arc::default(),
+            alert_caller: Caller::new().map_err(|error| StartError::Internal(error.to_string()))?,
             pool: Arc::default(),
         })
     }
@@ -137,6 +152,7 @@ impl Floor {
 
     pub(super) fn set_config(&self, config: Config) {
         self.store.tuning().set(i64::from(config.queue.retry_max), config.orders.tolerance_vnd);
+        tell::tune(&self.store, &config);
         self.ways.downloader.set(config.downloader.clone());
         self.ways.remotes.set(&config.rclone);
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
@@ -153,15 +169,15 @@ impl Floor {
 
     /// What links and the webhook URL are built from, without a slash at the end.
     pub(crate) fn base_url(&self) -> String {
-        match &self.config().public.base_url {
-            Some(url) => url.trim_end_matches('/').to_owned(),
-            None => format!("http://{}", self.public_addr),
-        }
+        self.tunnel.public_url().unwrap_or_else(|| format!("http://{}", self.public_addr))
     }
 
     /// The header in which the tunnel or the owner's proxy says who asks; empty = none is believed.
     pub(crate) fn client_ip_header(&self) -> String {
-        self.config().public.client_ip_header.clone()
+        match self.config().public.client_ip_header.as_str() {
+            "" => self.tunnel.client_ip_header().to_owned(),
+            own => own.to_owned(),
+        }
     }
 
     /// The page at which an order is paid, with the token that opens it.
@@ -216,14 +232,12 @@ impl Floor {
         }
     }
 
-    /// When messages were shown on the desktop in the last hour, ms.
-    pub(crate) fn shown_at(&self) -> MutexGuard<'_, VecDeque<i64>> {
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Counts an authentic webhook.
-    pub(crate) fn webhook_came(&self) {
+    /// Counts an authentic webhook, asked for at `host`.
+    pub(crate) fn webhook_came(&self, host: Option<&str>) {
         self.intake.came(self.clock.now_ms());
+        if self.tunnel.webhook_came(host) {
+            self.store.tell_changed("tunnel");
+        }
     }
 }
 

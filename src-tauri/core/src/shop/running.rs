@@ -9,17 +9,22 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
-use chotdon_domain::task::Lane;
+use chotdon_domain::channel::Channel;
+use chotdon_domain::task::{Lane, TaskKind};
 use chotdon_store::{CheckCase, SourceCheck};
 
-use super::{GoogleGlance, Rejection, Shop};
+use super::keys::{KeyGlance, KeysError, keys};
+use super::{GoogleGlance, HealthBook, Record, Rejection, Shop};
 use crate::config::{Config, ConfigError};
+use crate::delivery::mail::Templates;
 use crate::delivery::{Offered, SourceSpec};
 use crate::demo::DemoBank;
 use crate::http::admin::state::{Running, WorkerGlance};
+use crate::metrics::{Metrics, StageTimes};
 use crate::present;
 use crate::reconcile::Reconciler;
 use crate::services::Services;
+use crate::tunnel::{Reach, Tunnel};
 use crate::views::{Component, Event, Progress};
 use crate::workers::StageError;
 
@@ -110,6 +115,18 @@ impl Running for Shop {
             reconcile.state = "degraded".to_owned();
             reconcile.reason = standing.code.map(str::to_owned);
         }
+        let reach = self.inner.floor.tunnel.state();
+        if let Some(tunnel) = components.iter_mut().find(|one| one.name == "tunnel" && one.state == "ok") {
+            tunnel.since = present::rfc3339(reach.since);
+            tunnel.reason = reach.reason.map(str::to_owned);
+            let state = match reach.state {
+                Reach::Off | Reach::Up => "ok",
+                Reach::Starting => "starting",
+                Reach::Degraded => "degraded",
+                Reach::Down => "down",
+            };
+            state.clone_into(&mut tunnel.state);
+        }
         let halted = self.inner.floor.store.halted();
         components.push(Component {
             name: "database".to_owned(),
@@ -123,6 +140,26 @@ impl Running for Shop {
             state: if stopped.is_some() { "stopped" } else { "ok" }.to_owned(),
             since: present::rfc3339(self.inner.started_at),
             reason: stopped,
+        });
+        let started = self.inner.started_at;
+        let broken = self.inner.record.broken();
+        components.retain(|one| one.name != "record" || one.state != "ok");
+        components.push(Component {
+            name: "audit".to_owned(),
+            state: if broken.is_some() { "degraded" } else { "ok" }.to_owned(),
+            since: present::rfc3339(broken.as_ref().map_or(started, |(since, _)| *since)),
+            reason: broken.map(|(_, broken)| broken.to_string()),
+        });
+        let credentials = &self.inner.floor.credentials;
+        let trouble = credentials.trouble();
+        components.push(Component {
+            name: "secrets".to_owned(),
+            state: if trouble.is_some() { "degraded" } else { "ok" }.to_owned(),
+            since: present::rfc3339(trouble.as_ref().map_or(started, |(since, _)| *since)),
+            reason: Some(match trouble {
+                Some((_, error)) => format!("stored in: {}; {error}", credentials.kind()),
+                None => format!("stored in: {}", credentials.kind()),
+            }),
         });
         components
     }
@@ -196,12 +233,54 @@ impl Running for Shop {
         Box::pin(self.inner.floor.leave_google(actor))
     }
 
+    fn templates(&self) -> &Templates {
+        &self.inner.floor.templates
+    }
+
+    fn keys(&self) -> BoxFuture<'_, Result<Vec<KeyGlance>, KeysError>> {
+        Box::pin(keys(&self.inner.floor))
+    }
+
+    fn record(&self) -> &Record {
+        &self.inner.record
+    }
+
     fn reconciler(&self) -> &Reconciler {
         &self.inner.reconciler
     }
 
+    fn metrics(&self) -> &Metrics {
+        &self.inner.floor.intake.metrics
+    }
+
+    fn in_work(&self) -> Vec<(TaskKind, String)> {
+        let sight = self.inner.pool.sight().into_iter();
+        sight.filter_map(|one| one.work).map(|(task, ..)| (task.kind, task.stage)).collect()
+    }
+
+    fn stage_times(&self) -> &StageTimes {
+        self.inner.pool.times()
+    }
+
+    fn tunnel(&self) -> &Tunnel {
+        &self.inner.floor.tunnel
+    }
+
+    fn woke(&self) -> Option<(i64, i64)> {
+        let woke = self.inner.floor.wake.woke();
+        (woke.times > 0).then_some((woke.at, woke.slept_ms))
+    }
+
     fn services(&self) -> &Services {
         &self.inner.floor.services
+    }
+
+    fn health(&self) -> &HealthBook {
+        &self.inner.floor.health
+    }
+
+    fn try_channel(&self, channel: Channel) -> BoxFuture<'_, Result<(), StageError>> {
+        Box::pin(crate::tell::try_out(&self.inner.floor, channel))
     }
 
     fn events(&self) -> BoxStream<'static, Event> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Checklist, FailureGroup, OrderRow, TaskRow};
+use super::{Checklist, FailureGroup, OrderRow, TaskRow, TunnelGlance, Woke};
 
 /// The sum the owner can trust: `in + adjusted = orders + wallets + unmatched + set aside`, to the đồng.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -106,12 +106,17 @@ pub struct Overview {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[allow(missing_docs)]
 pub struct Receiving {
-    /// `ok`, `not_set_up` (no SePay key), `stopped` (listener or ledger halted).
+    /// `ok`, `not_set_up` (no SePay key), `unreachable` (the public address does not work), `stopped` (listener or ledger
+    /// halted).
     pub state: String,
     pub since: String,
     pub webhook_url: String,
     pub last_webhook_at: Option<String>,
     pub rejected_24h: i64,
+    /// The way from the internet.
+    pub tunnel: TunnelGlance,
+    /// The last time that the machine slept, since the app runs.
+    pub woke: Option<Woke>,
 }
 
 /// `GET /health`, for monitors.
@@ -133,7 +138,7 @@ pub struct Health {
 #[allow(missing_docs)]
 pub struct Component {
     pub name: String,
-    /// `ok`, `starting`, `degraded`, `stopped`.
+    /// `ok`, `starting`, `degraded`, `down` (outside of the app), `stopped`.
     pub state: String,
     pub since: String,
     pub reason: Option<String>,
@@ -141,7 +146,8 @@ pub struct Component {
 
 /// A note in the in-app inbox. `kind`: `task_failed`, `worker_crashed`, `worker_hung`, `worker_lost`, `worker_missing`, `mail_stopped`, `service_parked` (`service, code, state, since, until`),
 /// `different_body`, `unmatched`, `wrong_product`, `ledger_stopped`, `caught_up`, `reconcile_failed`, `sepay_difference`, `sepay_balance_gap`,
-/// `soft_duplicate`, `sepay_row_unreadable`; `data` holds its words (`code`, `task_kind`, `order`, `course`, `stage`, `amount_vnd`).
+/// `soft_duplicate`, `sepay_row_unreadable`, `tunnel_down` (`code, since, url`), `tunnel_back` (`minutes, count`),
+/// `tunnel_moved` (`url`), `tunnel_certificate` (`until, url`); `data` holds its words (`code`, `task_kind`, `order`, `course`, `stage`, `amount_vnd`).
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[allow(missing_docs)]
 pub struct Notice {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{CourseCheck, Preparation};
+use super::{BackupSettings, CourseCheck, Preparation};
 
 /// A course of the catalogue.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -49,7 +49,7 @@ pub struct Checklist {
 }
 
 /// One row of the checklist. `id`: `bank`, `sepay_key`, `webhook`, `sepay_api`, `mail`, `secrets`, `course`,
-/// `notifications`.
+/// `notifications`, `tunnel`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[allow(missing_docs)]
 pub struct CheckRow {
@@ -73,9 +73,12 @@ pub struct Settings {
     pub sepay: SepaySettings,
     pub bank_accounts: Vec<BankAccount>,
     pub mail: MailSettings,
+    pub tunnel: super::TunnelSettings,
     pub workers: WorkerSettings,
     pub orders: OrderSettings,
     pub notifications: NotificationSettings,
+    pub channels: ChannelSettings,
+    pub backup: BackupSettings,
     pub limits: LimitSettings,
     pub secrets: Vec<SecretRow>,
     /// `keyring`, `file` or `memory`.
@@ -163,6 +166,25 @@ pub struct NotificationSettings {
     /// `HH:MM`; equal ends mean no quiet hours.
     pub quiet_from: String,
     pub quiet_to: String,
+}
+
+/// Where the owner is told besides the app, and of what: `stopped`, `needs_owner` or `all`. The section `channels`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct ChannelSettings {
+    pub desktop_about: String,
+    /// Chat of the owner's bot; empty = none.
+    pub telegram_chat: String,
+    pub telegram_about: String,
+    /// Address that is called; empty = none.
+    pub webhook_url: String,
+    pub webhook_about: String,
+    /// Allows the address on this machine or in the local network.
+    pub webhook_private: bool,
+    /// Address of the owner; empty = none.
+    pub mail_to: String,
+    pub mail_about: String,
 }
 
 /// How much the public listener does for whom, in requests a second where nothing else is said.

@@ -22,6 +22,7 @@ use chotdon_store::{Aftermath, Claim, Claimed, LanePause, Store, Touched};
 pub use sight::WorkerSight;
 
 use super::{Meter, StageContext, StageError};
+use crate::metrics::StageTimes;
 use crate::ports::{Clock, Probe};
 
 /// Every this many claims of a lane takes the oldest task instead of the most urgent one.
@@ -113,6 +114,7 @@ pub(super) struct Inner {
     draining: AtomicBool,
     stop: CancellationToken,
     pub(super) stale_refused: AtomicU64,
+    pub(super) times: StageTimes,
     processed: AtomicU64,
     minutes: Mutex<VecDeque<(i64, [u64; Lane::COUNT])>>,
     next_due: AtomicI64,
@@ -167,6 +169,7 @@ impl Pool {
                 draining: AtomicBool::new(false),
                 stop: CancellationToken::new(),
                 stale_refused: AtomicU64::new(0),
+                times: StageTimes::default(),
                 processed: AtomicU64::new(0),
                 minutes: Mutex::default(),
                 next_due: AtomicI64::new(i64::MAX),
@@ -435,6 +438,13 @@ impl Pool {
     /// Leases in work, for the heartbeat.
     pub(super) fn leases(&self) -> Vec<(i64, i64)> {
         self.inner.running().values().map(|one| (one.task.id, one.task.epoch)).collect()
+    }
+
+    /// Nobody could show life for so long, ms.
+    pub(super) fn excuse(&self, slept_ms: i64) {
+        for one in self.inner.running().values() {
+            one.meter.seen_at.fetch_add(slept_ms, Ordering::Relaxed);
+        }
     }
 
     /// Tasks whose handler has shown no life for too long, with the time of its last sign.

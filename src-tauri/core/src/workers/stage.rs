@@ -64,6 +64,9 @@ pub enum ErrorClass {
 }
 
 impl ErrorClass {
+    /// Every class.
+    pub const ALL: [Self; 4] = [Self::Transient, Self::Permanent, Self::Crashed, Self::Hung];
+
     /// As stored.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -6,18 +6,26 @@ use std::time::Duration;
 use super::pool::Pool;
 use super::worker::{failure, settle, tell_owner};
 use super::{ErrorClass, StageError};
+use crate::wake::Seen;
 
 impl Pool {
     /// Keeps watch until the pool has drained.
     pub async fn watch(self) {
         let stopped = self.stopped();
+        let mut seen = Seen::now(&*self.inner.clock);
         loop {
             // Three heartbeats fit into a lease, so that one may be late.
             let settings = self.settings();
             let beat = u64::try_from(settings.lease_ms.min(settings.stall_ms) / 3).unwrap_or(1_000).max(10);
+            let beat = Duration::from_millis(beat);
             tokio::select! {
                 () = stopped.cancelled() => return,
-                () = self.inner.clock.sleep(Duration::from_millis(beat)) => {}
+                () = self.inner.clock.sleep(beat) => {}
+            }
+            let now = Seen::now(&*self.inner.clock);
+            if let Some(slept_ms) = std::mem::replace(&mut seen, now).slept_until(&now) {
+                // Whoever slept could show no sign of life.
+                self.excuse(slept_ms);
             }
             if self.busy() > 0 {
                 self.beat().await;

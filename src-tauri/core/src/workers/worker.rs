@@ -41,6 +41,7 @@ impl Worker {
                 StageContext::new(self.cancel.clone(), self.meter.clone(), self.pool.inner.clock.clone());
             let ran = AssertUnwindSafe(self.run_stage(&cx)).catch_unwind().await;
             let ran = ran.unwrap_or_else(|panic| Err(crashed(panic.as_ref())));
+            self.count(&ran, started);
             let crashed = matches!(&ran, Err(error) if error.class == ErrorClass::Crashed);
             let (result, aftermath) = match ran {
                 Ok(outcome) => well_done(&self.task, outcome),
@@ -84,6 +85,17 @@ impl Worker {
         }
         cx.check()?;
         self.pool.inner.stages.run(&self.task, cx).await
+    }
+
+    fn count(&self, ran: &Result<StageOutcome, StageError>, started: i64) {
+        let (times, kind) = (&self.pool.inner.times, self.task.kind);
+        match ran {
+            Ok(outcome) if matches!(outcome.next, Next::Advance | Next::Jump(_)) => {
+                times.done(kind, &self.task.stage, self.pool.inner.clock.now_ms() - started);
+            }
+            Err(error) if error.code != "cancelled" => times.failed(kind, &self.task.stage, error.class),
+            _ => {}
+        }
     }
 
     fn failed(&self, error: StageError, started: i64) -> (StageResult, Aftermath) {

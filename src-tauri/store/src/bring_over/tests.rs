@@ -12,6 +12,8 @@ fn set() -> Set {
         source: r#"{"kind":"folder","path":"/c"}"#.to_owned(),
         target: r#"{"kind":"folder"}"#.to_owned(),
         enrolment: None,
+        description: None,
+        access_days: None,
     };
     let order = |code: &str, email: &str, courses: &[&str], stage| OrderRow {
         code: code.to_owned(),
@@ -100,6 +102,27 @@ async fn an_order_of_an_unknown_course_brings_nothing_over() {
         number(&store, "SELECT (SELECT count(*) FROM course) + (SELECT count(*) FROM orders)").await,
         0
     );
+}
+
+#[tokio::test]
+async fn what_a_file_does_not_say_of_a_course_stays() {
+    let (_dir, store) = store().await;
+    let mut said = set();
+    said.courses[0].description = Some("12 bài".to_owned());
+    said.courses[0].access_days = Some(365);
+    store.bring_over(said.clone(), "cli", NOW).await.unwrap();
+    assert_eq!(store.bring_over(set(), "cli", NOW).await.unwrap(), Counts::default());
+    assert_eq!(store.bring_over(said.clone(), "cli", NOW).await.unwrap(), Counts::default());
+    let taken = store.take_along().await.unwrap().courses;
+    assert_eq!((taken[0].description.as_deref(), taken[0].access_days), (Some("12 bài"), Some(365)));
+    assert_eq!((taken[1].description.as_deref(), taken[1].access_days), (Some(""), Some(0)));
+    said.courses[0].access_days = Some(0);
+    assert_eq!(
+        store.bring_over(said, "cli", NOW).await.unwrap(),
+        Counts { courses: 1, ..Counts::default() },
+        "the control"
+    );
+    assert_eq!(number(&store, "SELECT version FROM course WHERE slug = 'rust'").await, 1);
 }
 
 #[tokio::test]

@@ -3,8 +3,10 @@
 //! Every list is newest first and takes a [`Window`]. Times are milliseconds UTC, money is whole đồng.
 //! Nothing here writes; the admin API and the Overview are the callers.
 
+mod audit;
 mod courses;
 mod failures;
+mod figures;
 mod money;
 mod orders;
 mod overview;
@@ -16,12 +18,14 @@ mod tasks;
 mod transfers;
 mod webhooks;
 
+pub use audit::{AuditQuery, AuditRecord};
 pub use courses::{AccountRecord, CourseRecord, CourseStory, VersionRecord};
 pub use failures::FailureRecord;
+pub use figures::{Figures, Moments};
 pub use money::{CustomerStory, LedgerFilter, LedgerRecord, WalletRecord};
 pub use orders::{ItemRecord, MailRecord, OrderFilter, OrderRecord, OrderStory, TimelineRecord};
 pub use overview::{BucketRecord, DayFigures, DeliveryTimes, OverviewRecord, PulseRecord};
-pub use people::{AuditRecord, CustomerRecord, KeyRecord};
+pub use people::{CustomerRecord, KeyRecord};
 pub use suggestions::{CustomerOf, PlacedOrder, Suggested, SuggestionRecord};
 pub use tasks::{AttemptRecord, LaneRecord, QueueRecord, StageRecord, TaskFilter, TaskRecord, TaskStory};
 pub use transfers::{TRANSFER_STATES, TransferRecord};

@@ -1,4 +1,4 @@
-//! Customers, the owner's inbox, the record of human actions, and storefront keys.
+//! Customers, the owner's inbox, and storefront keys.
 
 use sqlx::{FromRow, QueryBuilder};
 
@@ -21,20 +21,6 @@ pub struct CustomerRecord {
     pub spent_vnd: i64,
     pub last_order_at: Option<i64>,
     pub created_at: i64,
-}
-
-/// What a person did.
-#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
-#[allow(missing_docs)]
-pub struct AuditRecord {
-    pub id: i64,
-    pub at: i64,
-    /// `owner`, `storefront:NAME`, `cli`.
-    pub actor: String,
-    pub action: String,
-    pub subject: String,
-    /// JSON.
-    pub data: String,
 }
 
 /// A key of a storefront; the key itself is not kept.
@@ -123,21 +109,6 @@ impl Store {
         .fetch_all(&self.reader)
         .await?;
         Ok(window.cut(rows, |notice: &NoticeRecord| notice.id))
-    }
-
-    /// A page of the record of human actions, newest first.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn audit(&self, window: Window) -> Result<Slice<AuditRecord>> {
-        let rows = sqlx::query_as(
-            "SELECT id, at, actor, action, subject, data FROM audit WHERE id < $1 ORDER BY id DESC LIMIT $2",
-        )
-        .bind(window.top())
-        .bind(window.fetch())
-        .fetch_all(&self.reader)
-        .await?;
-        Ok(window.cut(rows, |entry: &AuditRecord| entry.id))
     }
 
     /// Every storefront key, revoked ones included, by name.

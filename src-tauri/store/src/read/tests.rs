@@ -285,7 +285,10 @@ async fn a_new_source_makes_a_new_version_that_is_not_ready() {
         .unwrap();
     let other = store.course("rust-101", NOW).await.unwrap().unwrap();
     assert_eq!((other.version, other.ready), (2, false));
-    assert_eq!(store.audit(Window::default()).await.unwrap().rows.len(), 2);
+    assert_eq!(
+        store.audit(&crate::read::AuditQuery::default(), Window::default()).await.unwrap().rows.len(),
+        2
+    );
     let free = store.save_course(CourseEdit { price_vnd: 0, ..edit }, "owner", NOW).await;
     assert!(matches!(free, Err(Error::Invalid(_))));
 }
@@ -413,6 +416,8 @@ async fn every_list_is_driven_by_an_index() {
         super::failures::SQL.to_owned(),
         super::overview::PULSE.to_owned(),
         super::tasks::LANES.to_owned(),
+        super::figures::GROUPS.to_owned(),
+        super::figures::MOMENTS.to_owned(),
     ];
     let stages = EVERY_STAGE.into_iter().map(Some).chain([None]);
     for stage in stages {

@@ -50,7 +50,7 @@ pub(super) async fn tell(tx: &mut Tx, run: i64, end: &RunEnd, now: i64) -> Resul
     caught_up(tx, run, end, now).await
 }
 
-/// After a start, a sleep or a tunnel that was away: how much was made up for.
+/// After a start or a sleep: how much was made up for. When a tunnel is back, the notice that says so says it.
 async fn caught_up(tx: &mut Tx, run: i64, end: &RunEnd, now: i64) -> Result<()> {
     if end.added == 0 {
         return Ok(());
@@ -60,7 +60,7 @@ async fn caught_up(tx: &mut Tx, run: i64, end: &RunEnd, now: i64) -> Result<()> 
             .bind(run)
             .fetch_one(&mut tx.conn)
             .await?;
-    if !["start", "wake", "tunnel"].contains(&cause.as_str()) {
+    if !["start", "wake"].contains(&cause.as_str()) {
         return Ok(());
     }
     let data = json!({ "count": end.added, "amount_vnd": end.added_vnd, "cause": cause, "minutes": slept_ms / 60_000 });

@@ -30,6 +30,17 @@ export const desk = {
   rotateWorker: (name: string) => post<T.WorkerKeyShown>(`workers/${enc(name)}/rotate`),
   revokeWorker: (name: string) => del<unknown>(`workers/${enc(name)}`),
 
+  rotateKey: (name: string, overlap: number, value?: string) =>
+    post<T.KeyRotated>(`secrets/${enc(name)}/rotate`, {
+      overlap_h: overlap,
+      ...(value === undefined ? {} : { value }),
+    }),
+  revokePrevious: (name: string) => del<unknown>(`secrets/${enc(name)}/previous`),
+  deleteKey: (name: string) => del<T.Settings>(`secrets/${enc(name)}`),
+  revokeStorefrontKey: (name: string) => del<unknown>(`storefront/keys/${enc(name)}`),
+  acceptAudit: () => post<T.AuditCheck>('audit/accept'),
+  exported: (what: string, rows: number) => post<unknown>('exports', { what, rows }),
+
   connectGoogle: () => post<{ url: string }>('google/connect'),
   disconnectGoogle: () => post<T.Google>('google/disconnect'),
   testRecipe: (enrolment: T.Spec, email: string) =>

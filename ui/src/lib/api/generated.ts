@@ -21,6 +21,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/api/audit/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes the record as it is for whole, after a restore; what was wrong is written into it. */
+        post: operations["accept_record"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/audit/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Walks the whole record and says where it is not as it was written. */
+        get: operations["check_record"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/api/bank-accounts": {
         parameters: {
             query?: never;
@@ -115,7 +149,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Runs one test: `bank`, `sepay_key`, `webhook`, `sepay_api`, `mail`, `secrets`, `course` or `notifications`. */
+        /** Runs one test: `bank`, `sepay_key`, `tunnel`, `webhook`, `sepay_api`, `mail`, `secrets`, `course` or `notifications`. */
         post: operations["run_check"];
         delete?: never;
         options?: never;
@@ -362,6 +396,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/api/exports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Writes down that the owner took a list out of the app. */
+        post: operations["note_export"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/api/failures": {
         parameters: {
             query?: never;
@@ -461,6 +512,23 @@ export interface paths {
         put?: never;
         /** Forgets the account and takes the consent back at Google. */
         post: operations["disconnect"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every key with its age, and where the values are. */
+        get: operations["keys"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -966,6 +1034,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/api/secrets/{name}/previous": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Makes the value before the last rotation void at once. */
+        delete: operations["revoke_previous"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/secrets/{name}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives a key a new value; the one before stays good for the overlap. Without a value one is made up and shown, this once. */
+        post: operations["rotate_secret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/api/services": {
         parameters: {
             query?: never;
@@ -1042,7 +1144,7 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Changes one section: `shop`, `mail`, `workers`, `orders` or `notifications`. The body is the section's view. */
+        /** Changes one section: `shop`, `mail`, `tunnel`, `workers`, `orders` or `notifications`. The body is the section's view. */
         put: operations["save_section"];
         post?: never;
         delete?: never;
@@ -1063,6 +1165,40 @@ export interface paths {
         /** Pays an order, or sends any transfer. Demo only. */
         post: operations["simulate_transfer"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/storefront/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a key for a storefront and shows it, this once. */
+        post: operations["create_storefront_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/storefront/keys/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Makes a storefront's key void at once. */
+        delete: operations["revoke_storefront_key"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1335,6 +1471,40 @@ export interface paths {
         put?: never;
         /** Takes back what was done with a transfer by hand: its money is unmatched again. */
         post: operations["undo"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/tunnel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** State, address, the program's last words, the last 24 hours. */
+        get: operations["tunnel"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/tunnel/restart": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Starts the tunnel's program anew, now; without a program, the address is looked at. */
+        post: operations["restart"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1625,6 +1795,26 @@ export interface components {
             /** @enum {string} */
             kind: "secrets";
         };
+        /** @description `GET /admin/api/audit/check`: a walk over the whole record. */
+        AuditCheck: {
+            /**
+             * Format: int64
+             * @description Rows that are as they were written, up to the first that is not.
+             */
+            rows: number;
+            /**
+             * Format: int64
+             * @description The first row that is not as it was written, or after which rows are gone; none = the record is whole.
+             */
+            broken_id?: number | null;
+            /** @description `changed`, `missing` or `cut`. */
+            broken?: string | null;
+            /**
+             * Format: int64
+             * @description Up to which row the secret store vouches for the record.
+             */
+            kept_id?: number | null;
+        };
         /** @description What a person did. */
         AuditRow: {
             /** Format: int64 */
@@ -1700,7 +1890,7 @@ export interface components {
         };
         /**
          * @description One row of the checklist. `id`: `bank`, `sepay_key`, `webhook`, `sepay_api`, `mail`, `secrets`, `course`,
-         *     `notifications`.
+         *     `notifications`, `tunnel`.
          */
         CheckRow: {
             id: string;
@@ -1722,7 +1912,7 @@ export interface components {
         /** @description One long-running part of the shop. */
         Component: {
             name: string;
-            /** @description `ok`, `starting`, `degraded`, `stopped`. */
+            /** @description `ok`, `starting`, `degraded`, `down` (outside of the app), `stopped`. */
             state: string;
             since: string;
             reason?: string | null;
@@ -1913,7 +2103,7 @@ export interface components {
          *
          *     Events only say what changed; the UI asks again for what it shows. `seq` grows by one; a gap means
          *     refetch everything. `topics`: `orders`, `order:CODE`, `queue`, `task:ID`, `failures`, `money`,
-         *     `customers`, `customer:ID`, `notices`, `settings`, `courses`, `reconcile`, `webhooks`. Progress rides along so that bars move
+         *     `customers`, `customer:ID`, `notices`, `settings`, `courses`, `reconcile`, `webhooks`, `tunnel`. Progress rides along so that bars move
          *     without a question.
          */
         Event: {
@@ -1953,6 +2143,16 @@ export interface components {
          * @enum {string}
          */
         EvidenceKind: "code" | "near_code" | "amount" | "payer_name" | "time" | "same_customer" | "late" | "already_paid";
+        /** @description `POST /admin/api/exports`: the owner took a list out of the app. */
+        Exported: {
+            /** @description Which list; letters, digits, `-` and `_`, at most 40. */
+            what: string;
+            /**
+             * Format: int64
+             * @description Rows in the file.
+             */
+            rows: number;
+        };
         /** @description A task in work on another machine. */
         ExternalWork: {
             /** Format: int64 */
@@ -2088,6 +2288,72 @@ export interface components {
             tasks_processed: number;
             current_tasks: components["schemas"]["TaskRow"][];
             components: components["schemas"]["Component"][];
+        };
+        /** @description `POST /admin/api/secrets/{name}/rotate`. */
+        KeyRotate: {
+            /**
+             * @description The new value, write-only; left out = one is made up, for keys that are made here.
+             * @default null
+             */
+            value?: string | null;
+            /**
+             * Format: int32
+             * @description Hours for which the value before stays good, at most 720; left out = `secrets.overlap_h`.
+             * @default null
+             */
+            overlap_h?: number | null;
+        };
+        /** @description What a rotation has made. */
+        KeyRotated: {
+            name: string;
+            /** @description The value that was made up: shown this once, to be entered where the key is used. None for a value that was given. */
+            value?: string | null;
+            previous_until?: string | null;
+        };
+        /** @description One key. Never its value. */
+        KeyRow: {
+            /** @description `sepay.api_key`, `worker.NAME`, `storefront.NAME`, `admin.token`, … */
+            name: string;
+            set: boolean;
+            /** @description Last four characters of values of at least 12. */
+            hint?: string | null;
+            /** @description Since when the value is in use; none while nobody has noted it. */
+            changed_at?: string | null;
+            /** @description False when it may be older than that. */
+            exact: boolean;
+            /**
+             * Format: int64
+             * @description Whole days of `changed_at`.
+             */
+            days?: number | null;
+            /** @description True when it should be replaced. */
+            old: boolean;
+            /** @description Who changed it last: `owner`, `cli`, `system`. */
+            by?: string | null;
+            /** @description Until when the value before is good. */
+            previous_until?: string | null;
+            /** @description Who gives out a new value: `here`, `sepay`, `google`, `mail`, `telegram`, `tunnel`, `lms`, `source`, `downloader`. */
+            given_by: string;
+            /** @description Of `rotate`, `revoke_previous`, `delete`: what can be done now. */
+            actions: string[];
+        };
+        /** @description `GET /admin/api/keys`. */
+        KeysPage: {
+            /** @description `keyring`, `file` or `memory`. */
+            store: string;
+            /** @description Why the store cannot be read now; none while it can. */
+            trouble?: string | null;
+            /**
+             * Format: int64
+             * @description Days after which the owner is reminded; 0 = never.
+             */
+            remind_after_days: number;
+            /**
+             * Format: int64
+             * @description Hours for which the value before a rotation stays good.
+             */
+            overlap_h: number;
+            rows: components["schemas"]["KeyRow"][];
         };
         /** @description One lane of the queue. */
         LaneRow: {
@@ -2314,7 +2580,8 @@ export interface components {
         /**
          * @description A note in the in-app inbox. `kind`: `task_failed`, `worker_crashed`, `worker_hung`, `worker_lost`, `worker_missing`, `mail_stopped`, `service_parked` (`service, code, state, since, until`),
          *     `different_body`, `unmatched`, `wrong_product`, `ledger_stopped`, `caught_up`, `reconcile_failed`, `sepay_difference`, `sepay_balance_gap`,
-         *     `soft_duplicate`, `sepay_row_unreadable`; `data` holds its words (`code`, `task_kind`, `order`, `course`, `stage`, `amount_vnd`).
+         *     `soft_duplicate`, `sepay_row_unreadable`, `tunnel_down` (`code, since, url`), `tunnel_back` (`minutes, count`),
+         *     `tunnel_moved` (`url`), `tunnel_certificate` (`until, url`); `data` holds its words (`code`, `task_kind`, `order`, `course`, `stage`, `amount_vnd`).
          */
         Notice: {
             /** Format: int64 */
@@ -3030,13 +3297,19 @@ export interface components {
         };
         /** @description Whether money can come in now. */
         Receiving: {
-            /** @description `ok`, `not_set_up` (no SePay key), `stopped` (listener or ledger halted). */
+            /**
+             * @description `ok`, `not_set_up` (no SePay key), `unreachable` (the public address does not work), `stopped` (listener or ledger
+             *     halted).
+             */
             state: string;
             since: string;
             webhook_url: string;
             last_webhook_at?: string | null;
             /** Format: int64 */
             rejected_24h: number;
+            /** @description The way from the internet. */
+            tunnel: components["schemas"]["TunnelGlance"];
+            woke?: components["schemas"]["Woke"] | null;
         };
         /** @description Something that a recipe needs. */
         RecipeNeed: {
@@ -3357,6 +3630,7 @@ export interface components {
             sepay: components["schemas"]["SepaySettings"];
             bank_accounts: components["schemas"]["BankAccount"][];
             mail: components["schemas"]["MailSettings"];
+            tunnel: components["schemas"]["TunnelSettings"];
             workers: components["schemas"]["WorkerSettings"];
             orders: components["schemas"]["OrderSettings"];
             notifications: components["schemas"]["NotificationSettings"];
@@ -3448,6 +3722,18 @@ export interface components {
             /** @description `done`, `current`, `next`. */
             state: string;
             ended_at?: string | null;
+        };
+        /** @description `POST /admin/api/storefront/keys`. */
+        StorefrontKeyNew: {
+            /** @description 1 to 64 characters. */
+            name: string;
+            /** @description What it may do; left out = everything. */
+            scopes?: string[];
+        };
+        /** @description A storefront's key, shown this once. */
+        StorefrontKeyShown: {
+            name: string;
+            key: string;
         };
         /** @description An order that a transfer may have been meant for. */
         SuggestedOrder: {
@@ -3663,6 +3949,84 @@ export interface components {
              */
             age_s?: number | null;
         };
+        /** @description `GET /admin/api/tunnel`. */
+        Tunnel: {
+            /** @description `none`, `cloudflared`, `ngrok`, `ssh`, `command`. */
+            kind: string;
+            /** @description `off` (no public address), `starting`, `up`, `degraded`, `down`. */
+            state: string;
+            /** @description Why it is degraded or down, for the UI's catalogue. */
+            reason?: string | null;
+            /** @description Technical words to the reason. */
+            detail?: string | null;
+            since: string;
+            /** @description The address that customers and SePay use; `null` = none. */
+            public_url?: string | null;
+            /** @description To copy into SePay. */
+            webhook_url: string;
+            /** @description True when the address is another one after each start: for trying out only. */
+            temporary: boolean;
+            /** @description When a check last came through. */
+            reached_at?: string | null;
+            /** @description Until when the address's certificate is good; `null` without HTTPS or before the first check. */
+            certificate_until?: string | null;
+            /**
+             * Format: int64
+             * @description Starts of the program after the first, since the app runs.
+             */
+            restarts: number;
+            /** @description When an authentic webhook last came through the public address, since the app runs. */
+            round_trip_at?: string | null;
+            /** @description The program's last lines, oldest first, secrets hidden. */
+            output: components["schemas"]["TunnelLine"][];
+            /** @description The states of the last 24 hours, oldest first, each until the next one. */
+            history: components["schemas"]["TunnelMoment"][];
+            woke?: components["schemas"]["Woke"] | null;
+        };
+        /** @description The public address in one line. */
+        TunnelGlance: {
+            /** @description `none`, `cloudflared`, `ngrok`, `ssh`, `command`. */
+            kind: string;
+            /** @description `off` (no public address), `starting`, `up`, `degraded`, `down`. */
+            state: string;
+            /** @description Why it is degraded or down, for the UI's catalogue. */
+            reason?: string | null;
+            since: string;
+        };
+        /** @description A line of the tunnel's program. */
+        TunnelLine: {
+            at: string;
+            text: string;
+        };
+        /** @description A state that was, from `at` on. */
+        TunnelMoment: {
+            at: string;
+            state: string;
+            reason?: string | null;
+        };
+        /** @description Section `tunnel` of the settings; what a kind does not use is kept. Its key is the secret `tunnel.token`. */
+        TunnelSettings: {
+            /** @description `none`, `cloudflared`, `ngrok`, `ssh`, `command`. */
+            kind: string;
+            /** @description Address of the tunnel; `null` = what its program says. */
+            url?: string | null;
+            /** @description With `none`: address of the owner's own reverse proxy (`public.base_url`). */
+            base_url?: string | null;
+            /** @description Empty = the usual name. */
+            program: string;
+            args: string[];
+            url_hint?: string | null;
+            ssh_host: string;
+            /** Format: int32 */
+            ssh_port: number;
+            ssh_user: string;
+            ssh_key_file?: string | null;
+            ssh_agent_socket?: string | null;
+            /** @description `PORT` or `ADDRESS:PORT` on the server. */
+            ssh_remote: string;
+            /** Format: int32 */
+            check_every_s: number;
+        };
         /** @description A prepared version of a course. */
         VersionRow: {
             /** Format: int64 */
@@ -3805,6 +4169,18 @@ export interface components {
             /** @description Requests refused in the last 24 hours, most frequent first. */
             rejected_24h: components["schemas"]["RejectedRow"][];
         };
+        /** @description A sleep of the machine that is over. */
+        Woke: {
+            /** @description When it was over. */
+            at: string;
+            /** Format: int64 */
+            slept_s: number;
+            /**
+             * Format: int64
+             * @description Transfers that were found at SePay afterwards; `null` while that is looked for, or without an API token.
+             */
+            added?: number | null;
+        };
         /** @description A worker's key, shown this once. */
         WorkerKeyShown: {
             name: string;
@@ -3854,6 +4230,18 @@ export interface operations {
     audit: {
         parameters: {
             query?: {
+                /** @description Who: `owner`, `cli`, `storefront:NAME`; `storefront:` = every storefront. */
+                actor?: string;
+                /** @description What: `order.cancel`; `order.` = everything about orders. */
+                action?: string;
+                /** @description To what, exactly: an order's code, a secret's name. */
+                subject?: string;
+                /** @description From this time on, RFC 3339. */
+                from?: string;
+                /** @description Before this time, RFC 3339. */
+                to?: string;
+                /** @description Words anywhere in it; without diacritics too. */
+                q?: string;
                 /** @description Cursor: `next` of the page before. */
                 after?: string;
                 /** @description Rows, 1 to 200; 50 when left out. */
@@ -3871,6 +4259,60 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_AuditRow"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    accept_record: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditCheck"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    check_record: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditCheck"];
                 };
             };
             default: {
@@ -4532,6 +4974,35 @@ export interface operations {
             };
         };
     };
+    note_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Exported"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     failures: {
         parameters: {
             query?: never;
@@ -4686,6 +5157,33 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Google"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    keys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeysPage"];
                 };
             };
             default: {
@@ -5676,6 +6174,68 @@ export interface operations {
             };
         };
     };
+    revoke_previous: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the secret */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rotate_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the secret, e.g. `sepay.api_key` */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeyRotate"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyRotated"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     services: {
         parameters: {
             query?: never;
@@ -5799,7 +6359,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description `shop`, `mail`, `workers`, `orders` or `notifications` */
+                /** @description `shop`, `mail`, `tunnel`, `workers`, `orders` or `notifications` */
                 section: string;
             };
             cookie?: never;
@@ -5848,6 +6408,65 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["SimulatedTransfer"];
                 };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_storefront_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StorefrontKeyNew"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StorefrontKeyShown"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_storefront_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the storefront */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: {
                 headers: {
@@ -6407,6 +7026,60 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TransferDetail"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tunnel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tunnel"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restart: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tunnel"];
                 };
             };
             default: {

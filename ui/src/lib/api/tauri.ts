@@ -49,3 +49,22 @@ export function tauriTransport(): Transport {
     },
   };
 }
+
+/** What the window before the shop shows; the shell's `unlock.rs` says what each field means. */
+export type UnlockQuestion = {
+  mode: 'choose' | 'open';
+  language: 'vi' | 'en';
+  refused: UnlockRefused | null;
+  shortest: number;
+};
+export type UnlockRefused = { code: string; detail: string };
+export type UnlockWish = 'shown' | 'again' | 'file' | 'passphrase' | 'leave';
+
+export const unlockQuestion = (): Promise<UnlockQuestion | null> => invoke('unlock_question');
+
+/** Why the answer did not help; nothing when it did, and the window goes. */
+export const unlockAnswer = (
+  wish: UnlockWish,
+  passphrase: string | null = null,
+  keep = false,
+): Promise<UnlockRefused | null> => invoke('unlock_answer', { wish, passphrase, keep });

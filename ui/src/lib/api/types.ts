@@ -43,6 +43,8 @@ export type QueueCounts = Schemas['QueueCounts'];
 export type Today = Schemas['Today'];
 export type Attention = Schemas['Attention'];
 export type Overview = Schemas['Overview'];
+export type Tunnel = Schemas['Tunnel'];
+export type TunnelSettings = Schemas['TunnelSettings'];
 export type Receiving = Schemas['Receiving'];
 export type CustomerName = Schemas['CustomerName'];
 export type OrderItem = Schemas['OrderItem'];
@@ -117,6 +119,16 @@ export type BundleChange = Pick<Schemas['BundleChange'], 'title' | 'price_vnd' |
   Partial<Schemas['BundleChange']>;
 export type AddressRequest = Pick<Schemas['AddressRequest'], 'email'> & Partial<Schemas['AddressRequest']>;
 
+// The shop itself.
+export type LogLine = Schemas['LogLine'];
+export type LogPage = Schemas['LogPage'];
+export type HealthPage = Schemas['HealthPage'];
+export type HealthCard = Schemas['HealthCard'];
+export type Backups = Schemas['Backups'];
+export type BackupRow = Schemas['BackupRow'];
+export type BackupContents = Schemas['BackupContents'];
+export type Diagnostics = Schemas['Diagnostics'];
+
 // Shapes of the parts beside this one.
 export type ServiceRow = Schemas['ServiceRow'];
 export type Services = Schemas['Services'];
@@ -125,3 +137,16 @@ export type WorkerKeyShown = Schemas['WorkerKeyShown'];
 export type RecipeRow = Schemas['RecipeRow'];
 export type RecipeTest = Schemas['RecipeTest'];
 export type Google = Schemas['Google'];
+
+// The words of mails.
+export type MailTemplateRow = Schemas['MailTemplateRow'];
+export type MailTemplate = Schemas['MailTemplate'];
+export type MailMistake = Schemas['MailMistake'];
+export type MailPreview = Schemas['MailPreview'];
+export type MailTexts = Partial<Schemas['MailTexts']>;
+// Keys and the record of human actions.
+export type AuditRow = Schemas['AuditRow'];
+export type AuditCheck = Schemas['AuditCheck'];
+export type KeyRow = Schemas['KeyRow'];
+export type KeysPage = Schemas['KeysPage'];
+export type KeyRotated = Schemas['KeyRotated'];

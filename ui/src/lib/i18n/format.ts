@@ -119,6 +119,20 @@ export function span(ms: number): string {
   return h > 0 ? `${h}:${String(m).padStart(2, '0')}:${s}` : `${m}:${s}`;
 }
 
+/** `3 giờ 12 phút`, `12 phút`: hours and minutes, rounded down; under a minute, seconds. */
+export function stretch(locale: Locale, seconds: number): string {
+  const hours = Math.floor(seconds / 3600) * 3600;
+  const minutes = Math.floor((seconds - hours) / 60) * 60;
+  const parts = [hours, minutes].filter((part) => part > 0);
+  if (parts.length === 0) return duration(locale, seconds);
+  const one = (part: number): string => {
+    const n = part / (part === hours ? 3600 : 60);
+    const words = part === hours ? ['giờ', 'hour'] : ['phút', 'minute'];
+    return locale === 'vi' ? `${n} ${words[0]}` : `${n} ${words[1]}${n === 1 ? '' : 's'}`;
+  };
+  return parts.map(one).join(' ');
+}
+
 /** `9 giây`, `2 phút`, `3 giờ`, `4 ngày`: one unit, rounded down. */
 export function duration(locale: Locale, seconds: number): string {
   const units: [number, string, string][] = [

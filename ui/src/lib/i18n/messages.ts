@@ -7,25 +7,57 @@ import enDesk from './en.desk.json';
 import enDoors from './en.doors.json';
 import enErrors from './en.errors.json';
 import enJson from './en.json';
+import enKeys from './en.keys.json';
+import enMails from './en.mails.json';
 import enMoney from './en.money.json';
 import enNoFiles from './en.nofiles.json';
+import enOps from './en.ops.json';
 import enStates from './en.states.json';
+import enTunnel from './en.tunnel.json';
 import viDesk from './vi.desk.json';
 import viDoors from './vi.doors.json';
 import viErrors from './vi.errors.json';
 import viJson from './vi.json';
+import viKeys from './vi.keys.json';
+import viMails from './vi.mails.json';
 import viMoney from './vi.money.json';
 import viNoFiles from './vi.nofiles.json';
+import viOps from './vi.ops.json';
 import viStates from './vi.states.json';
+import viTunnel from './vi.tunnel.json';
 
-const vi = { ...viJson, ...viMoney, ...viDesk, ...viDoors, ...viNoFiles, ...viStates, ...viErrors };
+const vi = {
+  ...viJson,
+  ...viMoney,
+  ...viDesk,
+  ...viDoors,
+  ...viKeys,
+  ...viMails,
+  ...viNoFiles,
+  ...viOps,
+  ...viTunnel,
+  ...viStates,
+  ...viErrors,
+};
 
 export type Key = keyof typeof vi;
 export type Locale = 'vi' | 'en';
 export type Words = Record<string, string | number>;
 
 // Each way round, so that a key missing on either side does not compile.
-const english = { ...enJson, ...enMoney, ...enDesk, ...enDoors, ...enNoFiles, ...enStates, ...enErrors };
+const english = {
+  ...enJson,
+  ...enMoney,
+  ...enDesk,
+  ...enDoors,
+  ...enKeys,
+  ...enMails,
+  ...enNoFiles,
+  ...enOps,
+  ...enTunnel,
+  ...enStates,
+  ...enErrors,
+};
 const en: Record<Key, string> = english;
 vi satisfies Record<keyof typeof english, string>;
 

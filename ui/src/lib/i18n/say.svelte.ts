@@ -10,6 +10,7 @@ export const say = {
   count: (n: number): string => format.count(language.locale, n),
   bytes: (n: number): string => format.bytes(language.locale, n),
   duration: (seconds: number): string => format.duration(language.locale, seconds),
+  stretch: (seconds: number): string => format.stretch(language.locale, seconds),
   dayName: (day: string): string => format.dayName(language.locale, day),
   weekday: (day: string): string => format.weekday(language.locale, day),
   dateTime: format.dateTime,

@@ -7,7 +7,8 @@ use minijinja::{Value, context};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
-use super::super::mail::template::{render, vietnam_time};
+use super::super::mail::render::render;
+use super::super::mail::template::vietnam_time;
 use super::Shared;
 use crate::views::Problem;
 

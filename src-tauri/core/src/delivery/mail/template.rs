@@ -1,66 +1,23 @@
-//! The words of mails: built-in templates in two languages, each replaceable by a file of the owner's.
+//! The words of mails: what each says, composed from our templates or from files of the owner's.
 //!
-//! A template (`delivered`, `new_version`, `topup`, `refund`, `surplus`, `on_its_way`) has the parts `delivered.vi.subject`, `.text` and `.html`, and the same with `en`.
-//! A file of that name in the templates directory takes the place of the built-in part.
+//! A file `delivered.vi.subject` (or `.text`, `.html`, and the same with `en`) in the templates directory takes the
+//! place of the part of that name; `own.rs` is how the app writes such files.
 
-use std::fmt::Write;
-use std::io;
 use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
-use minijinja::syntax::SyntaxConfig;
+use minijinja::Value;
 use minijinja::value::Serde;
-use minijinja::{Environment, Output, State, UndefinedBehavior, Value, escape_formatter};
 use serde::Serialize;
 
 use chotdon_domain::money::Vnd;
 
+use super::super::files::blocking;
 use super::message::one_line;
+use super::render::{Mistake, Sources};
 use crate::workers::StageError;
-
-/// Largest template file, bytes.
-const MAX_TEMPLATE: u64 = 256 * 1024;
-
-/// Every built-in part by name.
-const BUILT_IN: &[(&str, &str)] = &[
-    ("delivered.vi.subject", include_str!("templates/delivered.vi.subject")),
-    ("delivered.vi.text", include_str!("templates/delivered.vi.text")),
-    ("delivered.vi.html", include_str!("templates/delivered.vi.html")),
-    ("delivered.en.subject", include_str!("templates/delivered.en.subject")),
-    ("delivered.en.text", include_str!("templates/delivered.en.text")),
-    ("delivered.en.html", include_str!("templates/delivered.en.html")),
-    ("new_version.vi.subject", include_str!("templates/new_version.vi.subject")),
-    ("new_version.vi.text", include_str!("templates/new_version.vi.text")),
-    ("new_version.vi.html", include_str!("templates/new_version.vi.html")),
-    ("new_version.en.subject", include_str!("templates/new_version.en.subject")),
-    ("new_version.en.text", include_str!("templates/new_version.en.text")),
-    ("new_version.en.html", include_str!("templates/new_version.en.html")),
-    ("topup.vi.subject", include_str!("templates/topup.vi.subject")),
-    ("topup.vi.text", include_str!("templates/topup.vi.text")),
-    ("topup.vi.html", include_str!("templates/topup.vi.html")),
-    ("topup.en.subject", include_str!("templates/topup.en.subject")),
-    ("topup.en.text", include_str!("templates/topup.en.text")),
-    ("topup.en.html", include_str!("templates/topup.en.html")),
-    ("refund.vi.subject", include_str!("templates/refund.vi.subject")),
-    ("refund.vi.text", include_str!("templates/refund.vi.text")),
-    ("refund.vi.html", include_str!("templates/refund.vi.html")),
-    ("refund.en.subject", include_str!("templates/refund.en.subject")),
-    ("refund.en.text", include_str!("templates/refund.en.text")),
-    ("refund.en.html", include_str!("templates/refund.en.html")),
-    ("surplus.vi.subject", include_str!("templates/surplus.vi.subject")),
-    ("surplus.vi.text", include_str!("templates/surplus.vi.text")),
-    ("surplus.vi.html", include_str!("templates/surplus.vi.html")),
-    ("surplus.en.subject", include_str!("templates/surplus.en.subject")),
-    ("surplus.en.text", include_str!("templates/surplus.en.text")),
-    ("surplus.en.html", include_str!("templates/surplus.en.html")),
-    ("on_its_way.vi.subject", include_str!("templates/on_its_way.vi.subject")),
-    ("on_its_way.vi.text", include_str!("templates/on_its_way.vi.text")),
-    ("on_its_way.vi.html", include_str!("templates/on_its_way.vi.html")),
-    ("on_its_way.en.subject", include_str!("templates/on_its_way.en.subject")),
-    ("on_its_way.en.text", include_str!("templates/on_its_way.en.text")),
-    ("on_its_way.en.html", include_str!("templates/on_its_way.en.html")),
-];
 
 /// The words of one mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,17 +118,19 @@ struct ItemView<'a> {
     account: Option<&'a str>,
 }
 
-/// Where templates are looked up.
+/// Where templates are looked up. Clones are the same templates.
 #[derive(Debug, Clone, Default)]
 pub struct Templates {
-    dir: Option<PathBuf>,
+    pub(super) dir: Option<PathBuf>,
+    /// A mail is never put together while its parts are being saved.
+    pub(super) gate: Arc<RwLock<()>>,
 }
 
 impl Templates {
     /// The built-in templates, replaced part by part by files in `dir` (which need not exist).
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: Some(dir.into()) }
+        Self { dir: Some(dir.into()), gate: Arc::default() }
     }
 
     /// The delivery mail in `lang` (`vi`, `en`; anything else is `vi`).
@@ -193,29 +152,8 @@ impl Templates {
         mail: &Delivered,
         message: &str,
     ) -> Result<Parts, StageError> {
-        let lang = if lang == "en" { "en" } else { "vi" };
-        let view = DeliveredView {
-            lang,
-            shop_name: &mail.shop_name,
-            customer_name: mail.customer_name.trim(),
-            order_code: &mail.order_code,
-            message: message.trim(),
-            files: mail.items.iter().any(|item| item.link.is_some()),
-            items: mail
-                .items
-                .iter()
-                .map(|item| ItemView {
-                    title: &item.title,
-                    link: item.link.as_deref().or(item.learn_url.as_deref()).unwrap_or_default(),
-                    files: item.link.is_some(),
-                    learn_url: item.learn_url.as_deref(),
-                    expires: item.expires_at.map(vietnam_time),
-                    max_downloads: item.max_downloads,
-                    account: item.account.as_deref(),
-                })
-                .collect(),
-        };
-        self.compose(template, lang, &view).await
+        let lang = known(lang);
+        self.compose(template, lang, delivered_value(lang, mail, message)).await
     }
 
     /// The mail `template` (`topup`, `refund`, `surplus`, `on_its_way`) in `lang` (`vi`, `en`; anything else is `vi`).
@@ -223,105 +161,70 @@ impl Templates {
     /// # Errors
     /// Permanent `mail_template`, naming file and line.
     pub async fn money(&self, template: &str, lang: &str, mail: &MoneyMoved) -> Result<Parts, StageError> {
-        let lang = if lang == "en" { "en" } else { "vi" };
-        let view = MoneyView {
-            lang,
-            shop_name: &mail.shop_name,
-            customer_name: mail.customer_name.trim(),
-            amount: dong(mail.amount_vnd),
-            wallet: dong(mail.wallet_vnd),
-            at: vietnam_time(mail.at),
-            order_code: &mail.order_code,
-            summary: &mail.summary,
-        };
-        self.compose(template, lang, &view).await
+        let lang = known(lang);
+        self.compose(template, lang, money_value(lang, mail)).await
     }
 
-    /// Renders all parts of `template` in `lang` with `context`.
-    ///
-    /// # Errors
-    /// Permanent `mail_template`, naming file and line.
-    pub async fn compose(
-        &self,
-        template: &str,
-        lang: &str,
-        context: &impl Serialize,
-    ) -> Result<Parts, StageError> {
-        let context = Value::from(Serde(context));
-        let render = async |part: &str| self.render(&format!("{template}.{lang}.{part}"), &context).await;
-        let subject = one_line(&render("subject").await?);
-        Ok(Parts { subject, text: render("text").await?, html: render("html").await? })
-    }
-
-    async fn render(&self, name: &str, context: &Value) -> Result<String, StageError> {
-        let source = self.source(name).await?;
-        render(name, &source, context).map_err(|error| {
-            let name = error.name().unwrap_or(name);
-            let line = error.line().map(|line| format!(":{line}")).unwrap_or_default();
-            let what = error.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
-            StageError::permanent("mail_template", format!("{name}{line}: {}{what}", error.kind()))
+    async fn compose(&self, template: &str, lang: &'static str, context: Value) -> Result<Parts, StageError> {
+        let (templates, template) = (self.clone(), template.to_owned());
+        blocking(move || {
+            let _nothing_is_saved = templates.gate.read().unwrap_or_else(PoisonError::into_inner);
+            let composed =
+                templates.sources(lang).and_then(|sources| compose(&sources, &template, lang, &context));
+            composed.map_err(|mistake| StageError::permanent("mail_template", mistake.to_string()))
         })
+        .await
     }
+}
 
-    async fn source(&self, name: &str) -> Result<String, StageError> {
-        let wrong = |detail: String| StageError::permanent("mail_template", detail);
-        if let Some(dir) = &self.dir {
-            let path = dir.join(name);
-            match tokio::fs::metadata(&path).await {
-                Ok(meta) if meta.len() > MAX_TEMPLATE => {
-                    return Err(wrong(format!("{} is larger than {MAX_TEMPLATE} bytes", path.display())));
-                }
-                Ok(_) => {
-                    let text = tokio::fs::read_to_string(&path).await;
-                    return text.map_err(|e| wrong(format!("{}: {e}", path.display())));
-                }
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(wrong(format!("{}: {error}", path.display()))),
-            }
-        }
-        let found = BUILT_IN.iter().find(|(built_in, _)| *built_in == name);
-        found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| wrong(format!("there is no template {name}")))
-    }
+fn known(lang: &str) -> &'static str {
+    if lang == "en" { "en" } else { "vi" }
+}
+
+fn compose(sources: &Sources, template: &str, lang: &str, context: &Value) -> Result<Parts, Mistake> {
+    let part = |part: &str| sources.render(&format!("{template}.{lang}.{part}"), context, false);
+    Ok(Parts { subject: one_line(&part("subject")?), text: part("text")?, html: part("html")? })
+}
+
+/// What templates see of a delivery.
+pub(super) fn delivered_value(lang: &str, mail: &Delivered, message: &str) -> Value {
+    let items = mail.items.iter().map(|item| ItemView {
+        title: &item.title,
+        link: item.link.as_deref().or(item.learn_url.as_deref()).unwrap_or_default(),
+        files: item.link.is_some(),
+        learn_url: item.learn_url.as_deref(),
+        expires: item.expires_at.map(vietnam_time),
+        max_downloads: item.max_downloads,
+        account: item.account.as_deref(),
+    });
+    Value::from(Serde(&DeliveredView {
+        lang,
+        shop_name: &mail.shop_name,
+        customer_name: mail.customer_name.trim(),
+        order_code: &mail.order_code,
+        message: message.trim(),
+        files: mail.items.iter().any(|item| item.link.is_some()),
+        items: items.collect(),
+    }))
+}
+
+/// What templates see of a movement of money.
+pub(super) fn money_value(lang: &str, mail: &MoneyMoved) -> Value {
+    Value::from(Serde(&MoneyView {
+        lang,
+        shop_name: &mail.shop_name,
+        customer_name: mail.customer_name.trim(),
+        amount: dong(mail.amount_vnd),
+        wallet: dong(mail.wallet_vnd),
+        at: vietnam_time(mail.at),
+        order_code: &mail.order_code,
+        summary: &mail.summary,
+    }))
 }
 
 /// `499.000 ₫`, as people write it here, in one piece.
 fn dong(amount: i64) -> String {
     Vnd::new(amount).map_or_else(|_| format!("{amount} ₫"), |amount| amount.to_string())
-}
-
-/// Renders one template. Names that end in `.html` escape what they insert.
-pub(in crate::delivery) fn render(
-    name: &str,
-    source: &str,
-    context: &Value,
-) -> Result<String, minijinja::Error> {
-    let mut engine = Environment::new();
-    engine.set_syntax(
-        SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build()?,
-    );
-    // A misspelt name is an error, not a hole in a mail; `{% if name %}` may still ask.
-    engine.set_undefined_behavior(UndefinedBehavior::SemiStrict);
-    engine.set_formatter(slashes_as_they_are);
-    engine.template_from_named_str(name, source)?.render(context.clone())
-}
-
-/// The usual escaping without `&#x2f;`: links stay readable in a page's source, and a slash harms nothing there.
-pub(crate) fn slashes_as_they_are(
-    out: &mut Output<'_>,
-    state: &mut State<'_, '_>,
-    value: &Value,
-) -> Result<(), minijinja::Error> {
-    let pieces = match value.as_str() {
-        Some(text) if !value.is_safe() => text.split('/'),
-        _ => return escape_formatter(out, state, value),
-    };
-    for (n, piece) in pieces.enumerate() {
-        if n > 0 {
-            out.write_char('/')?;
-        }
-        escape_formatter(out, state, &Value::from(piece))?;
-    }
-    Ok(())
 }
 
 /// A moment as read in Vietnam: `14:30 22/12/2026`.

@@ -10,8 +10,10 @@ use axum::http::StatusCode;
 use chotdon_store::read::AccountRecord;
 use futures::future::join_all;
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
 
 use super::Desk;
+use super::audit::recorded;
 use super::mailbox::FOLDER;
 use crate::config::{Config, MailTransport};
 use crate::delivery::SourceSpec;
@@ -21,7 +23,8 @@ use crate::ports::Toast;
 use crate::present;
 use crate::reconcile::Trouble;
 use crate::secrets::SecretName;
-use crate::views::{CheckRow, Checklist, Problem, Receiving};
+use crate::tunnel::{Reach, Verdict};
+use crate::views::{CheckRow, Checklist, Problem, Receiving, TunnelGlance};
 use crate::workers::StageError;
 
 /// Longest wait for another machine.
@@ -29,8 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Name under which the secret store is tried out.
 const CANARY: &str = "chotdon.check";
 
-const IDS: [&str; 8] =
-    ["bank", "sepay_key", "webhook", "sepay_api", "mail", "secrets", "course", "notifications"];
+const IDS: [&str; 9] =
+    ["bank", "sepay_key", "tunnel", "webhook", "sepay_api", "mail", "secrets", "course", "notifications"];
 
 /// What the test buttons found, by check.
 #[derive(Debug, Default)]
@@ -93,7 +96,7 @@ pub(super) async fn checklist(State(desk): State<Desk>) -> Answer<Json<Checklist
     Ok(Json(checklist_now(&desk, &accounts, pulse.courses, pulse.last_transfer_at).await.0))
 }
 
-/// Runs one test: `bank`, `sepay_key`, `webhook`, `sepay_api`, `mail`, `secrets`, `course` or `notifications`.
+/// Runs one test: `bank`, `sepay_key`, `tunnel`, `webhook`, `sepay_api`, `mail`, `secrets`, `course` or `notifications`.
 #[utoipa::path(post, path = "/admin/api/checks/{id}", tag = "settings", params(("id" = String, Path, description = "The check")),
     responses((status = 200, body = CheckRow), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn run_check(State(desk): State<Desk>, Path(check): Path<String>) -> Answer<Json<CheckRow>> {
@@ -103,6 +106,7 @@ pub(super) async fn run_check(State(desk): State<Desk>, Path(check): Path<String
     let finding = match id {
         "bank" => bank(&desk.store.bank_accounts().await?),
         "sepay_key" => sepay_key(&desk).await,
+        "tunnel" => tunnel(&desk).await,
         "webhook" => webhook(&desk).await,
         "sepay_api" => sepay_api(&desk).await,
         "mail" => mail(&desk).await.unwrap_or_else(Finding::from),
@@ -112,6 +116,7 @@ pub(super) async fn run_check(State(desk): State<Desk>, Path(check): Path<String
     };
     let row = finding.row(id, Some(desk.now()));
     desk.checks.put(&row);
+    recorded(&desk, "check.run", id, json!({ "state": row.state, "code": row.code })).await?;
     Ok(Json(row))
 }
 
@@ -149,11 +154,21 @@ pub(super) async fn checklist_now(
         (true, "memory") => Finding::warn("secrets_in_memory", "secrets are lost when the app ends"),
         (true, _) => Finding::pass(),
     };
-    let rows = IDS.into_iter().zip([bank(accounts), key, webhook, api, mail, secrets, course, told]);
+    let rows = IDS.into_iter().zip([
+        bank(accounts),
+        key,
+        tunnel_now(desk),
+        webhook,
+        api,
+        mail,
+        secrets,
+        course,
+        told,
+    ]);
     let rows: Vec<CheckRow> = rows
         .map(|(id, finding)| match desk.checks.get(id) {
             // What is plainly missing now outweighs a test that once passed.
-            Some(tested) if finding.state != "fail" => tested,
+            Some(tested) if finding.state != "fail" && id != "tunnel" => tested,
             _ => finding.row(id, None),
         })
         .collect();
@@ -163,23 +178,36 @@ pub(super) async fn checklist_now(
 }
 
 /// Whether money can come in now.
-pub(super) async fn receiving(desk: &Desk) -> Receiving {
+pub(super) async fn receiving(desk: &Desk) -> Answer<Receiving> {
     let listener = desk.shop.components().into_iter().find(|component| component.name == "public_listener");
     let listening = listener.as_ref().is_none_or(|component| component.state == "ok");
+    let reach = desk.shop.tunnel().state();
+    let mut since =
+        listener.map_or_else(|| present::rfc3339(desk.shop.started_at()), |component| component.since);
     let state = if !listening || !desk.shop.ledger_ok() {
         "stopped"
+    } else if reach.state == Reach::Down {
+        since = present::rfc3339(reach.since);
+        "unreachable"
     } else if sepay_key(desk).await.state == "fail" {
         "not_set_up"
     } else {
         "ok"
     };
-    Receiving {
+    Ok(Receiving {
         state: state.to_owned(),
-        since: listener.map_or_else(|| present::rfc3339(desk.shop.started_at()), |component| component.since),
+        since,
         webhook_url: desk.webhook_url(),
         last_webhook_at: desk.shop.last_webhook_at().map(present::rfc3339),
         rejected_24h: desk.shop.rejected_24h(),
-    }
+        tunnel: TunnelGlance {
+            kind: reach.kind.as_str().to_owned(),
+            state: reach.state.as_str().to_owned(),
+            reason: reach.reason.map(str::to_owned),
+            since: present::rfc3339(reach.since),
+        },
+        woke: super::tunnel::woke(desk).await?,
+    })
 }
 
 /// A client for this machine and the addresses that the owner entered.
@@ -225,6 +253,30 @@ async fn sepay_key(desk: &Desk) -> Finding {
     Finding::fail("sepay_key_missing", "set sepay.api_key or sepay.hmac_secret, the same as at SePay")
 }
 
+/// What the regular checks know of the public address.
+fn tunnel_now(desk: &Desk) -> Finding {
+    let now = desk.shop.tunnel().state();
+    let (reason, detail) = (now.reason.unwrap_or_default(), now.detail.unwrap_or_default());
+    match now.state {
+        Reach::Up => Finding { detail: now.public_url, ..Finding::pass() },
+        Reach::Off => Finding::warn("tunnel_off", "without a public address SePay cannot call the shop"),
+        Reach::Starting => Finding::warn("tunnel_starting", "it is being looked at"),
+        Reach::Degraded => Finding::warn(reason, detail),
+        Reach::Down => Finding::fail(reason, detail),
+    }
+}
+
+/// Sends a number through the public address and looks whether our listener sees it.
+async fn tunnel(desk: &Desk) -> Finding {
+    match desk.shop.tunnel().look().await {
+        None => tunnel_now(desk),
+        Some(Verdict::Failed { code, detail }) => Finding::fail(code, detail),
+        Some(Verdict::Reached { .. }) => {
+            Finding { detail: desk.shop.tunnel().public_url(), ..Finding::pass() }
+        }
+    }
+}
+
 /// A webhook that came proves the whole way; until then the public listener must at least answer.
 async fn webhook(desk: &Desk) -> Finding {
     let url = format!("{}/healthz", desk.shop.base_url());
@@ -267,7 +319,8 @@ async fn sepay_api(desk: &Desk) -> Finding {
     }
 }
 
-async fn mail_transport(desk: &Desk, config: &Config) -> Result<Transport, StageError> {
+/// The way out for mail, as the settings say now.
+pub(super) async fn mail_transport(desk: &Desk, config: &Config) -> Result<Transport, StageError> {
     match config.mail.transport {
         MailTransport::None => Ok(Transport::None),
         MailTransport::Mailbox => Transport::mailbox(desk.shop.data_dir().join(FOLDER), &config.mail.from),

@@ -3,8 +3,10 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use chotdon_store::LONGEST_MESSAGE;
+use serde_json::json;
 
 use super::Desk;
+use super::audit::recorded;
 use super::courses::{detail, spec, unknown};
 use super::state::OWNER;
 use crate::delivery::SourceSpec;
@@ -32,6 +34,7 @@ pub(super) async fn prepare(
 pub(super) async fn check(State(desk): State<Desk>, Path(slug): Path<String>) -> Answer<Json<CourseCheck>> {
     let case = desk.store.check_case(&slug).await?.ok_or_else(|| unknown(&slug))?;
     let (found, queued) = desk.shop.check_source(case).await?;
+    recorded(&desk, "course.check", &slug, json!({})).await?;
     Ok(Json(present::course_check(&found, queued, desk.now())))
 }
 
@@ -70,8 +73,10 @@ pub(super) async fn source_test(
     State(desk): State<Desk>,
     Given(request): Given<SourceTest>,
 ) -> Answer<Json<SourceListing>> {
+    let kind = request.source["kind"].as_str().unwrap_or_default().to_owned();
     let source = spec::<SourceSpec>("source", request.source)?;
     source.validate().map_err(|why| Problem::bad(format!("source: {why}")))?;
     let offered = desk.shop.look_at(&source).await?;
+    recorded(&desk, "course.source_test", &kind, json!({})).await?;
     Ok(Json(present::source_listing(offered.as_deref())))
 }

@@ -8,7 +8,7 @@ use axum::response::IntoResponse;
 use super::{Desk, openapi};
 use crate::http::problem::Answer;
 use crate::present;
-use crate::views::{Health, Problem};
+use crate::views::{Health, HealthPage, Problem};
 
 /// Status, uptime, version, tasks, and every long-running part with its state and since when.
 #[utoipa::path(get, path = "/health", tag = "health",
@@ -30,6 +30,17 @@ pub(super) async fn health(State(desk): State<Desk>) -> Answer<Json<Health>> {
             .collect(),
         components,
     }))
+}
+
+/// Every part that the shop needs, its state, since when, and what helps.
+#[utoipa::path(get, path = "/admin/api/health", tag = "health",
+    responses((status = 200, body = HealthPage), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn cards(State(desk): State<Desk>) -> Json<HealthPage> {
+    Json(HealthPage {
+        cards: desk.shop.health().cards(desk.now()),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        uptime_s: desk.now().saturating_sub(desk.shop.started_at()).max(0) / 1000,
+    })
 }
 
 /// This document.

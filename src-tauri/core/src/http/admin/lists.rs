@@ -1,4 +1,4 @@
-//! Notices and the record of human actions.
+//! Notices.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -10,7 +10,7 @@ use super::Desk;
 use super::page::{id, page, window};
 use crate::http::problem::{Answer, Asked};
 use crate::present;
-use crate::views::{AuditRow, Notice, Page, Problem};
+use crate::views::{Notice, Page, Problem};
 
 /// What these lists can be asked.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -21,17 +21,6 @@ pub(super) struct ListQuery {
     after: Option<String>,
     /// Rows, 1 to 200; 50 when left out.
     limit: Option<String>,
-}
-
-/// What people did, newest first.
-#[utoipa::path(get, path = "/admin/api/audit", tag = "people", params(ListQuery),
-    responses((status = 200, body = Page<AuditRow>), (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn audit(
-    State(desk): State<Desk>,
-    Asked(asked): Asked<ListQuery>,
-) -> Answer<Json<Page<AuditRow>>> {
-    let slice = desk.store.audit(window(asked.after.as_deref(), asked.limit.as_deref())?).await?;
-    Ok(Json(page(&slice, present::audit_row)))
 }
 
 /// The owner's inbox, newest first.

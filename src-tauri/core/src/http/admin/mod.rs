@@ -3,16 +3,24 @@
 //! It asks nobody who they are; the private listener does that before. Handlers only parse, ask the store or the
 //! pool, and present. [`openapi`] is the same table of routes as a document.
 
+mod audit;
+mod backups;
+mod channels;
 mod checks;
 mod course_versions;
 mod courses;
 mod customers;
+mod diagnostics;
 mod events;
 mod failures;
 mod google;
 mod health;
+mod keys;
 mod lists;
+mod logs;
+mod mail_templates;
 mod mailbox;
+mod metrics;
 mod order_address;
 mod orders;
 mod overview;
@@ -27,6 +35,7 @@ pub(crate) mod state;
 mod storefront;
 mod tasks;
 mod transfers;
+mod tunnel;
 mod wallet;
 mod webhooks;
 mod workers;
@@ -66,6 +75,7 @@ macro_rules! routes {
 
 routes! {
     get "/health" health::health;
+    get "/metrics" metrics::metrics;
     get "/admin/api/overview" overview::overview;
     get "/admin/api/money" overview::money;
     get "/admin/api/checklist" checks::checklist;
@@ -121,7 +131,20 @@ routes! {
     post "/admin/api/webhooks/{sepay_id}/reprocess" webhooks::reprocess;
     get "/admin/api/reconcile" reconcile::reconcile;
     post "/admin/api/reconcile" reconcile::reconcile_now;
-    get "/admin/api/audit" lists::audit;
+    get "/admin/api/health" health::cards;
+    get "/admin/api/logs" logs::logs;
+    get "/admin/api/backups" backups::backups;
+    post "/admin/api/backups" backups::make_backup;
+    post "/admin/api/backups/{name}/check" backups::check_backup;
+    post "/admin/api/backups/{name}/restore" backups::restore_backup;
+    delete "/admin/api/backups/pending" backups::withdraw_restore;
+    get "/admin/api/diagnostics" diagnostics::diagnostics;
+    post "/admin/api/diagnostics" diagnostics::bundle;
+    post "/admin/api/channels/{channel}/test" channels::test_channel;
+    get "/admin/api/audit" audit::audit;
+    get "/admin/api/audit/check" audit::check_record;
+    post "/admin/api/audit/accept" audit::accept_record;
+    post "/admin/api/exports" audit::note_export;
     get "/admin/api/notices" lists::notices;
     post "/admin/api/notices/seen" lists::all_notices_seen;
     post "/admin/api/notices/{id}/seen" lists::notice_seen;
@@ -140,10 +163,15 @@ routes! {
     get "/admin/api/google" google::google;
     post "/admin/api/google/connect" google::connect;
     post "/admin/api/google/disconnect" google::disconnect;
+    get "/admin/api/tunnel" tunnel::tunnel;
+    post "/admin/api/tunnel/restart" tunnel::restart;
     get "/admin/api/settings" settings::settings;
     put "/admin/api/settings/{section}" settings::save_section;
+    get "/admin/api/keys" keys::keys;
     put "/admin/api/secrets/{name}" settings::set_secret;
     delete "/admin/api/secrets/{name}" settings::delete_secret;
+    post "/admin/api/secrets/{name}/rotate" keys::rotate_secret;
+    delete "/admin/api/secrets/{name}/previous" keys::revoke_previous;
     put "/admin/api/bank-accounts" settings::save_bank_account;
     delete "/admin/api/bank-accounts/{id}" settings::delete_bank_account;
     get "/admin/api/storefront/webhooks" storefront::endpoints;
@@ -151,6 +179,14 @@ routes! {
     delete "/admin/api/storefront/webhooks/{name}" storefront::remove_endpoint;
     post "/admin/api/storefront/webhooks/{name}/test" storefront::test_endpoint;
     get "/admin/api/storefront/webhooks/{name}/events" storefront::endpoint_events;
+    get "/admin/api/mail-templates" mail_templates::templates;
+    get "/admin/api/mail-templates/{name}/{lang}" mail_templates::template;
+    put "/admin/api/mail-templates/{name}/{lang}" mail_templates::save;
+    delete "/admin/api/mail-templates/{name}/{lang}" mail_templates::reset;
+    post "/admin/api/mail-templates/{name}/{lang}/preview" mail_templates::preview;
+    post "/admin/api/mail-templates/{name}/{lang}/test" mail_templates::send_test;
+    post "/admin/api/storefront/keys" keys::create_storefront_key;
+    delete "/admin/api/storefront/keys/{name}" keys::revoke_storefront_key;
     post "/admin/api/reload" settings::reload;
     post "/admin/api/demo/mend" simulate::mend_source;
     post "/admin/api/simulate-transfer" simulate::simulate_transfer;

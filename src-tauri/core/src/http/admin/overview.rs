@@ -24,7 +24,7 @@ pub(super) async fn overview(State(desk): State<Desk>) -> Answer<Json<Overview>>
         sparkline: desk.sparkline(),
         secrets_ok,
         checklist,
-        receiving: receiving(&desk).await,
+        receiving: receiving(&desk).await?,
     };
     let mut overview = present::overview(&record, &desk.crew(), glance, now);
     to_sepay(&desk, &mut overview.money).await?;

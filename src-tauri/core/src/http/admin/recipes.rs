@@ -3,9 +3,12 @@
 use axum::Json;
 use axum::extract::State;
 
+use serde_json::json;
+
 use lms::{Buyer, Failure, PlannedRequest, Recipe, Run};
 
 use super::Desk;
+use super::audit::recorded;
 use crate::enrolment::EnrolmentSpec;
 use crate::http::problem::{Answer, Given};
 use crate::views::{Problem, RecipeNeed, RecipeRequest, RecipeRow, RecipeTest, RecipeTestRequest};
@@ -30,6 +33,7 @@ pub(super) async fn test_recipe(
         return Err(Problem::bad("email: the address of somebody, as in lan@example.com"));
     }
     let recipe = spec.recipe().map_err(Problem::bad)?;
+    let spec_name = recipe.name.clone();
     let now = desk.now();
     let secrets = spec.secrets(recipe, &desk.credentials, now).await?;
     let buyer = Buyer { email: request.email, name: request.name };
@@ -45,6 +49,7 @@ pub(super) async fn test_recipe(
             Err(failure) => ("failed", Some(failure)),
         }
     };
+    recorded(&desk, "recipe.test", &spec_name, json!({ "state": state })).await?;
     Ok(Json(RecipeTest {
         state: state.to_owned(),
         code: failure.as_ref().map(|failure| failure.kind.code().to_owned()),

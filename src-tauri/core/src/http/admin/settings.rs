@@ -1,25 +1,31 @@
 //! Settings, secrets (write only) and bank accounts.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use chotdon_store::{AccountEdit, AuditEntry};
-use secrecy::SecretString;
+use chotdon_store::AccountEdit;
+use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use zeroize::Zeroize;
 
 use super::Desk;
+use super::audit::recorded;
+use super::keys::changes;
 use super::page::id;
 use super::state::OWNER;
 use crate::config::Config;
 use crate::http::problem::{Answer, Given};
 use crate::present;
 use crate::reconcile::Cause;
-use crate::secrets::{OVERLAP, SecretName};
+use crate::secrets::SecretName;
 use crate::views::{
-    BankAccount, LimitSettings, MailSettings, NotificationSettings, OrderSettings, Problem, SecretValue,
-    SepaySettings, Settings, ShopSettings, WorkerSettings,
+    BackupSettings, BankAccount, ChannelSettings, LimitSettings, MailSettings, NotificationSettings,
+    OrderSettings, Problem, SecretValue, SepaySettings, Settings, ShopSettings, TunnelSettings,
+    WorkerSettings,
 };
 
 const LONGEST_SECRET: usize = 4096;
@@ -31,9 +37,10 @@ pub(super) async fn settings(State(desk): State<Desk>) -> Answer<Json<Settings>>
     now(&desk).await
 }
 
-/// Changes one section: `shop`, `mail`, `workers`, `orders`, `notifications` or `limits`. The body is the section's view.
+/// Changes one section: `shop`, `mail`, `tunnel`, `workers`, `orders`, `notifications`, `channels`, `backup` or `limits`. The body is the
+/// section's view.
 #[utoipa::path(put, path = "/admin/api/settings/{section}", tag = "settings", request_body = Object,
-    params(("section" = String, Path, description = "`shop`, `mail`, `workers`, `orders`, `notifications` or `limits`")),
+    params(("section" = String, Path, description = "`shop`, `mail`, `tunnel`, `workers`, `orders`, `notifications`, `channels`, `backup` or `limits`")),
     responses((status = 200, body = Settings), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn save_section(
     State(desk): State<Desk>,
@@ -41,12 +48,35 @@ pub(super) async fn save_section(
     Given(body): Given<Value>,
 ) -> Answer<Json<Settings>> {
     let data_dir = desk.shop.data_dir();
+    let before = settings_now(&desk).await?;
     let save = |section: &str, values: &Value| Config::save_section(data_dir, section, values);
     match section.as_str() {
         "shop" => save("shop", &checked::<ShopSettings>(body)?)?,
         "mail" => save("mail", &checked::<MailSettings>(body)?)?,
         "orders" => save("orders", &checked::<OrderSettings>(body)?)?,
         "notifications" => save("notifications", &checked::<NotificationSettings>(body)?)?,
+        "channels" => {
+            let given: ChannelSettings = serde_json::from_value(body)
+                .map_err(|error| Problem::bad(format!("the JSON body: {error}")))?;
+            super::channels::check(&given)?;
+            let mut values = json!(given);
+            // No address is no value at all.
+            if given.webhook_url.trim().is_empty() {
+                values["webhook_url"] = Value::Null;
+            }
+            save("notifications", &values)?;
+        }
+        "backup" => {
+            let given: BackupSettings = serde_json::from_value(body)
+                .map_err(|error| Problem::bad(format!("the JSON body: {error}")))?;
+            let mut values = json!(given);
+            if given.folder.trim().is_empty() {
+                values["folder"] = Value::Null;
+            } else if !std::path::Path::new(given.folder.trim()).is_absolute() {
+                return Err(Problem::bad("folder: a whole path, from the root"));
+            }
+            save("backup", &values)?;
+        }
         "limits" => save("limits", &checked::<LimitSettings>(body)?)?,
         "workers" => {
             let mut queue = checked::<WorkerSettings>(body)?;
@@ -54,14 +84,22 @@ pub(super) async fn save_section(
             save("queue", &queue)?;
             save("workers", &json!({ "count": count }))?;
         }
+        "tunnel" => {
+            let mut tunnel = checked::<TunnelSettings>(body)?;
+            let base_url = tunnel.as_object_mut().and_then(|keys| keys.remove("base_url"));
+            save("tunnel", &tunnel)?;
+            save("public", &json!({ "base_url": base_url.unwrap_or(Value::Null) }))?;
+        }
         other => {
             let other: String = other.chars().take(40).collect();
             return Err(Problem::not_found(format_args!("settings section `{other}`")));
         }
     }
     desk.shop.reload().await?;
-    audited(&desk, "settings.save", &section).await?;
-    now(&desk).await
+    let after = settings_now(&desk).await?;
+    let changed = differences(&before, &after);
+    recorded(&desk, "settings.save", &section, json!({ "changed": changed })).await?;
+    Ok(Json(after))
 }
 
 /// Sets a secret. SePay's keys and those of webhooks keep the value before good for 24 hours.
@@ -75,20 +113,21 @@ pub(super) async fn set_secret(
 ) -> Answer<Json<Settings>> {
     let name = owners_secret(&name)?;
     // The parser's own words would repeat what was sent.
-    let given: SecretValue = serde_json::from_slice(&body)
+    let mut given: SecretValue = serde_json::from_slice(&body)
         .map_err(|_| Problem::bad("the JSON body must be {\"value\": \"…\"}, the value a text"))?;
     let value = SecretString::from(given.value.trim());
-    check_secret(&name, given.value.trim())?;
+    given.value.zeroize();
+    check_secret(&name, value.expose_secret())?;
     let overlaps = name == SecretName::sepay_api_key()
         || name == SecretName::sepay_hmac_secret()
         || name.as_str().starts_with("webhook.");
     if overlaps {
-        desk.credentials.rotate(&name, value, desk.now(), OVERLAP).await?;
+        let hours = u64::from(desk.shop.config().secrets.overlap_h);
+        changes(&desk).rotate(&name, value, Duration::from_secs(hours * 3600)).await?;
     } else {
-        desk.credentials.set(&name, value).await?;
+        changes(&desk).set(&name, value).await?;
     }
-    audited(&desk, "secret.set", name.as_str()).await?;
-    reconcile_anew(&desk, &name);
+    take_into_use(&desk, &name);
     // A service that waits for the right secret may have it now.
     desk.shop.services().reconsider().await;
     now(&desk).await
@@ -103,9 +142,8 @@ pub(super) async fn delete_secret(
     Path(name): Path<String>,
 ) -> Answer<Json<Settings>> {
     let name = owners_secret(&name)?;
-    desk.credentials.delete(&name).await?;
-    audited(&desk, "secret.delete", name.as_str()).await?;
-    reconcile_anew(&desk, &name);
+    changes(&desk).delete(&name).await?;
+    take_into_use(&desk, &name);
     now(&desk).await
 }
 
@@ -147,18 +185,22 @@ fn owners_secret(name: &str) -> Answer<SecretName> {
     Ok(name)
 }
 
-/// Another token opens SePay's list, or closes it.
-fn reconcile_anew(desk: &Desk, name: &SecretName) {
+/// Another token opens SePay's list, or closes it; another key may open the tunnel.
+fn take_into_use(desk: &Desk, name: &SecretName) {
     if *name == SecretName::sepay_api_token() {
         desk.shop.reconciler().nudge(Cause::Demand);
     }
+    if *name == SecretName::tunnel_token() {
+        desk.shop.tunnel().reconsider();
+    }
 }
 
-fn check_secret(name: &SecretName, value: &str) -> Answer<()> {
+/// Refuses what cannot be a value of this secret.
+pub(super) fn check_secret(name: &SecretName, value: &str) -> Answer<()> {
     if value.is_empty() || value.len() > LONGEST_SECRET || value.chars().any(char::is_control) {
         return Err(Problem::bad(format!("value: 1 to {LONGEST_SECRET} bytes on one line")));
     }
-    if name.as_str().starts_with("webhook.")
+    if (name.as_str().starts_with("webhook.") || *name == SecretName::alerts_webhook_secret())
         && crate::outgoing::signature(&value.into(), "", 0, b"").is_none()
     {
         return Err(Problem::bad("value: whsec_ and 24 to 64 bytes in base64"));
@@ -218,17 +260,26 @@ fn unknown_bank(given: &str) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "unknown_bank", detail)
 }
 
-async fn audited(desk: &Desk, action: &str, subject: &str) -> Answer<()> {
-    let entry = AuditEntry {
-        actor: OWNER.to_owned(),
-        action: action.to_owned(),
-        subject: subject.to_owned(),
-        data: json!({}),
+/// `section.key` of each setting that differs, as what it was and what it is. No setting is a secret.
+fn differences(before: &Settings, after: &Settings) -> Value {
+    let mut changed = serde_json::Map::new();
+    let (Ok(before), Ok(after)) = (serde_json::to_value(before), serde_json::to_value(after)) else {
+        return Value::Object(changed);
     };
-    Ok(desk.store.record_audit(entry, desk.now()).await?)
+    for section in ["shop", "mail", "orders", "notifications", "workers"] {
+        let Some(keys) = after[section].as_object() else { continue };
+        for (key, value) in keys.iter().filter(|(key, value)| before[section][key.as_str()] != **value) {
+            changed.insert(format!("{section}.{key}"), json!([before[section][key.as_str()], value]));
+        }
+    }
+    Value::Object(changed)
 }
 
 async fn now(desk: &Desk) -> Answer<Json<Settings>> {
+    settings_now(desk).await.map(Json)
+}
+
+async fn settings_now(desk: &Desk) -> Answer<Settings> {
     let config = desk.shop.config();
     let accounts = desk.store.bank_accounts().await?;
     // A store that cannot be read must not take the page away on which the owner mends it.
@@ -246,7 +297,7 @@ async fn now(desk: &Desk) -> Answer<Json<Settings>> {
         last_webhook_at: desk.shop.last_webhook_at().map(present::rfc3339),
         timestamp_tolerance_s: config.sepay.timestamp_tolerance_s,
     };
-    Ok(Json(present::settings(&config, sepay, &accounts, secrets, desk.credentials.kind())))
+    Ok(present::settings(&config, sepay, &accounts, secrets, desk.credentials.kind()))
 }
 
 /// Reads settings and secrets again, after the command line changed them.

@@ -5,21 +5,26 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use chotdon_domain::task::Lane;
+use chotdon_domain::channel::Channel;
+use chotdon_domain::task::{Lane, TaskKind};
 use chotdon_store::{CheckCase, SourceCheck, Store};
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
 use super::checks::CheckBook;
 use crate::config::{Config, ConfigError};
+use crate::delivery::mail::Templates;
 use crate::delivery::{Offered, SourceSpec};
 use crate::demo::DemoBank;
+use crate::metrics::{Metrics, StageTimes};
 use crate::ports::{Clock, Notifier, SecretStore};
 use crate::present::Crew;
 use crate::reconcile::Reconciler;
 use crate::secrets::Credentials;
 use crate::services::Services;
-use crate::shop::{GoogleGlance, Rejection};
+use crate::shop::keys::{KeyGlance, KeysError};
+use crate::shop::{GoogleGlance, HealthBook, Record, Rejection};
+use crate::tunnel::Tunnel;
 use crate::views::{Component, Event, Progress};
 use crate::workers::StageError;
 
@@ -91,10 +96,30 @@ pub(crate) trait Running: Send + Sync + 'static {
     fn google(&self) -> BoxFuture<'_, GoogleGlance>;
     /// Forgets the owner's Google account.
     fn leave_google<'a>(&'a self, actor: &'a str) -> BoxFuture<'a, Result<(), StageError>>;
+    /// The words of mails.
+    fn templates(&self) -> &Templates;
+    /// The keys with their ages.
+    fn keys(&self) -> BoxFuture<'_, Result<Vec<KeyGlance>, KeysError>>;
+    /// Watches over the record of human actions.
+    fn record(&self) -> &Record;
     /// Catches up on what no webhook reported.
     fn reconciler(&self) -> &Reconciler;
+    /// What is counted for monitors.
+    fn metrics(&self) -> &Metrics;
+    /// Kind and stage of every task in work.
+    fn in_work(&self) -> Vec<(TaskKind, String)>;
+    /// How stages of tasks ended.
+    fn stage_times(&self) -> &StageTimes;
+    /// The way from the internet.
+    fn tunnel(&self) -> &Tunnel;
+    /// When the last sleep of the machine was over, and how long it was, ms.
+    fn woke(&self) -> Option<(i64, i64)>;
     /// The outside services.
     fn services(&self) -> &Services;
+    /// How the parts are.
+    fn health(&self) -> &HealthBook;
+    /// Sends a test to the owner over a channel.
+    fn try_channel(&self, channel: Channel) -> BoxFuture<'_, Result<(), StageError>>;
     /// Numbered events from now on.
     fn events(&self) -> BoxStream<'static, Event>;
 }

@@ -56,7 +56,7 @@ pub(super) async fn remove_endpoint(
 ) -> Answer<StatusCode> {
     desk.store.remove_endpoint(&name, OWNER, desk.now()).await?;
     if let Ok(secret) = SecretName::webhook(&name) {
-        desk.credentials.delete(&secret).await?;
+        super::keys::changes(&desk).delete(&secret).await?;
     }
     Ok(StatusCode::NO_CONTENT)
 }

@@ -76,8 +76,9 @@ impl Sessions {
         true
     }
 
-    pub(super) fn close(&self, id: &str) {
-        self.inner().open.remove(&hash(id));
+    /// Ends a session; false when there was none.
+    pub(super) fn close(&self, id: &str) -> bool {
+        self.inner().open.remove(&hash(id)).is_some()
     }
 
     pub(super) fn note_failure(&self, now: i64) {

@@ -44,6 +44,7 @@ fn door() -> Door {
         clock: clock.clone(),
         local: "127.0.0.1:8687".parse().unwrap(),
         allowed_hosts: vec!["shop.example.com".to_owned()],
+        sign_ins: SignIns::default(),
     };
     Door { router: door.router(admin), clock, credentials }
 }
@@ -343,6 +344,7 @@ async fn without_a_token_in_the_store_nobody_gets_in() {
         clock: Arc::new(Stopped::default()),
         local: "127.0.0.1:8687".parse().unwrap(),
         allowed_hosts: Vec::new(),
+        sign_ins: SignIns::default(),
     };
     let router = door.router(Router::new().route("/health", get(|| async { "healthy" })));
     for value in ["Bearer", "Bearer ", "Bearer x"] {

@@ -8,6 +8,7 @@ use chotdon_domain::task::Lane;
 use chotdon_store::Claimed;
 
 use super::{MINUTES, Pool, Running};
+use crate::metrics::StageTimes;
 use crate::views::Progress;
 
 /// What one worker is doing.
@@ -68,6 +69,12 @@ impl Pool {
     #[must_use]
     pub fn stale_refused(&self) -> u64 {
         self.inner.stale_refused.load(Ordering::Relaxed)
+    }
+
+    /// How stages ended and how long they took, since the start.
+    #[must_use]
+    pub(crate) fn times(&self) -> &StageTimes {
+        &self.inner.times
     }
 
     /// Finished tasks per minute and lane of the last hour, oldest first, the current minute last.

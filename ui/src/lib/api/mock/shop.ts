@@ -22,8 +22,11 @@ import {
   mockSource,
   mockWorkers,
 } from './desk';
+import { MockMails } from './mails';
 import { MoneyBook } from './money';
+import { mockBackups, mockContents, mockDiagnostics, mockHealth, mockLogs } from './ops';
 import { MockProblem } from './problem';
+import { mockTunnel } from './tunnel';
 import { mockOverview, mockQueue, mockSettings, mockChecklist } from './views';
 
 export type Variant = 'full' | 'empty' | 'broken';
@@ -48,6 +51,7 @@ export class Shop {
   notices: T.Notice[];
   queue: T.Queue;
   book: MoneyBook;
+  mails: MockMails;
   #seq = 0;
   #send: ((event: T.Event) => void) | undefined;
 
@@ -62,6 +66,7 @@ export class Shop {
     this.settings = mockSettings(variant);
     this.notices = full ? mockNotices() : [];
     this.queue = mockQueue(variant, this.tasks);
+    this.mails = new MockMails(variant);
     this.book = new MoneyBook(variant, () => this.orders);
   }
 
@@ -72,6 +77,7 @@ export class Shop {
     if (this.variant === 'broken' && ['failures', 'tasks'].includes(first) && method === 'GET') {
       throw new MockProblem(500, 'internal', 'database is locked (5): SELECT … FROM task');
     }
+    if (first === 'mail-templates') return this.#mail(method, parts.slice(1), body);
     if (method === 'GET') return this.#get(first, second, url.searchParams);
     if (method === 'POST') return this.#post(first, second, third, body);
     if (method === 'PUT' && first === 'courses') return mockCourse('rust-co-ban', this.variant).course;
@@ -132,6 +138,16 @@ export class Shop {
         return mockRecipes();
       case 'google':
         return mockGoogle(this.variant);
+      case 'health':
+        return mockHealth(this.variant);
+      case 'logs':
+        return mockLogs(this.variant, filters);
+      case 'backups':
+        return mockBackups(this.variant);
+      case 'diagnostics':
+        return mockDiagnostics();
+      case 'tunnel':
+        return mockTunnel(this.variant);
       case 'settings':
         return this.settings;
       case 'checklist':
@@ -189,6 +205,11 @@ export class Shop {
       );
       return undefined;
     }
+    if (first === 'channels')
+      return { id: second, state: second === 'telegram' ? 'fail' : 'pass', code: 'telegram_chat_wrong' };
+    if (first === 'backups') return third === 'check' ? mockContents() : mockBackups(this.variant);
+    if (first === 'diagnostics') return { path: '/var/lib/chotdon/diagnostics/chotdon-diagnostics.zip' };
+    if (first === 'tunnel') return mockTunnel(this.variant);
     if (first === 'courses') return this.#course(second, third, body);
     if (first === 'recipes') return { state: 'not_enrolled', requests: [] };
     if (first === 'workers')
@@ -196,6 +217,15 @@ export class Shop {
     if (first === 'services' || first === 'google') return mockGoogle(this.variant);
     if (first === 'login' || first === 'logout') return undefined;
     throw new MockProblem(404, 'not_found', first);
+  }
+
+  #mail(method: string, [name = '', lang = '', action = '']: string[], body: unknown): unknown {
+    if (name === '') return this.mails.list();
+    const { texts = {} } = (body ?? {}) as { texts?: T.MailTexts };
+    if (action === 'preview') return this.mails.preview(name, lang, texts);
+    if (action === 'test') return undefined;
+    if (method === 'PUT') return this.mails.save(name, lang, texts);
+    return method === 'DELETE' ? this.mails.reset(name, lang) : this.mails.one(name, lang);
   }
 
   #course(slug: string, action: string, body: unknown): unknown {

@@ -1,6 +1,7 @@
 /** Sample views of the whole shop. */
 import type * as T from '../types';
 import { minutesAgo } from './rows';
+import { mockGlance, mockTunnelSettings } from './tunnel';
 import type { Shop, Variant } from './shop';
 
 export function mockOverview(shop: Shop): T.Overview {
@@ -85,6 +86,8 @@ export function mockOverview(shop: Shop): T.Overview {
       webhook_url: 'http://127.0.0.1:8686/api/v1/payment/webhook',
       last_webhook_at: empty ? null : minutesAgo(3),
       rejected_24h: broken ? 14 : 0,
+      tunnel: mockGlance(variant),
+      woke: null,
     },
   };
 }
@@ -144,15 +147,25 @@ export function mockChecklist(variant: Variant): T.Checklist {
   });
   const rows =
     variant === 'empty'
-      ? ['bank', 'sepay_key', 'webhook', 'sepay_api', 'mail', 'secrets', 'course', 'notifications'].map(
-          (id) =>
-            row(id, id === 'secrets' ? 'pass' : id === 'notifications' ? 'warn' : 'fail', {
-              checked_at: null,
-            }),
+      ? [
+          'bank',
+          'sepay_key',
+          'tunnel',
+          'webhook',
+          'sepay_api',
+          'mail',
+          'secrets',
+          'course',
+          'notifications',
+        ].map((id) =>
+          row(id, id === 'secrets' ? 'pass' : id === 'notifications' ? 'warn' : 'fail', {
+            checked_at: null,
+          }),
         )
       : [
           row('bank', 'pass', { detail: 'MBBank 0900000699' }),
           row('sepay_key', 'pass'),
+          row('tunnel', bad ? 'fail' : 'pass', bad ? { code: 'tunnel_wrong_token' } : {}),
           row('webhook', 'pass'),
           row('sepay_api', 'pass'),
           row('mail', bad ? 'fail' : 'pass', bad ? { code: 'mail_auth' } : {}),
@@ -194,10 +207,29 @@ export function mockSettings(variant: Variant): T.Settings {
       user: 'shop@example.com',
       from: 'Khoá học An <shop@example.com>',
     },
+    tunnel: mockTunnelSettings(variant),
     workers: { count: 4, lease_s: 30, retry_base_s: 20, retry_max: 8 },
     orders: { expire_after_min: 1440, tolerance_vnd: 0, link_days: 30, link_max_downloads: 10 },
     notifications: { desktop: true, quiet_from: '22:00', quiet_to: '07:00' },
-    limits: { enabled: true, visitor_per_s: 20, visitors_per_s: 300, refused_per_s: 5, key_per_s: 100, connections: 512 },
+    channels: {
+      desktop_about: 'all',
+      telegram_chat: empty ? '' : '987654321',
+      telegram_about: 'needs_owner',
+      webhook_url: '',
+      webhook_about: 'all',
+      webhook_private: false,
+      mail_to: '',
+      mail_about: 'stopped',
+    },
+    backup: { daily: true, at: '03:00', keep: 14, folder: '' },
+    limits: {
+      enabled: true,
+      visitor_per_s: 20,
+      visitors_per_s: 300,
+      refused_per_s: 5,
+      key_per_s: 100,
+      connections: 512,
+    },
     secrets: [
       { name: 'sepay.api_key', set: !empty, hint: empty ? null : '6789' },
       { name: 'sepay.hmac_secret', set: false, hint: null },
