@@ -16,6 +16,8 @@ addEventListener('DOMContentLoaded', async () => {
     ['subscribe', { channel: '__CHANNEL__:7' }],
     ['open_external', { url: 'https://example.com/' }],
     ['start_at_login', { on: null }],
+    ['unlock_question', {}],
+    ['unlock_answer', { answer: null }],
     ['plugin:event|listen', { event: 'navigate', target: { kind: 'Any' }, handler: 7 }],
     ['plugin:event|emit', { event: 'navigate', payload: '/settings' }],
     ['plugin:window|create', { options: { label: 'x' } }],
@@ -24,7 +26,7 @@ addEventListener('DOMContentLoaded', async () => {
     const answer = bridge
       ? bridge.invoke(command, given).then(() => 'ALLOWED', (error) => `refused: ${error}`)
       : Promise.resolve('no bridge');
-    said.push(`${command}=${(await answer).slice(0, 90)}`);
+    said.push(`${command}=${(await answer).slice(0, 60)}`);
   }
   document.title = `stranger said ${said.join('; ')}`;
 });";

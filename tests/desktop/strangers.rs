@@ -17,12 +17,14 @@ use crate::page::Page;
 const OPEN: &str = "the shop is open";
 const STRANGER: &str = "CHOTDON_TEST_STRANGER";
 /// Those that the desk needs, and some that nobody does.
-const COMMANDS: [&str; 7] = [
+const COMMANDS: [&str; 9] = [
     "api",
     "subscribe",
     "open_external",
     "start_at_login",
     "plugin:event|listen",
+    "unlock_question",
+    "unlock_answer",
     "plugin:event|emit",
     "plugin:window|create",
 ];

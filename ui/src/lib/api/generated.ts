@@ -3471,7 +3471,10 @@ export interface components {
         };
         /** @description Requests refused for one reason. */
         RejectedRow: {
-            /** @description `unauthorized`, `stale`, `malformed`, `too_large`, `wrong_product`. */
+            /**
+             * @description `unauthorized`, `stale`, `malformed`, `too_large`, `wrong_product`, `rate_limited`,
+             *     `not_allowed_ip`, `wrong_host`.
+             */
             reason: string;
             /**
              * Format: int64
