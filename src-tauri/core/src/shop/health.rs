@@ -13,6 +13,7 @@ use super::{Floor, Rejection};
 use crate::metrics::process::disk;
 use crate::present::rfc3339;
 use crate::reconcile::Reconciler;
+use crate::tunnel::Reach;
 use crate::views::HealthCard;
 use crate::workers::Pool;
 
@@ -187,6 +188,7 @@ pub(super) async fn watch(floor: Floor, pool: Pool, reconciler: Reconciler, stop
 
 fn looks(floor: &Floor, pool: &Pool, reconciler: &Reconciler, now: i64) -> Vec<Look> {
     vec![
+        tunnel(floor),
         webhook(floor, now),
         sepay_api(reconciler),
         workers(pool),
@@ -197,6 +199,18 @@ fn looks(floor: &Floor, pool: &Pool, reconciler: &Reconciler, now: i64) -> Vec<L
         backup(floor, now),
         clock(reconciler),
     ]
+}
+
+fn tunnel(floor: &Floor) -> Look {
+    const FIX: &str = "/settings?section=connection";
+    let state = floor.tunnel.state();
+    let code = state.reason.unwrap_or("tunnel_down");
+    match state.state {
+        Reach::Off => Look::off("tunnel", "tunnel_off", FIX),
+        Reach::Up | Reach::Starting => Look { detail: state.public_url, ..Look::fine("tunnel") },
+        Reach::Degraded => Look::wrong("tunnel", Grade::Warn, code, state.public_url, FIX),
+        Reach::Down => Look::wrong("tunnel", Grade::Fail, code, state.detail, FIX),
+    }
 }
 
 fn webhook(floor: &Floor, now: i64) -> Look {
