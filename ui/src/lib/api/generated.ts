@@ -55,6 +55,75 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/api/backups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The copies in the folder, and how the last one went. */
+        get: operations["backups"];
+        put?: never;
+        /** Makes a copy now, opens it and checks it. */
+        post: operations["make_backup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/backups/pending": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Takes back that a copy is restored at the next start. */
+        delete: operations["withdraw_restore"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/backups/{name}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Opens a copy, checks everything in it, and says what it holds. */
+        post: operations["check_backup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/backups/{name}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Has a copy take the shop's place at the next start, with deliveries paused. Until then nothing changes. */
+        post: operations["restore_backup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/api/bank-accounts": {
         parameters: {
             query?: never;
@@ -117,6 +186,23 @@ export interface paths {
         /** Adds a bundle or changes it; orders that exist keep what they bought. */
         put: operations["save_bundle"];
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/channels/{channel}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends a test message now: `desktop`, `telegram`, `webhook` or `mail`. */
+        post: operations["test_channel"];
         delete?: never;
         options?: never;
         head?: never;
@@ -379,6 +465,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/api/diagnostics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the bundle would hold, file by file. */
+        get: operations["diagnostics"];
+        put?: never;
+        /**
+         * The bundle, a ZIP file without secrets and without anybody's data; with `save` it is put into the shop's folder
+         *     `diagnostics` and its path is answered.
+         */
+        post: operations["bundle"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/api/events": {
         parameters: {
             query?: never;
@@ -518,6 +625,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/api/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every part that the shop needs, its state, since when, and what helps. */
+        get: operations["cards"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/api/keys": {
         parameters: {
             query?: never;
@@ -563,6 +687,93 @@ export interface paths {
         put?: never;
         /** Takes a movement back by a counter-entry; nothing is edited. */
         post: operations["reverse"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The latest lines in memory, at most 5,000 since the start, masked. */
+        get: operations["logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/mail-templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every template in both languages: whose words it has, what it can say, and what is wrong with it. */
+        get: operations["templates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/mail-templates/{name}/{lang}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One template: the words in use beside ours. */
+        get: operations["template"];
+        /** Saves the owner's words. Nothing is saved that does not render with the examples. */
+        put: operations["save"];
+        post?: never;
+        /** Takes the owner's words away, so that ours are used again. */
+        delete: operations["reset"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/mail-templates/{name}/{lang}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What a buyer would read, with words that are not saved. Nothing is saved or sent. */
+        post: operations["preview"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/mail-templates/{name}/{lang}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends what a buyer would read to an address of the owner's, marked as a test, at once. */
+        post: operations["send_test"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1144,7 +1355,10 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Changes one section: `shop`, `mail`, `tunnel`, `workers`, `orders` or `notifications`. The body is the section's view. */
+        /**
+         * Changes one section: `shop`, `mail`, `tunnel`, `workers`, `orders`, `notifications`, `channels`, `backup` or `limits`. The body is the
+         *     section's view.
+         */
         put: operations["save_section"];
         post?: never;
         delete?: never;
@@ -1665,6 +1879,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The shop's figures in Prometheus' text format. */
+        get: operations["metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1827,6 +2058,55 @@ export interface components {
             subject: string;
             data: Record<string, unknown>;
         };
+        /** @description What is in a copy. */
+        BackupContents: {
+            /** @description None when the copy does not say. */
+            made_at?: string | null;
+            /** Format: int64 */
+            orders: number;
+            /** Format: int64 */
+            customers: number;
+            /** Format: int64 */
+            courses: number;
+            /** Format: int64 */
+            transfers: number;
+            /**
+             * Format: int64
+             * @description Tasks that had not ended; what they do may have been done since.
+             */
+            open_tasks: number;
+        };
+        /** @description A copy of the shop. */
+        BackupRow: {
+            name: string;
+            at: string;
+            /** Format: int64 */
+            bytes: number;
+        };
+        /** @description The section `backup` of the settings. */
+        BackupSettings: {
+            daily: boolean;
+            /** @description `HH:MM` in Vietnam. */
+            at: string;
+            /** Format: int32 */
+            keep: number;
+            /** @description Empty = in the data directory. */
+            folder: string;
+        };
+        /** @description `GET /admin/api/backups`. */
+        Backups: {
+            /** @description Newest first. */
+            rows: components["schemas"]["BackupRow"][];
+            /** @description Where they are. */
+            folder: string;
+            /** @description When the last one was made. */
+            last_at?: string | null;
+            /** @description Why the last attempt failed; none when it did not. */
+            code?: string | null;
+            /** @description Technical detail of that. */
+            detail?: string | null;
+            pending?: components["schemas"]["BackupContents"] | null;
+        };
         /** @description A bank account that customers pay into. */
         BankAccount: {
             /** Format: int64 */
@@ -1880,6 +2160,14 @@ export interface components {
              */
             sold: number;
         };
+        /** @description `POST /admin/api/diagnostics`. */
+        BundleWish: {
+            /**
+             * @description Keep the file in the shop's folder instead of answering it.
+             * @default false
+             */
+            save?: boolean;
+        };
         /** @description `POST /admin/api/orders/{code}/cancel` and `POST /admin/api/tasks/{id}/cancel`. */
         CancelRequest: {
             /**
@@ -1887,6 +2175,21 @@ export interface components {
              * @default
              */
             reason?: string;
+        };
+        /** @description Where the owner is told besides the app, and of what: `stopped`, `needs_owner` or `all`. The section `channels`. */
+        ChannelSettings: {
+            desktop_about: string;
+            /** @description Chat of the owner's bot; empty = none. */
+            telegram_chat: string;
+            telegram_about: string;
+            /** @description Address that is called; empty = none. */
+            webhook_url: string;
+            webhook_about: string;
+            /** @description Allows the address on this machine or in the local network. */
+            webhook_private: boolean;
+            /** @description Address of the owner; empty = none. */
+            mail_to: string;
+            mail_about: string;
         };
         /**
          * @description One row of the checklist. `id`: `bank`, `sepay_key`, `webhook`, `sepay_api`, `mail`, `secrets`, `course`,
@@ -1926,7 +2229,10 @@ export interface components {
              * @description Whole đồng, positive.
              */
             price_vnd: number;
-            /** @description `{"kind":"folder","path":"/…"}` or `{"kind":"http","url":"…","secret":"source.NAME"?}`. */
+            /**
+             * @description `{"kind":"folder","path":"/…"}`, `{"kind":"http","url":"…","secret":"source.NAME"?}`, …; `{"kind":"none"}` with an
+             *     enrolment only.
+             */
             source: Record<string, unknown>;
             /** @description `{"kind":"folder"}`. */
             target: Record<string, unknown>;
@@ -2082,6 +2388,21 @@ export interface components {
          * @enum {string}
          */
         Delivery: "waiting" | "preparing" | "sharing" | "delivered" | "failed" | "revoked";
+        /** @description `GET /admin/api/diagnostics`: what the bundle would hold. */
+        Diagnostics: {
+            /** @description The files. */
+            files: components["schemas"]["DiagnosticsFile"][];
+            /** @description A few lines to paste into a message. */
+            summary: string;
+        };
+        /** @description A file of the bundle. */
+        DiagnosticsFile: {
+            name: string;
+            /** Format: int64 */
+            bytes: number;
+            /** @description Its beginning, as it is in the bundle. */
+            beginning: string;
+        };
         /** @description `POST /admin/api/courses/{slug}/duplicate`. */
         DuplicateRequest: {
             /** @description Slug of the copy. */
@@ -2103,7 +2424,7 @@ export interface components {
          *
          *     Events only say what changed; the UI asks again for what it shows. `seq` grows by one; a gap means
          *     refetch everything. `topics`: `orders`, `order:CODE`, `queue`, `task:ID`, `failures`, `money`,
-         *     `customers`, `customer:ID`, `notices`, `settings`, `courses`, `reconcile`, `webhooks`, `tunnel`. Progress rides along so that bars move
+         *     `customers`, `customer:ID`, `notices`, `settings`, `courses`, `reconcile`, `webhooks`, `logs`, `backups`, `tunnel`. Progress rides along so that bars move
          *     without a question.
          */
         Event: {
@@ -2289,6 +2610,30 @@ export interface components {
             current_tasks: components["schemas"]["TaskRow"][];
             components: components["schemas"]["Component"][];
         };
+        /** @description One part of what the shop needs to work. */
+        HealthCard: {
+            /** @description `tunnel`, `webhook`, `sepay_api`, `workers`, `delivery`, `channels`, `database`, `disk`, `backup`, `clock`. */
+            id: string;
+            /** @description `ok`, `warn`, `fail` (seen twice), `off` when it is not set up. */
+            state: string;
+            /** @description Since when it is so. */
+            since: string;
+            /** @description Why, for the words. */
+            code?: string | null;
+            /** @description Figures and names for the words. */
+            detail?: string | null;
+            /** @description The worst of each of the last 24 hours, oldest first; `none` where the app did not run. */
+            hours: string[];
+            /** @description What helps: `backup`, `reconcile`, `resume`, or a page such as `/settings?section=sepay`. */
+            fix?: string | null;
+        };
+        /** @description `GET /admin/api/health`. */
+        HealthPage: {
+            cards: components["schemas"]["HealthCard"][];
+            version: string;
+            /** Format: int64 */
+            uptime_s: number;
+        };
         /** @description `POST /admin/api/secrets/{name}/rotate`. */
         KeyRotate: {
             /**
@@ -2466,6 +2811,94 @@ export interface components {
              */
             connections: number;
         };
+        /** @description One line of the log. */
+        LogLine: {
+            /**
+             * Format: int64
+             * @description Grows by one a line; begins at 1 with each start of the app.
+             */
+            seq: number;
+            at: string;
+            /** @description `error`, `warn`, `info`, `debug`, `trace`. */
+            level: string;
+            /** @description The part of the program. */
+            component: string;
+            message: string;
+            /** @description `order_code`, `task_id`, `sepay_id`, `amount_vnd`, `code`, … */
+            fields: {
+                [key: string]: string;
+            };
+        };
+        /** @description `GET /admin/api/logs`. */
+        LogPage: {
+            /** @description Oldest first. */
+            rows: components["schemas"]["LogLine"][];
+            /** @description Whether there are more in the direction that was asked. */
+            more: boolean;
+            /** @description The parts that have said something. */
+            components: string[];
+            /** @description The level that is written, from the settings. */
+            level: string;
+            /** @description Folder of the log files. */
+            folder: string;
+        };
+        /** @description What is wrong with a template. */
+        MailMistake: {
+            /** @description E.g. `delivered.vi.text`. */
+            file: string;
+            /** @description Of this file: `subject`, `text` or `html`. */
+            part: string;
+            /**
+             * Format: int64
+             * @description From 1; none where it is about the whole file.
+             */
+            line?: number | null;
+            /** @description `unknown_name`, `unknown_word`, `missing_part`, `syntax`, `too_long`, `too_large`, `empty`, `unreadable`, `other`. */
+            code: string;
+            /** @description The word that is wrong, where there is one. */
+            name?: string | null;
+            /** @description The engine's own words, in English. */
+            what: string;
+        };
+        /** @description One part of a template. */
+        MailPart: {
+            /** @description `subject`, `text` or `html`. */
+            part: string;
+            /** @description The text in use. A file that cannot be read stands as the built-in text. */
+            text: string;
+            /** @description Whether it is the owner's own. */
+            own: boolean;
+            /** @description The built-in text. */
+            built_in: string;
+        };
+        /** @description What a buyer would read. */
+        MailPreview: {
+            /** @description None where the part has a mistake; the same below. */
+            subject?: string | null;
+            /** @description Plain text. */
+            text?: string | null;
+            /** @description A complete document. Shown in a sandboxed frame without scripts. */
+            html?: string | null;
+            /** @description What is wrong with the parts as they are being edited. */
+            mistakes: components["schemas"]["MailMistake"][];
+        };
+        /** @description `POST /admin/api/mail-templates/{name}/{lang}/preview`. */
+        MailPreviewRequest: {
+            /**
+             * @description What is being edited.
+             * @default {
+             *       "html": null,
+             *       "subject": null,
+             *       "text": null
+             *     }
+             */
+            texts?: components["schemas"]["MailTexts"];
+            /**
+             * @description Code of an order to write about; empty = the example.
+             * @default
+             */
+            order?: string;
+        };
         /** @description A mail of the outbox. */
         MailRow: {
             /** Format: int64 */
@@ -2487,6 +2920,106 @@ export interface components {
             tls: string;
             user: string;
             from: string;
+        };
+        /** @description `GET /admin/api/mail-templates/{name}/{lang}`, and what saving answers. */
+        MailTemplate: {
+            /** @description Name. */
+            name: string;
+            /** @description `vi` or `en`. */
+            lang: string;
+            /** @description Its parts in the order subject, text, HTML. */
+            parts: components["schemas"]["MailPart"][];
+            /** @description Changes with the texts; sent back when saving. */
+            version: string;
+            /** @description What is wrong with what is in use. */
+            mistakes: components["schemas"]["MailMistake"][];
+            /** @description What it can say. */
+            variables: components["schemas"]["MailVariable"][];
+        };
+        /** @description `PUT /admin/api/mail-templates/{name}/{lang}`. */
+        MailTemplateEdit: {
+            /**
+             * @description What to save.
+             * @default {
+             *       "html": null,
+             *       "subject": null,
+             *       "text": null
+             *     }
+             */
+            texts?: components["schemas"]["MailTexts"];
+            /**
+             * @description The version that was edited; a template that has changed since is a conflict. Left out = whatever there is.
+             * @default null
+             */
+            version?: string | null;
+        };
+        /** @description One template in one language, in the list. */
+        MailTemplateRow: {
+            /** @description `delivered`, `new_version`, `on_its_way`, `topup`, `surplus`, `refund`; `_frame` and `_items` stand in mails. */
+            name: string;
+            /** @description `vi` or `en`. */
+            lang: string;
+            /** @description Of `subject`, `text`, `html`. */
+            parts: string[];
+            /** @description Parts that are the owner's own. */
+            own: string[];
+            /** @description Whether it is a part of several mails rather than a mail. */
+            shared: boolean;
+            /** @description Whether it is in the language that the shop writes in now. */
+            in_use: boolean;
+            /** @description What is wrong with it; none = mails go out. */
+            mistakes: components["schemas"]["MailMistake"][];
+            /** @description What it can say. */
+            variables: components["schemas"]["MailVariable"][];
+        };
+        /** @description `POST /admin/api/mail-templates/{name}/{lang}/test`. */
+        MailTestRequest: {
+            /**
+             * @description Where to.
+             * @default
+             */
+            to?: string;
+            /**
+             * @description What is being edited.
+             * @default {
+             *       "html": null,
+             *       "subject": null,
+             *       "text": null
+             *     }
+             */
+            texts?: components["schemas"]["MailTexts"];
+            /**
+             * @description Code of an order to write about; empty = the example.
+             * @default
+             */
+            order?: string;
+        };
+        /** @description Parts as they are being edited. One that is left out stays as it is. */
+        MailTexts: {
+            /**
+             * @description One line, at most 1,000 bytes.
+             * @default null
+             */
+            subject?: string | null;
+            /**
+             * @description At most 64 KiB.
+             * @default null
+             */
+            text?: string | null;
+            /**
+             * @description At most 64 KiB.
+             * @default null
+             */
+            html?: string | null;
+        };
+        /** @description A name that a template can say. */
+        MailVariable: {
+            /** @description E.g. `customer_name`, `item.title`. */
+            name: string;
+            /** @description What it says in the example. */
+            example: string;
+            /** @description What to write to say it. */
+            insert: string;
         };
         /** @description One message of the mailbox folder (`mail.transport = "mailbox"`). */
         MailboxMessage: {
@@ -2660,6 +3193,7 @@ export interface components {
             /** Format: int64 */
             price_vnd: number;
             delivery: components["schemas"]["Delivery"];
+            /** @description Where the buyer goes: to the files, or to the platform of a course without files. */
             link?: string | null;
             /**
              * Format: int64
@@ -2928,6 +3462,30 @@ export interface components {
                 reversed_by?: number | null;
                 /** @description Whether it can be taken back now. */
                 can_reverse: boolean;
+            }[];
+            /** @description Cursor of the following page. */
+            next?: string | null;
+        };
+        /** @description A page of a keyset-paged list. `next` is the cursor to pass as `?after=`; `null` on the last page. */
+        Page_MailTemplateRow: {
+            /** @description The rows, in the list's order. */
+            rows: {
+                /** @description `delivered`, `new_version`, `on_its_way`, `topup`, `surplus`, `refund`; `_frame` and `_items` stand in mails. */
+                name: string;
+                /** @description `vi` or `en`. */
+                lang: string;
+                /** @description Of `subject`, `text`, `html`. */
+                parts: string[];
+                /** @description Parts that are the owner's own. */
+                own: string[];
+                /** @description Whether it is a part of several mails rather than a mail. */
+                shared: boolean;
+                /** @description Whether it is in the language that the shop writes in now. */
+                in_use: boolean;
+                /** @description What is wrong with it; none = mails go out. */
+                mistakes: components["schemas"]["MailMistake"][];
+                /** @description What it can say. */
+                variables: components["schemas"]["MailVariable"][];
             }[];
             /** @description Cursor of the following page. */
             next?: string | null;
@@ -3471,7 +4029,10 @@ export interface components {
         };
         /** @description Requests refused for one reason. */
         RejectedRow: {
-            /** @description `unauthorized`, `stale`, `malformed`, `too_large`, `wrong_product`. */
+            /**
+             * @description `unauthorized`, `stale`, `malformed`, `too_large`, `wrong_product`, `rate_limited`,
+             *     `not_allowed_ip`, `wrong_host`.
+             */
             reason: string;
             /**
              * Format: int64
@@ -3634,6 +4195,8 @@ export interface components {
             workers: components["schemas"]["WorkerSettings"];
             orders: components["schemas"]["OrderSettings"];
             notifications: components["schemas"]["NotificationSettings"];
+            channels: components["schemas"]["ChannelSettings"];
+            backup: components["schemas"]["BackupSettings"];
             limits: components["schemas"]["LimitSettings"];
             secrets: components["schemas"]["SecretRow"][];
             /** @description `keyring`, `file` or `memory`. */
@@ -4325,6 +4888,147 @@ export interface operations {
             };
         };
     };
+    backups: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Backups"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    make_backup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Backups"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    withdraw_restore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Backups"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    check_backup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the copy */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackupContents"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restore_backup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the copy */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Backups"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     save_bank_account: {
         parameters: {
             query?: never;
@@ -4435,6 +5139,36 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BundleRow"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    test_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description `desktop`, `telegram`, `webhook` or `mail` */
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckRow"];
                 };
             };
             default: {
@@ -4947,6 +5681,65 @@ export interface operations {
             };
         };
     };
+    diagnostics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Diagnostics"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    bundle: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BundleWish"];
+            };
+        };
+        responses: {
+            /** @description ZIP file, or `{"path":"…"}` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": unknown;
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     events: {
         parameters: {
             query?: never;
@@ -5169,6 +5962,33 @@ export interface operations {
             };
         };
     };
+    cards: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HealthPage"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     keys: {
         parameters: {
             query?: never;
@@ -5258,6 +6078,243 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["LedgerRow"];
                 };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    logs: {
+        parameters: {
+            query?: {
+                /** @description At least as important: `error`, `warn`, `info`, `debug`, `trace`. */
+                level?: string;
+                /** @description Only this part of the program. */
+                component?: string;
+                /** @description Words in any place of the line, accents aside; `task_id=7` for a field. */
+                text?: string;
+                /** @description Only lines before this number. */
+                before?: number;
+                /** @description Only lines after this number. */
+                after?: number;
+                /** @description Lines, 1 to 500; 200 when left out. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogPage"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    templates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_MailTemplateRow"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the template */
+                name: string;
+                /** @description `vi` or `en` */
+                lang: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MailTemplate"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    save: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the template */
+                name: string;
+                /** @description `vi` or `en` */
+                lang: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MailTemplateEdit"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MailTemplate"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the template */
+                name: string;
+                /** @description `vi` or `en` */
+                lang: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MailTemplate"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the template */
+                name: string;
+                /** @description `vi` or `en` */
+                lang: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MailPreviewRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MailPreview"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    send_test: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the template */
+                name: string;
+                /** @description `vi` or `en` */
+                lang: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MailTestRequest"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: {
                 headers: {
@@ -6359,7 +7416,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description `shop`, `mail`, `tunnel`, `workers`, `orders` or `notifications` */
+                /** @description `shop`, `mail`, `tunnel`, `workers`, `orders`, `notifications`, `channels`, `backup` or `limits` */
                 section: string;
             };
             cookie?: never;
@@ -7375,6 +8432,33 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Health"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
                 };
             };
             default: {
