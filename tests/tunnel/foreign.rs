@@ -155,9 +155,7 @@ async fn a_tunnel_by_ssh_comes_up_is_replaced_and_says_what_is_wrong() {
     let down_for = async |reason: &str| {
         let (status, _) = shop.admin("POST", "/admin/api/tunnel/restart", Some(json!({}))).await;
         assert_eq!(status, 200);
-        pace.until_state(&shop, "starting").await;
-        let (took, down) = pace.until_state(&shop, "down").await;
-        assert_eq!(down["reason"], reason, "{down}");
+        let (took, _) = pace.until(&shop, |now| now["state"] == "down" && now["reason"] == reason).await;
         assert!(took <= RIGHT, "{took} ms");
     };
     // Nobody listens there: the server was switched off, and is on again.

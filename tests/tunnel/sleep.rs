@@ -34,9 +34,10 @@ async fn sleep(place: &Place, sepay: &Sepay, ms: i64, payments: i64) {
 
     let (noticed, _) = place.pace.until(shop, |now| now["woke"]["slept_s"] == ms / 1_000).await;
     assert!(noticed <= 10_000, "noticed {noticed} ms after the wake");
-    place.pace.until(shop, |now| now["state"] == "up" && now["woke"]["added"] == payments).await;
+    place.until("up").await;
     let up = shop.clock.now_ms() - woke;
     assert!(up <= 30_000, "up {up} ms after the wake from {ms} ms");
+    shop.until(async || (tunnel(shop).await["woke"]["added"] == payments).then_some(())).await;
     let after: Vec<Value> =
         runs(place).await.into_iter().filter(|run| run["id"].as_i64().unwrap() > newest).collect();
     assert_eq!(after.len(), 1, "one catch-up: {after:?}");

@@ -104,12 +104,13 @@ async fn a_killed_program_is_started_again_and_a_hanging_one_is_replaced() {
 async fn a_wrong_key_is_called_that_and_the_right_one_is_taken_into_use_at_once() {
     let place = Place::named(Vec::new()).await;
     place.until("up").await;
-    for wrong in ["eyJ3cm9uZyI6ImtleSJ9", "not-a-token-at-all"] {
+    let told = ["Invalid tunnel secret", "Provided Tunnel token is not valid"];
+    for (wrong, words) in ["eyJ3cm9uZyI6ImtleSJ9", "not-a-token-at-all"].into_iter().zip(told) {
         let set = json!({ "value": wrong });
         let (status, _) = place.shop.admin("PUT", "/admin/api/secrets/tunnel.token", Some(set)).await;
         assert_eq!(status, 200);
-        place.until("starting").await;
-        let (took, down) = place.until("down").await;
+        let so = |now: &Value| now["state"] == "down" && now["output"].to_string().contains(words);
+        let (took, down) = place.pace.until(&place.shop, so).await;
         assert_eq!(down["reason"], "tunnel_wrong_token", "{down}");
         assert!(took <= RIGHT, "{took} ms");
     }

@@ -32,7 +32,7 @@ pub mod views;
 mod wake;
 pub mod workers;
 
-pub use shop::{Options, Shop, StartError, kept_head};
+pub use shop::{Options, Shop, StartError, accept_record, kept_head};
 
 /// The store, for the command line, which works on a shop's files beside a running process.
 pub use chotdon_store as store;

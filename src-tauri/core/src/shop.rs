@@ -51,7 +51,7 @@ pub(crate) use floor::Floor;
 pub(crate) use google::{GoogleConsent, GoogleGlance};
 pub(crate) use health::HealthBook;
 pub(crate) use record::Record;
-pub use record::kept_head;
+pub use record::{accept_record, kept_head};
 
 /// Where the public listener is when nothing else is said.
 const PUBLIC_DEFAULT: &str = "127.0.0.1:8686";
@@ -155,10 +155,12 @@ impl Shop {
             NotLocked::Taken => StartError::AlreadyRunning(dir.clone()),
             NotLocked::Io(error) => StartError::Directory(dir.clone(), error),
         })?;
+        let mut restored = false;
         if let Some(aside) =
             backup::apply_pending(&dir).map_err(|error| StartError::Directory(dir.clone(), error))?
         {
             tracing::warn!(aside = %aside.display(), "a restored backup took the shop's place");
+            restored = true;
         }
         let config = Config::load(&dir, options.demo, options.env.iter().cloned())?;
         let store = Store::open(&dir).await?;
@@ -202,6 +204,9 @@ impl Shop {
         let reconciler = reconciler(&floor, &ports)?;
 
         let record = Record::new(floor.store.clone(), ports.secrets.clone());
+        if restored && let Err(error) = record.accept("owner", ports.clock.now_ms()).await {
+            tracing::warn!(%error, "the restored record of actions is not vouched for");
+        }
         let events = Events::new();
         let stop = CancellationToken::new();
         let shop = Self {

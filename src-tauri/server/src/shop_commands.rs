@@ -136,6 +136,7 @@ pub(crate) async fn restore(place: &Place, file: &Path, dry_run: bool) -> Result
         (backup::check(file).await?, None)
     } else {
         let restored = backup::restore_now(&place.data_dir, file, "cli", now_ms()).await?;
+        accept_record(place).await;
         (restored.contents, Some(restored.aside))
     };
     let counts = &contents.counts;
@@ -186,6 +187,20 @@ pub(crate) async fn verify(place: &Place) -> Result<(), End> {
         0 => Ok(()),
         1 => Err(End::failed(anyhow!("{}", findings.problems[0]))),
         n => Err(End::failed(anyhow!("{n} problems; the first: {}", findings.problems[0]))),
+    }
+}
+
+/// The record goes back with the shop. Where the secret store cannot be opened now, the running shop tells the owner.
+async fn accept_record(place: &Place) {
+    let accepted = async {
+        let secrets = place.secret_store(place.has_demo_key()).await?;
+        let data = ShopData::open(place).await?;
+        let accepted = data.accept_record(secrets).await;
+        data.close().await;
+        accepted
+    };
+    if let Err(end) = accepted.await {
+        eprintln!("chotdon-server: the record of actions will be shown as cut until you accept it: {end}");
     }
 }
 

@@ -11,7 +11,7 @@ use chotdon_core::backup::{self, Made};
 use chotdon_core::config::Config;
 use chotdon_core::enrolment::EnrolmentSpec;
 use chotdon_core::external::Keys;
-use chotdon_core::ports::SystemClock;
+use chotdon_core::ports::{SecretStore, SystemClock};
 use chotdon_core::reconcile::{self, Trouble};
 use chotdon_core::secrets::{self, Changes, Credentials};
 use chotdon_core::store::bring_over::{
@@ -96,6 +96,11 @@ impl ShopData {
             data,
         };
         Ok(self.store.record_audit(entry, now_ms()).await?)
+    }
+
+    /// Takes the record of human actions as a restore has left it for whole.
+    pub(crate) async fn accept_record(&self, secrets: Arc<dyn SecretStore>) -> Result<(), End> {
+        Ok(chotdon_core::accept_record(&self.store, secrets, ACTOR, now_ms()).await?)
     }
 
     /// Changes of keys by command.

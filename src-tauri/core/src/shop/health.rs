@@ -204,11 +204,11 @@ fn looks(floor: &Floor, pool: &Pool, reconciler: &Reconciler, now: i64) -> Vec<L
 fn tunnel(floor: &Floor) -> Look {
     const FIX: &str = "/settings?section=connection";
     let state = floor.tunnel.state();
-    let code = state.reason.unwrap_or("tunnel_down");
+    let code = state.reason.unwrap_or("tunnel_timeout");
     match state.state {
         Reach::Off => Look::off("tunnel", "tunnel_off", FIX),
-        Reach::Up | Reach::Starting => Look { detail: state.public_url, ..Look::fine("tunnel") },
-        Reach::Degraded => Look::wrong("tunnel", Grade::Warn, code, state.public_url, FIX),
+        Reach::Starting | Reach::Up => Look { detail: state.public_url, ..Look::fine("tunnel") },
+        Reach::Degraded => Look::wrong("tunnel", Grade::Warn, code, state.detail, FIX),
         Reach::Down => Look::wrong("tunnel", Grade::Fail, code, state.detail, FIX),
     }
 }

@@ -41,6 +41,19 @@ pub async fn kept_head(secrets: &dyn SecretStore) -> Result<Option<AuditHead>, S
     }))
 }
 
+/// Takes the record as it is now for whole, after a restore by `actor` at `now` (ms); what was wrong is written into it.
+///
+/// # Errors
+/// The database's or the secret store's word.
+pub async fn accept_record(
+    store: &Store,
+    secrets: Arc<dyn SecretStore>,
+    actor: &str,
+    now: i64,
+) -> Result<(), crate::secrets::ChangeError> {
+    Record::new(store.clone(), secrets).accept(actor, now).await
+}
+
 impl Record {
     pub(super) fn new(store: Store, secrets: Arc<dyn SecretStore>) -> Self {
         Self { store, secrets, broken: Arc::default() }

@@ -173,12 +173,6 @@ impl Tunnel {
         self.state.borrow().clone()
     }
 
-    /// Changes with every state.
-    #[allow(dead_code)] // for the metrics
-    pub(crate) fn watch(&self) -> watch::Receiver<State> {
-        self.state.subscribe()
-    }
-
     /// The address that customers and SePay use, without a slash at the end; `None` when there is none but the
     /// listener's own.
     pub(crate) fn public_url(&self) -> Option<String> {

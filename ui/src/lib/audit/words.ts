@@ -22,6 +22,7 @@ export const KINDS = [
   'storefront_key.',
   'worker_key.',
   'webhook.',
+  'backup.',
   'login',
   'export',
 ] as const;

@@ -7,7 +7,6 @@ import enDesk from './en.desk.json';
 import enDoors from './en.doors.json';
 import enErrors from './en.errors.json';
 import enJson from './en.json';
-import enKeys from './en.keys.json';
 import enMails from './en.mails.json';
 import enMoney from './en.money.json';
 import enNoFiles from './en.nofiles.json';
@@ -18,7 +17,7 @@ import viDesk from './vi.desk.json';
 import viDoors from './vi.doors.json';
 import viErrors from './vi.errors.json';
 import viJson from './vi.json';
-import viKeys from './vi.keys.json';
+import type viKeys from './vi.keys.json';
 import viMails from './vi.mails.json';
 import viMoney from './vi.money.json';
 import viNoFiles from './vi.nofiles.json';
@@ -31,7 +30,6 @@ const vi = {
   ...viMoney,
   ...viDesk,
   ...viDoors,
-  ...viKeys,
   ...viMails,
   ...viNoFiles,
   ...viOps,
@@ -40,7 +38,9 @@ const vi = {
   ...viErrors,
 };
 
-export type Key = keyof typeof vi;
+/** Words that come with the pages that say them; see `later.ts`. */
+type LaterKey = keyof typeof viKeys;
+export type Key = keyof typeof vi | LaterKey;
 export type Locale = 'vi' | 'en';
 export type Words = Record<string, string | number>;
 
@@ -50,7 +50,6 @@ const english = {
   ...enMoney,
   ...enDesk,
   ...enDoors,
-  ...enKeys,
   ...enMails,
   ...enNoFiles,
   ...enOps,
@@ -58,13 +57,20 @@ const english = {
   ...enStates,
   ...enErrors,
 };
-const en: Record<Key, string> = english;
+const en: Record<keyof typeof vi, string> = english;
 vi satisfies Record<keyof typeof english, string>;
 
-export const messages: Record<Locale, Record<Key, string>> = { vi, en };
+const all: Record<Locale, Record<string, string>> = { vi: { ...vi }, en: { ...en } };
+export const messages = all as Record<Locale, Record<Key, string>>;
+
+/** Adds the words of a part, in both languages at once. */
+export function addWords(words: Record<Locale, Record<string, string>>): void {
+  Object.assign(all.vi, words.vi);
+  Object.assign(all.en, words.en);
+}
 
 export function isKey(text: string): text is Key {
-  return Object.hasOwn(vi, text);
+  return Object.hasOwn(all.vi, text);
 }
 
 /** Fills the gaps of one message. An unknown name stays visible, so that a mistake shows. */

@@ -1,3 +1,5 @@
+//! The owner's own words: what is refused, what becomes a file, what comes back.
+
 use std::fs;
 
 use super::super::built_in::{LANGUAGES, TEMPLATES, template};

@@ -43,6 +43,14 @@ fn build(desk: &Desk, page: &mut Page) {
     for component in desk.shop.components() {
         components.sample(&[("component", &component.name)], u8::from(component.state == "ok"));
     }
+    let tunnel = desk.shop.tunnel().state();
+    if tunnel.state != Reach::Off {
+        let up = matches!(tunnel.state, Reach::Up | Reach::Degraded);
+        page.gauge("chotdon_tunnel_up", "1 while the public address leads here; missing without one.")
+            .sample(&[("kind", tunnel.kind.as_str())], u8::from(up));
+        page.counter("chotdon_tunnel_restarts_total", "Starts of the tunnel's program after the first.")
+            .sample(&[("kind", tunnel.kind.as_str())], tunnel.restarts);
+    }
 }
 
 fn work(desk: &Desk, figures: &Figures, page: &mut Page) {

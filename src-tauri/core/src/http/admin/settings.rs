@@ -266,8 +266,9 @@ fn differences(before: &Settings, after: &Settings) -> Value {
     let (Ok(before), Ok(after)) = (serde_json::to_value(before), serde_json::to_value(after)) else {
         return Value::Object(changed);
     };
-    for section in ["shop", "mail", "orders", "notifications", "workers"] {
-        let Some(keys) = after[section].as_object() else { continue };
+    // SePay's part tells what came, and is nothing that anybody saved.
+    let sections = after.as_object().into_iter().flatten().filter(|(section, _)| *section != "sepay");
+    for (section, keys) in sections.filter_map(|(section, keys)| Some((section, keys.as_object()?))) {
         for (key, value) in keys.iter().filter(|(key, value)| before[section][key.as_str()] != **value) {
             changed.insert(format!("{section}.{key}"), json!([before[section][key.as_str()], value]));
         }

@@ -15,6 +15,8 @@ const WITHOUT: &[(&str, &str)] = &[
     ("post /admin/api/reload", "the command that asks for it has written its own row"),
     ("post /admin/api/simulate-transfer", "the demo's payer, not its owner"),
     ("post /admin/api/demo/mend", "the demo's source, not its owner"),
+    ("post /admin/api/backups/{name}/check", "looks into a copy and changes nothing"),
+    ("post /admin/api/mail-templates/{name}/{lang}/preview", "shows, and keeps and sends nothing"),
     (
         "post /admin/api/google/connect",
         "asks for consent; the row comes with Google's answer (tests/desk/google.rs)",
@@ -91,6 +93,38 @@ impl Desk {
         let slug = "sample";
         Some(match route {
             "post /admin/api/audit/accept" => (path.to_owned(), json!({})),
+            "post /admin/api/backups" => (path.to_owned(), json!({})),
+            "post /admin/api/backups/{name}/restore" | "delete /admin/api/backups/pending" => {
+                let copies = self.must("POST", "/admin/api/backups", json!({})).await;
+                let restore = path_of_restore(&copies);
+                if route.starts_with("delete") {
+                    self.must("POST", &restore, json!({})).await;
+                    (path.to_owned(), json!({}))
+                } else {
+                    (restore, json!({}))
+                }
+            }
+            "put /admin/api/mail-templates/{name}/{lang}" => (
+                path.replace("{name}/{lang}", "refund/vi"),
+                json!({ "texts": { "subject": "Tiền của bạn" } }),
+            ),
+            "delete /admin/api/mail-templates/{name}/{lang}" => {
+                let path = path.replace("{name}/{lang}", "refund/vi");
+                self.must("PUT", &path, json!({ "texts": { "subject": "Tiền của bạn" } })).await;
+                (path, json!({}))
+            }
+            "post /admin/api/mail-templates/{name}/{lang}/test" => {
+                (path.replace("{name}/{lang}", "refund/vi"), json!({ "to": "toi@example.com" }))
+            }
+            "post /admin/api/tunnel/restart" => {
+                let mut tunnel = self.get("/admin/api/settings").await["tunnel"].clone();
+                tunnel["base_url"] = json!("http://127.0.0.1:9");
+                self.must("PUT", "/admin/api/settings/tunnel", tunnel).await;
+                self.until("/admin/api/tunnel", |tunnel| tunnel["state"] != "off").await;
+                (path.to_owned(), json!({}))
+            }
+            "post /admin/api/diagnostics" => (path.to_owned(), json!({ "save": true })),
+            "post /admin/api/channels/{channel}/test" => (of("{channel}", "desktop"), json!({})),
             "post /admin/api/exports" => (path.to_owned(), json!({ "what": "orders", "rows": 3 })),
             "post /admin/api/checks/{id}" => (of("{id}", "secrets"), json!({})),
             "post /admin/api/orders" => {
@@ -272,6 +306,11 @@ impl Desk {
         let course = self.get(&format!("/admin/api/courses/{GOOD}")).await["course"].clone();
         json!({ "title": "Mẫu", "price_vnd": 10_000, "source": course["source"], "target": course["target"] })
     }
+}
+
+fn path_of_restore(copies: &Value) -> String {
+    let name = copies["rows"][0]["name"].as_str().unwrap();
+    format!("/admin/api/backups/{name}/restore")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
