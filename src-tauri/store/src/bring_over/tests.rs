@@ -158,13 +158,13 @@ async fn a_backup_is_a_whole_shop_for_its_owner_only() {
     let elsewhere = dir.path().join("copy");
     std::fs::create_dir(&elsewhere).unwrap();
     let file = elsewhere.join("shop.db");
-    store.back_up(&file).await.unwrap();
+    store.back_up(&file, &[], "test", NOW).await.unwrap();
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
         assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     }
-    assert!(matches!(store.back_up(&file).await, Err(Error::Conflict(_))));
+    assert!(matches!(store.back_up(&file, &[], "test", NOW).await, Err(Error::Conflict(_))));
     let copy = Store::open(&elsewhere).await.unwrap();
     assert_eq!(number(&copy, "SELECT count(*) FROM orders").await, 3);
     assert_eq!(copy.verify().await.unwrap().problems, Vec::<String>::new());

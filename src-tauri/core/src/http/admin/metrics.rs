@@ -202,10 +202,29 @@ fn outside(desk: &Desk, figures: &Figures, page: &mut Page) {
         let open = glance.record.state == ServiceState::Open && glance.record.paused_at.is_none();
         parked.sample(&[("service", &glance.record.name)], u8::from(open));
     }
+    tunnel(desk, page);
     let mut notices =
         page.gauge("chotdon_notices_open", "Notices to the owner that are not resolved, by class.");
     notices.sample(&[("class", "stopped")], figures.moments.stopped);
     notices.sample(&[("class", "needs_owner")], figures.moments.needs_owner);
+}
+
+/// Nothing is said of a public address that there is not.
+fn tunnel(desk: &Desk, page: &mut Page) {
+    let state = desk.shop.tunnel().state();
+    if state.state == Reach::Off {
+        return;
+    }
+    let kind = [("kind", state.kind.as_str())];
+    let up = matches!(state.state, Reach::Up | Reach::Degraded);
+    page.gauge("chotdon_tunnel_up", "1 while the public address leads to this shop, seen from outside.")
+        .sample(&kind, u8::from(up));
+    page.counter("chotdon_tunnel_restarts_total", "Starts of the tunnel's program after the first.")
+        .sample(&kind, state.restarts);
+    if let Some(until) = state.certificate_until {
+        let help = "Until when the public address's certificate is good, since 1970.";
+        page.gauge("chotdon_certificate_until_seconds", help).sample(&[], seconds(until));
+    }
 }
 
 fn machine(desk: &Desk, page: &mut Page) {
