@@ -3,7 +3,6 @@
 use tauri::ipc::Channel;
 use tauri::{State, Url};
 use tauri_plugin_autostart::ManagerExt;
-use tauri_plugin_opener::OpenerExt;
 
 use chotdon_core::views::Event;
 use tokio_stream::StreamExt;
@@ -37,16 +36,13 @@ pub(crate) async fn subscribe(desk: State<'_, Desk>, channel: Channel<Event>) ->
 
 /// Opens a link in the owner's browser: any `https` page, and the shop's own pages.
 #[tauri::command]
-pub(crate) async fn open_external(
-    app: tauri::AppHandle,
-    desk: State<'_, Desk>,
-    url: String,
-) -> Result<(), String> {
+pub(crate) async fn open_external(desk: State<'_, Desk>, url: String) -> Result<(), String> {
     let asked = Url::parse(&url).map_err(|error| error.to_string())?;
     if !may_open(&asked, desk.shop.public_addr().port()) {
         return Err("only https links and the shop's own pages are opened".to_owned());
     }
-    app.opener().open_url(asked.as_str(), None::<&str>).map_err(|error| error.to_string())
+    // By the system alone: a plugin would bring commands of its own.
+    tauri_plugin_opener::open_url(asked.as_str(), None::<&str>).map_err(|error| error.to_string())
 }
 
 /// Whether the app starts by itself, without a window, when the owner logs in; `on` changes it first.

@@ -1,7 +1,7 @@
 //! Windows that nobody should be able to open, for the test that shows what they are refused. Debug builds only:
 //! what is packaged does not have this file.
 
-use tauri::webview::{PageLoadEvent, WebviewWindowBuilder};
+use tauri::webview::WebviewWindowBuilder;
 use tauri::{AppHandle, Manager, Runtime, WebviewUrl};
 
 /// `LABEL app` for our own page in a window of this label, `LABEL URL` for another page in it.
@@ -15,6 +15,9 @@ addEventListener('DOMContentLoaded', async () => {
     ['api', { method: 'GET', path: '/health', body: null }],
     ['subscribe', { channel: '__CHANNEL__:7' }],
     ['open_external', { url: 'https://example.com/' }],
+    ['start_at_login', { on: null }],
+    ['unlock_question', {}],
+    ['unlock_answer', { answer: null }],
     ['plugin:event|listen', { event: 'navigate', target: { kind: 'Any' }, handler: 7 }],
     ['plugin:event|emit', { event: 'navigate', payload: '/settings' }],
     ['plugin:window|create', { options: { label: 'x' } }],
@@ -23,7 +26,7 @@ addEventListener('DOMContentLoaded', async () => {
     const answer = bridge
       ? bridge.invoke(command, given).then(() => 'ALLOWED', (error) => `refused: ${error}`)
       : Promise.resolve('no bridge');
-    said.push(`${command}=${await answer}`);
+    said.push(`${command}=${(await answer).slice(0, 60)}`);
   }
   document.title = `stranger said ${said.join('; ')}`;
 });";
@@ -42,11 +45,6 @@ pub(crate) fn open(app: &AppHandle) {
     let opened = WebviewWindowBuilder::new(app, label, url)
         .initialization_script(PROBE)
         .on_document_title_changed(|window, title| tracing::info!(label = window.label(), title, "stranger"))
-        .on_page_load(|window, load| {
-            if load.event() == PageLoadEvent::Finished {
-                tracing::info!(label = window.label(), "stranger loaded");
-            }
-        })
         .build();
     if let Err(error) = opened {
         tracing::error!(%error, "the stranger's window cannot be opened");

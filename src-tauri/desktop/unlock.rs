@@ -219,6 +219,7 @@ fn show(app: &AppHandle, language: Language) -> tauri::Result<()> {
         .inner_size(560.0, 640.0)
         .min_inner_size(440.0, 480.0)
         .devtools(cfg!(debug_assertions))
+        .disable_drag_drop_handler()
         .on_navigation(window::may_load)
         .on_new_window(|_, _| NewWindowResponse::Deny)
         .on_download(|_, _| false)

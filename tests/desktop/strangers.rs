@@ -1,19 +1,34 @@
 //! What the window keeps out: other pages, other windows, frames, links that are more than links, and whatever the
 //! page's policy does not name. A debug build opens such windows when the environment says so.
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
 use axum::Router;
 use axum::response::Html;
 use axum::routing::get;
 use chotdon_tests::listening::listens;
+use chotdon_tests::machine::{Machine, look_until};
 use serde_json::json;
 
-use crate::app::{App, MAIN, command, desk, picture, wait_for_window};
+use crate::app::{App, MAIN, PATIENCE, command, desk, picture, wait_for_window};
 use crate::page::Page;
 
 const OPEN: &str = "the shop is open";
 const STRANGER: &str = "CHOTDON_TEST_STRANGER";
-const COMMANDS: [&str; 6] =
-    ["api", "subscribe", "open_external", "plugin:event|listen", "plugin:event|emit", "plugin:window|create"];
+/// Those that the desk needs, and some that nobody does.
+const COMMANDS: [&str; 9] = [
+    "api",
+    "subscribe",
+    "open_external",
+    "start_at_login",
+    "plugin:event|listen",
+    "unlock_question",
+    "unlock_answer",
+    "plugin:event|emit",
+    "plugin:window|create",
+];
+const NEEDED: usize = 5;
 
 /// A page of another origin with a frame of a third one, which tells what it could reach.
 async fn elsewhere() -> String {
@@ -40,7 +55,11 @@ async fn elsewhere() -> String {
     let inner = served(frame.to_owned()).await;
     let page = format!(
         "<title>elsewhere</title><iframe src='{inner}'></iframe><script>
-         addEventListener('message', (event) => {{ document.title = 'frame said ' + event.data; }});</script>"
+         addEventListener('message', (event) => {{
+           // Again and again: what is listened for first is not known.
+           let times = 0;
+           setInterval(() => {{ document.title = 'frame said ' + event.data + ' ' + times++; }}, 100);
+         }});</script>"
     );
     served(page).await
 }
@@ -73,12 +92,14 @@ async fn every_command_is_refused_to_another_window_another_page_and_a_frame() {
         (format!("stranger {elsewhere}"), false),
     ] {
         let machine = desk();
+        let opened = browser(&machine);
         let mut start = command(&machine);
-        let mut app = App::start(start.arg("--hidden").env(STRANGER, &wish));
+        let path = format!("{}:/usr/local/bin:/usr/bin:/bin", machine.dir().join("bin").display());
+        let mut app = App::start(start.arg("--hidden").env(STRANGER, &wish).env("PATH", path));
         let line = app.says("stranger said").unwrap();
         for (command, told) in said(&line) {
             let refused = told.contains("not allowed") || told.starts_with("no bridge");
-            let needed = matches!(command, "api" | "subscribe" | "open_external" | "plugin:event|listen");
+            let needed = COMMANDS[..NEEDED].contains(&command);
             assert_eq!(!refused, ours && needed, "{wish}: {command} was told {told:?}");
         }
         if wish.contains("http") {
@@ -86,8 +107,23 @@ async fn every_command_is_refused_to_another_window_another_page_and_a_frame() {
             assert!(line.contains("bridge=undefined") && line.contains("top=refused"), "{line}");
             assert!(!line.contains("ALLOWED"), "{line}");
         }
+        if ours {
+            let address = look_until(PATIENCE, || Ok(std::fs::read_to_string(&opened).ok()));
+            assert_eq!(address.unwrap().as_deref(), Some("https://example.com/"));
+        }
         assert!(app.is_running(), "{wish}");
+        assert_eq!(opened.exists(), ours, "{wish}");
     }
+}
+
+/// A browser that only notes what it was told to open; answers where.
+fn browser(machine: &Machine) -> PathBuf {
+    let (bin, opened) = (machine.dir().join("bin"), machine.dir().join("opened"));
+    std::fs::create_dir(&bin).unwrap();
+    let script = format!("#!/bin/sh\nprintf %s \"$1\" > '{}.new' && mv '{0}.new' '{0}'\n", opened.display());
+    std::fs::write(bin.join("xdg-open"), script).unwrap();
+    std::fs::set_permissions(bin.join("xdg-open"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    opened
 }
 
 #[tokio::test]

@@ -7,39 +7,34 @@ import enDesk from './en.desk.json';
 import enDoors from './en.doors.json';
 import enErrors from './en.errors.json';
 import enJson from './en.json';
-import enMails from './en.mails.json';
 import enMoney from './en.money.json';
 import enNoFiles from './en.nofiles.json';
-import enOps from './en.ops.json';
 import enStates from './en.states.json';
-import enTunnel from './en.tunnel.json';
 import viDesk from './vi.desk.json';
 import viDoors from './vi.doors.json';
 import viErrors from './vi.errors.json';
 import viJson from './vi.json';
+import type viCourses from './vi.courses.json';
 import type viKeys from './vi.keys.json';
-import viMails from './vi.mails.json';
+import type viMails from './vi.mails.json';
 import viMoney from './vi.money.json';
 import viNoFiles from './vi.nofiles.json';
-import viOps from './vi.ops.json';
+import type viOps from './vi.ops.json';
 import viStates from './vi.states.json';
-import viTunnel from './vi.tunnel.json';
+import type viTunnel from './vi.tunnel.json';
 
 const vi = {
   ...viJson,
   ...viMoney,
   ...viDesk,
   ...viDoors,
-  ...viMails,
   ...viNoFiles,
-  ...viOps,
-  ...viTunnel,
   ...viStates,
   ...viErrors,
 };
 
 /** Words that come with the pages that say them; see `later.ts`. */
-type LaterKey = keyof typeof viKeys;
+type LaterKey = keyof (typeof viCourses & typeof viKeys & typeof viMails & typeof viOps & typeof viTunnel);
 export type Key = keyof typeof vi | LaterKey;
 export type Locale = 'vi' | 'en';
 export type Words = Record<string, string | number>;
@@ -50,10 +45,7 @@ const english = {
   ...enMoney,
   ...enDesk,
   ...enDoors,
-  ...enMails,
   ...enNoFiles,
-  ...enOps,
-  ...enTunnel,
   ...enStates,
   ...enErrors,
 };

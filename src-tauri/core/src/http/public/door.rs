@@ -28,7 +28,7 @@ pub(super) async fn guard(State(floor): State<Floor>, mut request: Request, next
     }
     let config = floor.config();
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer);
-    let trusted = floor.client_ip_header();
+    let trusted = trusted(&floor, peer);
     let client = limits::client(request.headers(), peer, &trusted);
     request.extensions_mut().insert(client);
     if class == Class::Webhook && !config.sepay.allowed_ips.is_empty() {
@@ -42,6 +42,14 @@ pub(super) async fn guard(State(floor): State<Floor>, mut request: Request, next
     }
     let answered = limited(&floor, class, client, request, next).await;
     hardened(class, answered.unwrap_or_else(IntoResponse::into_response))
+}
+
+/// The header that is believed of this peer: a tunnel of ours comes from this machine, and whoever does not is no
+/// tunnel. The owner's own setting is the owner's own word.
+fn trusted(floor: &Floor, peer: Option<SocketAddr>) -> String {
+    let set = !floor.config().public.client_ip_header.is_empty();
+    let here = peer.is_none_or(|peer| peer.ip().to_canonical().is_loopback());
+    if set || here { floor.client_ip_header() } else { String::new() }
 }
 
 /// The whole address that a webhook came from, where there is a list of SePay's.
