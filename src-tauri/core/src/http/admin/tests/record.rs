@@ -117,6 +117,13 @@ impl Desk {
             "post /admin/api/mail-templates/{name}/{lang}/test" => {
                 (path.replace("{name}/{lang}", "refund/vi"), json!({ "to": "toi@example.com" }))
             }
+            "post /admin/api/tunnel/restart" => {
+                let mut tunnel = self.get("/admin/api/settings").await["tunnel"].clone();
+                tunnel["base_url"] = json!("https://shop.invalid");
+                self.must("PUT", "/admin/api/settings/tunnel", tunnel).await;
+                self.until("/admin/api/tunnel", |tunnel| tunnel["state"] != "off").await;
+                (path.to_owned(), json!({}))
+            }
             "post /admin/api/diagnostics" => (path.to_owned(), json!({ "save": true })),
             "post /admin/api/channels/{channel}/test" => (of("{channel}", "desktop"), json!({})),
             "post /admin/api/exports" => (path.to_owned(), json!({ "what": "orders", "rows": 3 })),
