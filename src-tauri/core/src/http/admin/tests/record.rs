@@ -16,7 +16,6 @@ const WITHOUT: &[(&str, &str)] = &[
     ("post /admin/api/simulate-transfer", "the demo's payer, not its owner"),
     ("post /admin/api/demo/mend", "the demo's source, not its owner"),
     ("post /admin/api/backups/{name}/check", "looks into a copy and changes nothing"),
-    ("post /admin/api/tunnel/restart", "refused without a public address, which this shop has not"),
     ("post /admin/api/mail-templates/{name}/{lang}/preview", "shows, and keeps and sends nothing"),
     (
         "post /admin/api/google/connect",
