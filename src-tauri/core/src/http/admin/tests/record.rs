@@ -16,7 +16,6 @@ const WITHOUT: &[(&str, &str)] = &[
     ("post /admin/api/simulate-transfer", "the demo's payer, not its owner"),
     ("post /admin/api/demo/mend", "the demo's source, not its owner"),
     ("post /admin/api/backups/{name}/check", "looks into a copy and changes nothing"),
-    ("post /admin/api/tunnel/restart", "refused without a public address, which this shop has not"),
     ("post /admin/api/mail-templates/{name}/{lang}/preview", "shows, and keeps and sends nothing"),
     (
         "post /admin/api/google/connect",
@@ -116,6 +115,13 @@ impl Desk {
             }
             "post /admin/api/mail-templates/{name}/{lang}/test" => {
                 (path.replace("{name}/{lang}", "refund/vi"), json!({ "to": "toi@example.com" }))
+            }
+            "post /admin/api/tunnel/restart" => {
+                let mut tunnel = self.get("/admin/api/settings").await["tunnel"].clone();
+                tunnel["base_url"] = json!("https://shop.invalid");
+                self.must("PUT", "/admin/api/settings/tunnel", tunnel).await;
+                self.until("/admin/api/tunnel", |tunnel| tunnel["state"] != "off").await;
+                (path.to_owned(), json!({}))
             }
             "post /admin/api/diagnostics" => (path.to_owned(), json!({ "save": true })),
             "post /admin/api/channels/{channel}/test" => (of("{channel}", "desktop"), json!({})),
