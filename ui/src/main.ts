@@ -21,7 +21,8 @@ const started = guardBoot();
 const unlocking = window.__TAURI_INTERNALS__ !== undefined && location.hash === '#/unlock';
 if (!unlocking) useTransport(await chooseTransport());
 // Before the shop runs there is nobody to ask but the app itself.
-const { default: App } = await (unlocking ? import('./pages/Unlock.svelte') : import('./App.svelte'));
+// Each import whole, so that the bundler brings its styles along.
+const { default: App } = unlocking ? await import('./pages/Unlock.svelte') : await import('./App.svelte');
 const target = document.getElementById('app');
 if (target) {
   mount(App, { target });
