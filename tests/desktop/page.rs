@@ -51,6 +51,9 @@ impl Page {
             .env("TAURI_WEBVIEW_AUTOMATION", "true")
             .env("LIBGL_ALWAYS_SOFTWARE", "1")
             .env("NO_AT_BRIDGE", "1")
+            // The app has the machine's clock, and the test may run at night.
+            .env("CHOTDON_NOTIFICATIONS__QUIET_FROM", "00:00")
+            .env("CHOTDON_NOTIFICATIONS__QUIET_TO", "00:00")
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         match language {
