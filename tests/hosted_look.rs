@@ -1,35 +1,16 @@
 //! The pages that buyers see, in a real browser: by axe, by keyboard, on a narrow screen, dark and light, with scripts off.
 #![allow(clippy::unwrap_used)]
 
-use std::path::Path;
-use std::process::Stdio;
-
 use axum::Router;
 use axum::response::Html;
 use axum::routing::get;
-use chotdon_tests::{Storefront, TestShop};
+use chotdon_tests::{Storefront, TestShop, browse};
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt;
 
 /// What a browser finds wrong with these pages.
 async fn wrong_with(looks: &[Value]) -> Vec<String> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser.mjs");
-    let mut node = tokio::process::Command::new("node")
-        .arg(script)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("Node.js");
-    let mut stdin = node.stdin.take().unwrap();
-    stdin.write_all(json!(looks).to_string().as_bytes()).await.unwrap();
-    drop(stdin);
-    let output = node.wait_with_output().await.unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "run `npm ci` in ui first? {errors}");
-    let text = String::from_utf8(output.stdout).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    let said = browse("browser.mjs", &json!(looks)).await;
+    said.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// A page in every dress that matters.

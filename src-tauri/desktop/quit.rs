@@ -1,13 +1,14 @@
 //! Leaving: the question that states what it costs, and the way out that lets running work finish.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tauri::{AppHandle, Manager};
 use tauri_plugin_dialog::{DialogExt, MessageDialogButtons, MessageDialogKind, MessageDialogResult};
 
 use crate::desk::Desk;
-use crate::{tray, window, words};
+use crate::{tray, unlock, window, words};
 
 /// How long "finish, then quit" lets running stages work. What is not done by then goes on at the next start,
 /// at the stage it was at.
@@ -20,6 +21,44 @@ const SHORT: Duration = Duration::from_secs(4);
 pub(crate) struct Quitting {
     asked: AtomicBool,
     leaving: AtomicBool,
+    opening: Mutex<Opening>,
+}
+
+/// How far the start is. A shop that runs and is not at hand yet is not left behind unclosed.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Opening {
+    #[default]
+    Runs,
+    /// The system asked for the end meanwhile.
+    ToBeLeft,
+    Over,
+}
+
+impl Quitting {
+    /// Notes what comes next; gives what was.
+    fn opening(&self, next: impl FnOnce(Opening) -> Opening) -> Opening {
+        let mut opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        let was = *opening;
+        *opening = next(was);
+        was
+    }
+}
+
+/// The start is over, with a shop or without. True when the app was asked to end before: it is on its way out then.
+pub(crate) fn opened(app: &AppHandle) -> bool {
+    let to_be_left = app.state::<Quitting>().opening(|_| Opening::Over) == Opening::ToBeLeft;
+    if to_be_left {
+        end(app);
+    }
+    to_be_left
+}
+
+/// The way out that the system asks for.
+fn end(app: &AppHandle) {
+    match app.try_state::<Desk>() {
+        Some(_) => leave(app, SHORT),
+        None => app.exit(0),
+    }
 }
 
 /// True from the moment there is no way back.
@@ -113,9 +152,9 @@ pub(crate) fn listen_to_the_system(app: &AppHandle) {
             _ = term.recv() => {}
             _ = int.recv() => {}
         }
-        match app.try_state::<Desk>() {
-            Some(_) => leave(&app, SHORT),
-            None => app.exit(0),
+        let wait = |opening| if opening == Opening::Over { opening } else { Opening::ToBeLeft };
+        if unlock::is_asking(&app) || app.state::<Quitting>().opening(wait) == Opening::Over {
+            end(&app);
         }
     });
 }

@@ -47,6 +47,9 @@ pub(crate) fn begin(app: &AppHandle, args: Args) {
         match opened {
             Ok(Ok(Some(desk))) => {
                 app.manage(desk);
+                if quit::opened(&app) {
+                    return;
+                }
                 if let Err(error) = tray::start(&app) {
                     tracing::warn!(%error, "there is no tray icon");
                 }
@@ -57,6 +60,7 @@ pub(crate) fn begin(app: &AppHandle, args: Args) {
                 crate::strangers::open(&app);
             }
             Ok(Ok(None)) => app.exit(0),
+            _ if quit::opened(&app) => {}
             Ok(Err(why)) => say_why(&app, &why),
             Err(panic) => say_why(&app, &NotStarted::new("internal", panic)),
         }

@@ -73,6 +73,11 @@ impl Unlocking {
     }
 }
 
+/// Whether the window stands and waits for the owner.
+pub(crate) fn is_asking(app: &AppHandle) -> bool {
+    app.state::<Unlocking>().open().is_some()
+}
+
 /// What the page asks first.
 #[tauri::command]
 pub(crate) fn unlock_question(unlocking: State<'_, Unlocking>) -> Option<Question> {

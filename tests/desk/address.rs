@@ -3,7 +3,7 @@
 use chotdon_tests::TestShop;
 use serde_json::json;
 
-use super::{done, link, mailed, newest_mail, nothing, refused, sold, status_of};
+use super::{done, link, mailed, nothing, refused, sold, status_of};
 
 const SLUG: &str = "thiet-ke-giao-dien";
 const DAY: i64 = 24 * 3_600_000;
@@ -26,7 +26,7 @@ async fn a_changed_address_ends_the_old_link_and_gets_one_of_its_own() {
     assert!(matches!(status_of(&shop, &old).await, 403 | 404 | 410));
     assert_eq!(order["deliver_to"], "minh@example.com");
     assert_eq!(order["order"]["customer"]["email"], "lan@example.com", "the customer stays who they are");
-    assert!(newest_mail(&shop, "minh@example.com").await["text"].as_str().unwrap().contains(&new));
+    assert!(shop.newest_mail("minh@example.com").await["text"].as_str().unwrap().contains(&new));
     let told =
         order["timeline"].as_array().unwrap().iter().find(|row| row["kind"] == "email_changed").unwrap();
     assert_eq!(
@@ -80,7 +80,7 @@ async fn sending_again_keeps_links_and_version_and_is_a_mail_of_its_own() {
     let file = shop.dir().join("demo-courses").join(SLUG).join("giao-trinh.html");
     std::fs::write(file, "<h1>Bản hai</h1>").unwrap();
     done(&shop, &format!("courses/{SLUG}/prepare"), nothing()).await;
-    super::at_version(&shop, SLUG, 2).await;
+    shop.at_version(SLUG, 2).await;
     done(&shop, &format!("orders/{code}/resend"), nothing()).await;
     let after = mailed(&shop, &code, 2).await;
     assert_eq!(link(&before, 0), link(&after, 0));

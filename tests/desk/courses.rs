@@ -3,18 +3,18 @@
 use chotdon_tests::TestShop;
 use serde_json::json;
 
-use super::{course, done, post, refused, sold};
+use super::{done, post, refused, sold};
 
 const SLUG: &str = "rust-co-ban";
 
 #[tokio::test]
 async fn prices_are_remembered_and_a_copy_is_off_sale() {
     let shop = TestShop::start().await;
-    let before = course(&shop, SLUG).await["course"].clone();
+    let before = shop.course(SLUG).await["course"].clone();
     let edit = |price: i64| json!({ "title": before["title"], "price_vnd": price, "source": before["source"], "target": before["target"], "description": "Từ số không" });
     let (status, row) = shop.admin("PUT", &format!("/admin/api/courses/{SLUG}"), Some(edit(599_000))).await;
     assert_eq!((status, &row["version"]), (200, &json!(1)), "{row}");
-    let now = course(&shop, SLUG).await;
+    let now = shop.course(SLUG).await;
     let prices: Vec<_> =
         now["prices"].as_array().unwrap().iter().map(|row| row["price_vnd"].as_i64().unwrap()).collect();
     assert_eq!(prices, [599_000, 499_000]);
@@ -65,7 +65,7 @@ async fn what_is_wrong_in_a_course_is_named() {
 #[tokio::test]
 async fn a_source_is_tried_without_being_fetched() {
     let shop = TestShop::start().await;
-    let source = course(&shop, SLUG).await["course"]["source"].clone();
+    let source = shop.course(SLUG).await["course"]["source"].clone();
     let listing = done(&shop, "courses/source-test", json!({ "source": source })).await;
     assert_eq!((&listing["listed"], &listing["files"]), (&json!(true), &json!(2)));
     assert_eq!(listing["first"][0]["path"], "01-bat-dau.md");
@@ -79,10 +79,10 @@ async fn a_course_shows_what_it_sold_and_how_often_it_failed_in_thirty_days() {
     let shop = TestShop::start().await;
     sold(&shop, &[SLUG]).await;
     sold(&shop, &[SLUG]).await;
-    let row = course(&shop, SLUG).await["course"].clone();
+    let row = shop.course(SLUG).await["course"].clone();
     assert_eq!((&row["sold_30d"], &row["failed_30d_percent"]), (&json!(2), &json!(0)));
     assert_eq!(row["files"], 2);
     shop.clock.jump(31 * 24 * 3_600_000);
-    let row = course(&shop, SLUG).await["course"].clone();
+    let row = shop.course(SLUG).await["course"].clone();
     assert_eq!((&row["sold_30d"], &row["sold"]), (&json!(0), &json!(2)));
 }

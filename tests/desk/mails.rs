@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use chotdon_tests::TestShop;
 use serde_json::{Value, json};
 
-use super::{newest_mail, sold};
+use super::sold;
 
 const SLUG: &str = "thiet-ke-giao-dien";
 
@@ -54,7 +54,7 @@ async fn bought_by(shop: &TestShop, email: &str, name: &str, stage: &str) -> Str
 async fn an_order_is_delivered_in_the_owners_words_until_they_are_taken_back() {
     let shop = TestShop::start().await;
     let before = sold(&shop, &[SLUG]).await;
-    let usual = newest_mail(&shop, "lan@example.com").await;
+    let usual = shop.newest_mail("lan@example.com").await;
     assert!(usual["subject"].as_str().unwrap().contains("đã sẵn sàng"), "the control");
 
     let now = saved(
@@ -67,7 +67,7 @@ async fn an_order_is_delivered_in_the_owners_words_until_they_are_taken_back() {
     assert_eq!(own, [true, false, false]);
     assert_eq!(listed(&shop, "delivered", "vi").await["own"], json!(["subject"]));
     let code = sold(&shop, &[SLUG]).await;
-    let mail = newest_mail(&shop, "lan@example.com").await;
+    let mail = shop.newest_mail("lan@example.com").await;
     assert_eq!(mail["subject"], format!("Trần Thị Lan ơi, {code} xong rồi"));
     assert!(mail["text"].as_str().unwrap().contains("Chúc bạn học vui!"), "the other parts are ours");
 
@@ -75,7 +75,7 @@ async fn an_order_is_delivered_in_the_owners_words_until_they_are_taken_back() {
     assert_eq!((status, &back["parts"][0]["own"]), (200, &json!(false)));
     let last = sold(&shop, &[SLUG]).await;
     assert_eq!(
-        newest_mail(&shop, "lan@example.com").await["subject"],
+        shop.newest_mail("lan@example.com").await["subject"],
         usual["subject"].as_str().unwrap().replace(&before, &last)
     );
     let did = |action: &str| (format!("mail_template.{action}"), "delivered.vi".to_owned());
@@ -136,7 +136,7 @@ async fn a_file_broken_by_hand_is_shown_and_once_mended_one_retry_delivers() {
     let (status, report) = shop.admin("POST", "/admin/api/failures/retry", Some(retry)).await;
     assert_eq!(status, 200, "{report}");
     shop.settled(&code, "completed").await;
-    let text = newest_mail(&shop, "lan@example.com").await["text"].as_str().unwrap().to_owned();
+    let text = shop.newest_mail("lan@example.com").await["text"].as_str().unwrap().to_owned();
     assert!(text.starts_with("Chào Lan") && text.contains("/d/"), "{text}");
     assert_eq!(shop.mails().len(), 1);
     shop.sound().await;
@@ -149,7 +149,7 @@ async fn what_a_buyer_calls_themselves_stays_text_in_the_owners_html() {
     saved(&shop, "delivered/vi", json!({ "html": html })).await;
     let name = "<script>alert(1)</script>\"><img src=x onerror=alert(2)>";
     let code = bought_by(&shop, "lan@example.com", name, "completed").await;
-    let mail = newest_mail(&shop, "lan@example.com").await;
+    let mail = shop.newest_mail("lan@example.com").await;
     let html = mail["html"].as_str().unwrap();
     assert!(html.contains("<h1>&lt;script&gt;alert(1)&lt;/script&gt;"), "{html}");
     assert!(!html.contains("<script") && !html.contains("<img"), "{html}");
@@ -180,7 +180,7 @@ async fn a_preview_shows_what_is_not_saved_and_sends_nothing() {
     // The control: what does send is seen.
     let test = json!({ "to": "an@example.com", "texts": { "subject": "Thử {{ order_code }}" } });
     assert_eq!(ask(&shop, "POST", "delivered/vi/test", Some(test)).await.0, 204);
-    let mail = newest_mail(&shop, "an@example.com").await;
+    let mail = shop.newest_mail("an@example.com").await;
     assert_eq!(mail["subject"], "[Thử] Thử DH123456");
     assert_eq!(shop.mails().len(), 1);
     assert_eq!(audited(&shop).await.len(), 1);
@@ -196,7 +196,7 @@ async fn one_frame_stands_around_every_mail() {
     let frame = "{% block body %}{% endblock %}\n--\n{{ shop_name }}, 12 Nguyễn Trãi\n";
     saved(&shop, "_frame/vi", json!({ "text": frame })).await;
     sold(&shop, &[SLUG]).await;
-    let text = newest_mail(&shop, "lan@example.com").await["text"].as_str().unwrap().to_owned();
+    let text = shop.newest_mail("lan@example.com").await["text"].as_str().unwrap().to_owned();
     assert!(text.contains("12 Nguyễn Trãi") && !text.starts_with("Chào"), "{text}");
     for name in ["new_version", "on_its_way", "topup", "surplus", "refund"] {
         let (_, seen) = ask(&shop, "POST", &format!("{name}/vi/preview"), Some(json!({}))).await;

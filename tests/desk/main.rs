@@ -47,30 +47,6 @@ async fn refused(shop: &TestShop, path: &str, body: Value) -> (u16, String) {
     (status, answer["code"].as_str().unwrap_or_default().to_owned())
 }
 
-async fn course(shop: &TestShop, slug: &str) -> Value {
-    let (status, course) = shop.admin("GET", &format!("/admin/api/courses/{slug}"), None).await;
-    assert_eq!(status, 200, "{course}");
-    course
-}
-
-/// Waits until buyers get this version of the course.
-async fn at_version(shop: &TestShop, slug: &str, version: i64) -> Value {
-    shop.until(|| async {
-        let course = course(shop, slug).await;
-        (course["course"]["version"] == version && course["course"]["ready"] == true).then_some(course)
-    })
-    .await
-}
-
-/// The text of the newest mail to `to`, as the shop's mailbox page shows it.
-async fn newest_mail(shop: &TestShop, to: &str) -> Value {
-    let (_, mails) = shop.admin("GET", "/admin/api/mailbox", None).await;
-    let rows = mails["rows"].as_array().unwrap();
-    let newest = rows.iter().find(|mail| mail["to"].as_str().unwrap().contains(to)).expect("a mail to them");
-    let file = newest["file"].as_str().unwrap();
-    shop.admin("GET", &format!("/admin/api/mailbox/{file}"), None).await.1
-}
-
 async fn status_of(shop: &TestShop, url: &str) -> u16 {
     shop.http.get(url).send().await.unwrap().status().as_u16()
 }

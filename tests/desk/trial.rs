@@ -3,14 +3,14 @@
 use chotdon_tests::TestShop;
 use serde_json::{Value, json};
 
-use super::{course, done, newest_mail, refused, sold, status_of};
+use super::{done, refused, sold, status_of};
 
 const SLUG: &str = "rust-co-ban";
 const DAY: i64 = 24 * 3_600_000;
 
 async fn tested(shop: &TestShop, state: &str) -> Value {
     shop.until(|| async {
-        let course = course(shop, SLUG).await;
+        let course = shop.course(SLUG).await;
         (course["test"]["task"]["state"] == state).then_some(course)
     })
     .await
@@ -23,7 +23,7 @@ async fn a_test_prepares_shares_and_mails_and_counts_for_nothing() {
     let course = tested(&shop, "done").await;
     assert_eq!(course["test"]["email"], "chu@example.com");
     assert_eq!((&course["course"]["sold"], &course["course"]["ready"]), (&json!(0), &json!(true)));
-    let mail = newest_mail(&shop, "chu@example.com").await;
+    let mail = shop.newest_mail("chu@example.com").await;
     let text = mail["text"].as_str().unwrap();
     assert!(mail["subject"].as_str().unwrap().starts_with("[Giao thử]"), "{mail}");
     let link = text.split_whitespace().find(|word| word.contains("/d/")).unwrap();
@@ -49,14 +49,14 @@ async fn a_test_of_a_course_that_cannot_be_had_disturbs_no_order() {
         (409, "test_running".into())
     );
     shop.until(|| async {
-        let course = course(&shop, "khoa-hoc-loi").await;
+        let course = shop.course("khoa-hoc-loi").await;
         (course["course"]["preparation"]["state"] == "failed").then_some(())
     })
     .await;
     assert_eq!(shop.admin("POST", "/admin/api/demo/mend", None).await.0, 204);
     done(&shop, "failures/retry", json!({ "filter": {}, "dry_run": false })).await;
     shop.until(|| async {
-        let course = course(&shop, "khoa-hoc-loi").await;
+        let course = shop.course("khoa-hoc-loi").await;
         (course["test"]["task"]["state"] == "done").then_some(())
     })
     .await;

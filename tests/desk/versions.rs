@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use chotdon_tests::{Setup, TestShop};
 use serde_json::{Value, json};
 
-use super::{at_version, course, done, link, mailed, newest_mail, nothing, post, refused, sold, status_of};
+use super::{done, link, mailed, nothing, post, refused, sold, status_of};
 
 const SLUG: &str = "thiet-ke-giao-dien";
 const HOURS: i64 = 3_600_000;
@@ -27,7 +27,7 @@ async fn a_changed_source_is_prepared_anew_and_past_buyers_are_told_once() {
     let changed = done(&shop, &format!("courses/{SLUG}/check"), nothing()).await;
     assert_eq!(changed["state"], "changed");
     assert_eq!(changed["queued_version"], 2);
-    let now = at_version(&shop, SLUG, 2).await;
+    let now = shop.at_version(SLUG, 2).await;
     assert_eq!((&now["past"]["orders"], &now["past"]["buyers"]), (&json!(1), &json!(1)));
 
     let message = "Thêm bài về màu sắc <b>mới</b>.";
@@ -45,7 +45,7 @@ async fn a_changed_source_is_prepared_anew_and_past_buyers_are_told_once() {
     assert_eq!(after["items"][0]["version"], 2);
     assert_eq!(shop.http.get(&new).send().await.unwrap().text().await.unwrap(), "<h1>Bản hai</h1>");
     assert_eq!(status_of(&shop, &old).await, 200, "the old version stays where it was");
-    let mail = newest_mail(&shop, "lan@example.com").await;
+    let mail = shop.newest_mail("lan@example.com").await;
     let text = mail["text"].as_str().unwrap();
     assert!(text.contains("bản mới") && text.contains(message) && text.contains(&new), "{text}");
     assert!(mail["html"].as_str().unwrap().contains("&lt;b&gt;mới"), "the owner's words are text");
@@ -71,7 +71,7 @@ async fn buyers_get_the_current_version_while_the_next_one_cannot_be_prepared() 
     done(&shop, &format!("courses/{SLUG}/prepare"), nothing()).await;
     let failed = shop
         .until(|| async {
-            let course = course(&shop, SLUG).await;
+            let course = shop.course(SLUG).await;
             (course["course"]["preparation"]["state"] == "failed").then_some(course)
         })
         .await;
@@ -83,7 +83,7 @@ async fn buyers_get_the_current_version_while_the_next_one_cannot_be_prepared() 
     std::fs::create_dir_all(shop.dir().join("demo-courses").join(SLUG)).unwrap();
     rewrite(&shop, "<h1>Bản hai</h1>");
     done(&shop, &format!("courses/{SLUG}/prepare"), nothing()).await;
-    let mended = at_version(&shop, SLUG, 2).await;
+    let mended = shop.at_version(SLUG, 2).await;
     assert_eq!(mended["course"]["preparation"], json!(null));
     assert_eq!(mended["past"]["orders"], 2);
     shop.sound().await;
@@ -134,13 +134,13 @@ async fn sources_are_looked_at_once_a_day_without_being_asked() {
     done(&shop, &format!("courses/{SLUG}/check"), nothing()).await;
     rewrite(&shop, "<h1>Một ngày sau</h1>");
     shop.clock.jump(HOURS);
-    assert_eq!(course(&shop, SLUG).await["course"]["version"], 1, "the control: not yet");
+    assert_eq!(shop.course(SLUG).await["course"]["version"], 1, "the control: not yet");
     shop.until(|| async {
         shop.clock.jump(HOURS);
-        (course(&shop, SLUG).await["course"]["version"] == 2).then_some(())
+        (shop.course(SLUG).await["course"]["version"] == 2).then_some(())
     })
     .await;
-    let row = at_version(&shop, SLUG, 2).await;
+    let row = shop.at_version(SLUG, 2).await;
     assert_eq!(row["course"]["check"]["state"], "changed");
 }
 
@@ -154,7 +154,7 @@ async fn a_version_is_announced_behind_those_who_wait_and_not_before_it_is_ready
     );
     let first = sold(&shop, &[SLUG]).await;
     done(&shop, &format!("courses/{SLUG}/prepare"), nothing()).await;
-    at_version(&shop, SLUG, 2).await;
+    shop.at_version(SLUG, 2).await;
     done(&shop, "queue/pause", json!({ "lane": "order" })).await;
     done(&shop, &format!("courses/{SLUG}/announce"), nothing()).await;
     let (code, total) = shop.order(&[SLUG]).await;

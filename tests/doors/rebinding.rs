@@ -3,11 +3,9 @@
 #![cfg(target_os = "linux")]
 
 use std::net::SocketAddr;
-use std::path::Path;
-use std::process::Stdio;
 
 use axum::Router;
-use chotdon_tests::{ADMIN_TOKEN, Storefront, TestShop};
+use chotdon_tests::{ADMIN_TOKEN, Storefront, TestShop, browse};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -56,23 +54,8 @@ async fn serve(mut stream: TcpStream, then: Option<SocketAddr>) -> std::io::Resu
 
 /// What each page could read.
 async fn could_read(wish: &Value) -> Vec<Vec<Value>> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("rebinding.mjs");
-    let mut node = tokio::process::Command::new("node")
-        .arg(script)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("Node.js");
-    let mut stdin = node.stdin.take().unwrap();
-    stdin.write_all(wish.to_string().as_bytes()).await.unwrap();
-    drop(stdin);
-    let output = node.wait_with_output().await.unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "run `npm ci` in ui first? {errors}");
-    let text = String::from_utf8(output.stdout).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    let said = browse("rebinding.mjs", wish).await;
+    said.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// The address of the attacker's page, which tries `targets`.

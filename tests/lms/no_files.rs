@@ -24,28 +24,9 @@ pub(crate) async fn sell(shop: &TestShop, slug: &str, course: &Value) {
     assert_eq!(status, 200, "{answer}");
 }
 
-async fn course(shop: &TestShop, slug: &str) -> Value {
-    let (status, course) = shop.admin("GET", &format!("/admin/api/courses/{slug}"), None).await;
-    assert_eq!(status, 200, "{course}");
-    course
-}
-
-/// Waits until buyers get this version of the course.
-async fn at_version(shop: &TestShop, slug: &str, version: i64) -> Value {
-    shop.until(|| async {
-        let course = course(shop, slug).await;
-        (course["course"]["version"] == version && course["course"]["ready"] == true).then_some(course)
-    })
-    .await
-}
-
 /// Text and page of the newest mail to `to`.
-async fn newest_mail(shop: &TestShop, to: &str) -> String {
-    let (_, mails) = shop.admin("GET", "/admin/api/mailbox", None).await;
-    let rows = mails["rows"].as_array().unwrap();
-    let newest = rows.iter().find(|mail| mail["to"].as_str().unwrap().contains(to)).expect("a mail to them");
-    let file = newest["file"].as_str().unwrap();
-    let (_, mail) = shop.admin("GET", &format!("/admin/api/mailbox/{file}"), None).await;
+async fn newest_words(shop: &TestShop, to: &str) -> String {
+    let mail = shop.newest_mail(to).await;
     format!("{}\n{}", mail["text"].as_str().unwrap(), mail["html"].as_str().unwrap())
 }
 
@@ -61,7 +42,7 @@ async fn the_buyer_is_enrolled_and_the_mail_names_the_platform_and_no_download()
     let told = kinds(&order);
     assert!(told.contains(&"enrolled") && !told.contains(&"shared"), "{told:?}");
     assert!(order["actions"].as_array().unwrap().contains(&json!("copy_link")));
-    let mail = newest_mail(&shop, LAN).await;
+    let mail = newest_words(&shop, LAN).await;
     assert!(mail.contains(&learn) && mail.contains("ghi danh"), "{mail}");
     assert!(!mail.contains("/d/") && !mail.contains("Tải") && !mail.contains("Google"), "{mail}");
 
@@ -79,7 +60,7 @@ async fn a_platform_that_writes_to_its_students_itself_is_spoken_of_without_an_a
     let code = buy(&shop, &["hoc"]).await;
     let order = shop.settled(&code, "completed").await;
     assert_eq!((school.rolls().students().len(), &order["items"][0]["link"]), (1, &Value::Null));
-    let mail = newest_mail(&shop, LAN).await;
+    let mail = newest_words(&shop, LAN).await;
     assert!(
         mail.contains("gửi thư hướng dẫn") && !mail.contains("/d/") && !mail.contains("href=\"\""),
         "{mail}"
@@ -125,7 +106,7 @@ async fn a_course_that_would_give_nothing_is_refused() {
     sell(&shop, "hoc", &nothing).await; // Left out, the enrolment stays.
     nothing["enrolment"] = Value::Null;
     assert_eq!(refused(save(&shop, "hoc", &nothing).await).0, 409);
-    assert_eq!(course(&shop, "hoc").await["course"]["enrolment"]["name"], "moodle");
+    assert_eq!(shop.course("hoc").await["course"]["enrolment"]["name"], "moodle");
     let mut odd = good;
     odd["source"] = json!({ "kind": "none", "path": "/x" });
     assert_eq!(save(&shop, "hoc", &odd).await.0, 400);
@@ -143,7 +124,7 @@ async fn an_order_of_both_kinds_is_one_mail_with_what_each_needs() {
     let links: Vec<&str> =
         order["items"].as_array().unwrap().iter().filter_map(|item| item["link"].as_str()).collect();
     assert_eq!(links.len(), 2, "{order}");
-    let mail = newest_mail(&shop, LAN).await;
+    let mail = newest_words(&shop, LAN).await;
     assert!(links.iter().all(|link| mail.contains(link)) && mail.contains("tải khoá học"), "{mail}");
     assert_eq!((mail.matches("\n  http").count(), shop.mails().len()), (1, 1), "one download: {mail}");
     assert_eq!(kinds(&order).iter().filter(|kind| **kind == "shared").count(), 1);
@@ -157,12 +138,12 @@ async fn a_test_delivery_asks_the_platform_and_enrols_nobody() {
     assert_eq!(shop.admin("POST", path, Some(json!({ "email": "chu@example.com" }))).await.0, 200);
     let test = shop
         .until(|| async {
-            let test = course(&shop, "hoc").await["test"]["task"].take();
+            let test = shop.course("hoc").await["test"]["task"].take();
             matches!(test["state"].as_str(), Some("done" | "failed")).then_some(test)
         })
         .await;
     assert_eq!(test["state"], "done", "{test}");
-    let mail = newest_mail(&shop, "chu@example.com").await;
+    let mail = newest_words(&shop, "chu@example.com").await;
     assert!(mail.contains("/course/view.php?id=42") && !mail.contains("/d/"), "{mail}");
     let calls = school.rolls().calls.clone();
     assert!(!calls.is_empty() && calls.iter().all(|call| !call.contains("enrol_manual")), "{calls:?}");
@@ -180,7 +161,7 @@ async fn a_test_delivery_asks_the_platform_and_enrols_nobody() {
     })
     .await;
     assert_ne!(
-        course(&shop, "sai").await["test"]["task"]["state"],
+        shop.course("sai").await["test"]["task"]["state"],
         "done",
         "the control: a refused key is no pass"
     );
@@ -199,11 +180,11 @@ async fn a_course_may_lose_its_files_and_have_files_again() {
     assert!(download.contains("/d/"), "{download}");
 
     sell(&shop, "hoc", &bare).await;
-    assert_eq!(course(&shop, "hoc").await["course"]["version"], 2);
+    assert_eq!(shop.course("hoc").await["course"]["version"], 2);
     let second = buy(&shop, &["hoc"]).await;
     let order = shop.settled(&second, "completed").await;
     assert!(order["items"][0]["link"].as_str().unwrap().contains("/course/"), "{order}");
-    let now = at_version(&shop, "hoc", 2).await;
+    let now = shop.at_version("hoc", 2).await;
     assert_eq!(
         (&now["past"]["orders"], &now["course"]["files"]),
         (&json!(0), &json!(0)),
@@ -219,11 +200,11 @@ async fn a_course_may_lose_its_files_and_have_files_again() {
     let mut moved = bare.clone();
     moved["target"] = json!({ "kind": "drive" });
     sell(&shop, "hoc", &moved).await;
-    assert_eq!(course(&shop, "hoc").await["course"]["version"], 2);
+    assert_eq!(shop.course("hoc").await["course"]["version"], 2);
 
     full["enrolment"] = Value::Null;
     sell(&shop, "hoc", &full).await;
-    assert_eq!(course(&shop, "hoc").await["course"]["version"], 3);
+    assert_eq!(shop.course("hoc").await["course"]["version"], 3);
     let third = buy(&shop, &["hoc"]).await;
     let link = shop.settled(&third, "completed").await["items"][0]["link"].as_str().unwrap().to_owned();
     assert_eq!(shop.http.get(&link).send().await.unwrap().status(), 200);
@@ -255,7 +236,7 @@ async fn who_may_fetch_a_course_is_no_matter_of_its_version() {
         json!({ "title": "Từ kho", "price_vnd": 10_000, "target": { "kind": "folder" },
                 "source": { "kind": "http", "url": url, "secret": "source.kho", "worker": worker, "share_secret": true } })
     };
-    let version = || async { course(&shop, "kho").await["course"]["version"].as_i64().unwrap() };
+    let version = || async { shop.course("kho").await["course"]["version"].as_i64().unwrap() };
     sell(&shop, "kho", &with("also", "http://127.0.0.1:9/a")).await;
     sell(&shop, "kho", &with("only", "http://127.0.0.1:9/a")).await;
     assert_eq!(version().await, 1);
@@ -263,7 +244,7 @@ async fn who_may_fetch_a_course_is_no_matter_of_its_version() {
     ours["source"].as_object_mut().unwrap().remove("share_secret");
     sell(&shop, "kho", &ours).await;
     assert_eq!(version().await, 1);
-    assert_eq!(course(&shop, "kho").await["course"]["source"]["worker"], "never", "it is kept");
+    assert_eq!(shop.course("kho").await["course"]["source"]["worker"], "never", "it is kept");
     sell(&shop, "kho", &with("never", "http://127.0.0.1:9/b")).await;
     assert_eq!(version().await, 2, "the control: other files are another version");
 }

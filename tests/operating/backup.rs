@@ -117,9 +117,10 @@ async fn a_restore_can_be_taken_back() {
     shop.settled(&code, "completed").await;
     let (_, page) = shop.admin("GET", "/admin/api/backups", None).await;
     let name = page["rows"][0]["name"].as_str().unwrap();
-    assert_eq!(post(&shop, &format!("/admin/api/backups/{name}/restore")).await.0, 200);
+    let (status, staged) = post(&shop, &format!("/admin/api/backups/{name}/restore")).await;
+    assert_eq!(status, 200, "{staged}");
     let (status, page) = shop.admin("DELETE", "/admin/api/backups/pending", None).await;
-    assert_eq!((status, page["pending"].is_null()), (200, true));
+    assert_eq!((status, page["pending"].is_null()), (200, true), "{page}");
     let shop = TestShop::on(shop.stop().await, Setup::default()).await;
     assert_eq!(shop.look(&code).await["order"]["stage"], "completed");
 }

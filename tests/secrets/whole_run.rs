@@ -3,23 +3,21 @@
 //! them is found afterwards but where it has to be.
 
 use std::collections::HashMap;
-use std::process::Stdio;
 use std::time::Duration;
 
 use base64::Engine;
 use chotdon_core::ports::SecretStore;
 use chotdon_core::secrets::FileSecrets;
-use chotdon_tests::Listener;
 use chotdon_tests::drive::DriveStandIn;
 use chotdon_tests::lms::School;
 use chotdon_tests::nginx::Nginx;
 use chotdon_tests::served::{Home, Served};
 use chotdon_tests::smtp::SmtpServer;
 use chotdon_tests::worker_program::WorkerProgram;
+use chotdon_tests::{Listener, browse};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use sha2::Digest;
-use tokio::io::AsyncWriteExt;
 
 use crate::scanner::{self, Scanner};
 use crate::{canary, completed, now_s, watched};
@@ -48,18 +46,9 @@ async fn delivered(served: &Served, slug: &str, id: i64) {
 
 /// Uses the pages as the owner does; answers what they showed and kept.
 async fn browser(served: &Served, profile: &std::path::Path, secret: &str) -> Value {
-    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("webview.mjs");
-    let mut node = tokio::process::Command::new("node");
-    let mut child =
-        node.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("node is there");
     let wish = json!({ "url": served.private, "token": served.token, "profile": profile, "secret": secret });
-    let mut input = child.stdin.take().unwrap();
-    input.write_all(wish.to_string().as_bytes()).await.unwrap();
-    drop(input);
-    let output =
-        tokio::time::timeout(Duration::from_secs(120), child.wait_with_output()).await.unwrap().unwrap();
-    assert!(output.status.success(), "the browser ended with {}", output.status);
-    serde_json::from_slice(&output.stdout).unwrap()
+    let said = tokio::time::timeout(Duration::from_secs(120), browse("webview.mjs", &wish)).await.unwrap();
+    serde_json::from_str(&said).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,5 +1,6 @@
 //! What the tests of a whole shop share.
 
+mod browser;
 mod chance;
 pub mod drive;
 mod listener;
@@ -23,6 +24,7 @@ pub mod worker;
 #[cfg(unix)]
 pub mod worker_program;
 
+pub use browser::browse;
 pub use chance::{chance, quick_or_full};
 pub use listener::{Listener, Told};
 pub use shop::{

@@ -312,6 +312,32 @@ impl TestShop {
         order
     }
 
+    /// The course as the owner sees it.
+    pub async fn course(&self, slug: &str) -> Value {
+        let (status, course) = self.admin("GET", &format!("/admin/api/courses/{slug}"), None).await;
+        assert_eq!(status, 200, "{course}");
+        course
+    }
+
+    /// Waits until buyers get this version of the course.
+    pub async fn at_version(&self, slug: &str, version: i64) -> Value {
+        self.until(|| async {
+            let course = self.course(slug).await;
+            (course["course"]["version"] == version && course["course"]["ready"] == true).then_some(course)
+        })
+        .await
+    }
+
+    /// The newest mail to `to`, as the shop's mailbox page shows it.
+    pub async fn newest_mail(&self, to: &str) -> Value {
+        let (_, mails) = self.admin("GET", "/admin/api/mailbox", None).await;
+        let newest = mails["rows"].as_array().and_then(|rows| {
+            rows.iter().find(|mail| mail["to"].as_str().is_some_and(|address| address.contains(to)))
+        });
+        let file = newest.and_then(|mail| mail["file"].as_str()).expect("a mail to them");
+        self.admin("GET", &format!("/admin/api/mailbox/{file}"), None).await.1
+    }
+
     /// Waits until the order is at `stage`, woken by events.
     pub async fn settled(&self, code: &str, stage: &str) -> Value {
         self.until(|| async {
