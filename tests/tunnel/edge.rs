@@ -22,8 +22,8 @@ struct Inner {
     taken_in: usize,
     /// Answers 502 whatever is connected.
     broken: bool,
-    /// Public addresses that quick tunnels were given.
-    quick: Vec<SocketAddr>,
+    /// The address that the last quick tunnel was given; one that was given before ends.
+    quick: CancellationToken,
 }
 
 /// A running edge.
@@ -123,10 +123,11 @@ impl Edge {
         let mut url = self.url();
         if token == "-" {
             let public = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let addr = public.local_addr().unwrap();
-            url = format!("http://{addr}");
-            self.with(|inner| inner.quick.push(addr));
-            tokio::spawn(self.clone().serve(public));
+            url = format!("http://{}", public.local_addr().unwrap());
+            let mine = CancellationToken::new();
+            self.with(|inner| std::mem::replace(&mut inner.quick, mine.clone())).cancel();
+            let serving = self.clone().serve(public);
+            tokio::spawn(async move { mine.run_until_cancelled_owned(serving).await });
         }
         let origin = self.origin.subscribe().wait_for(|origin| !origin.is_empty()).await.unwrap().clone();
         let out = CancellationToken::new();
@@ -145,15 +146,11 @@ impl Edge {
     }
 
     async fn serve(self, public: TcpListener) {
-        let own = public.local_addr().unwrap();
         while let Ok((mut stream, _)) = public.accept().await {
             let edge = self.clone();
             tokio::spawn(async move {
-                let carrier = edge.with(|inner| {
-                    // The address of a quick tunnel ends with it.
-                    let gone = inner.quick.contains(&own) && inner.quick.last() != Some(&own);
-                    inner.connector.as_ref().filter(|_| !inner.broken && !gone).map(|(addr, ..)| *addr)
-                });
+                let carrier = edge
+                    .with(|inner| inner.connector.as_ref().filter(|_| !inner.broken).map(|(addr, ..)| *addr));
                 let carrier = match carrier {
                     Some(carrier) => TcpStream::connect(carrier).await.ok(),
                     None => None,

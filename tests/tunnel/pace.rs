@@ -55,7 +55,7 @@ impl Pace {
             if enough(&now) {
                 return (took, now);
             }
-            assert!(took < LONGEST, "it never came to that: {} for {}", now["state"], now["reason"]);
+            assert!(took < LONGEST, "it never came to that: {}", in_short(now));
             self.step(shop, if now["state"] == "up" { Some(BRISK) } else { None }).await;
         }
     }
@@ -86,4 +86,14 @@ impl Pace {
             None => FASTER * (shop.clock.now_ms() - began),
         });
     }
+}
+
+/// What a failing test has to say of the tunnel.
+fn in_short(mut tunnel: Value) -> Value {
+    for list in ["output", "history"] {
+        let rows = tunnel[list].as_array_mut().unwrap();
+        let old = rows.len().saturating_sub(6);
+        rows.drain(..old);
+    }
+    tunnel
 }
