@@ -39,6 +39,7 @@ words! {
     PAUSE_60: "1 giờ", "1 hour";
     PAUSE_OPEN: "Đến khi bật lại", "Until resumed";
     RESUME: "Tiếp tục", "Resume";
+    COPY_WEBHOOK_URL: "Sao chép URL webhook", "Copy webhook URL";
     SETTINGS: "Cài đặt…", "Settings…";
     QUIT: "Thoát…", "Quit…";
     PAUSED_FROM_TRAY: "Tạm dừng từ khay hệ thống", "Paused from the tray";
@@ -53,6 +54,8 @@ words! {
     QUIT_NOW: "Thoát ngay", "Quit now";
     QUIT_STAY: "Ở lại", "Stay";
     FINISHING: "Đang làm nốt việc rồi thoát…", "Finishing, then quitting…";
+
+    RESTARTING: "Đang làm nốt việc rồi khởi động lại…", "Finishing, then starting again…";
 
     TRAY_TITLE: "ChotDon vẫn đang chạy", "ChotDon is still running";
     TRAY_BODY:
