@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod app;
+mod awake;
 mod page;
 mod strangers;
 mod tray;
