@@ -24,11 +24,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         // First, so that a second start does nothing before it hands over.
         .plugin(one_per_shop(&data_dir))
         .plugin(tauri_plugin_dialog::init())
-        .plugin(
-            tauri_plugin_window_state::Builder::new()
-                .with_state_flags(PLACE)
-                .build(),
-        )
+        .plugin(tauri_plugin_window_state::Builder::new().with_state_flags(PLACE).build())
         .plugin(tauri_plugin_autostart::Builder::new().app_name("ChotDon").arg("--hidden").build())
         .manage(quit::Quitting::default())
         .manage(unlock::Unlocking::default())

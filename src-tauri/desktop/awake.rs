@@ -37,7 +37,9 @@ impl Keeper {
     pub(crate) async fn want(&self, on: bool) -> Awake {
         let refused = self.ask(on).await;
         match (&refused, on) {
-            (Some(why), _) => tracing::warn!(why, "the system does not keep the machine awake; it may fall asleep"),
+            (Some(why), _) => {
+                tracing::warn!(why, "the system does not keep the machine awake; it may fall asleep")
+            }
             (None, true) => tracing::info!("the machine is kept awake"),
             (None, false) => {}
         }

@@ -261,8 +261,7 @@ fn copy(app: &AppHandle) {
     tauri::async_runtime::spawn(async move {
         let Some(url) = webhook_url(&app.state::<Desk>()).await else { return };
         let asked = app.clone();
-        let copied =
-            tauri::async_runtime::spawn_blocking(move || asked.state::<Copied>().put(url)).await;
+        let copied = tauri::async_runtime::spawn_blocking(move || asked.state::<Copied>().put(url)).await;
         let failed = match copied {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error.to_string(),

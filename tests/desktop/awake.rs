@@ -18,7 +18,13 @@ struct Logind(Asked);
 
 #[zbus::interface(name = "org.freedesktop.login1.Manager")]
 impl Logind {
-    fn inhibit(&self, what: &str, who: &str, _why: &str, mode: &str) -> zbus::fdo::Result<zbus::zvariant::OwnedFd> {
+    fn inhibit(
+        &self,
+        what: &str,
+        who: &str,
+        _why: &str,
+        mode: &str,
+    ) -> zbus::fdo::Result<zbus::zvariant::OwnedFd> {
         assert_eq!(mode, "block");
         let (kept, given) = std::io::pipe().map_err(|error| zbus::fdo::Error::Failed(error.to_string()))?;
         self.0.lock().unwrap().push((what.to_owned(), who.to_owned(), kept));

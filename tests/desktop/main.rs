@@ -8,6 +8,7 @@
 mod app;
 mod awake;
 mod page;
+mod restart;
 mod strangers;
 mod tray;
 mod unlock;

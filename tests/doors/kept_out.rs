@@ -93,9 +93,14 @@ async fn the_right_key_under_a_strange_name_is_told_until_the_name_is_listed() {
     let wrong = json!({ "allowed_hosts": ["https://old-name.example.com"], "client_ip_header": "", "allowed_ips": [] });
     let (status, refused) = shop.admin("PUT", "/admin/api/settings/access", Some(wrong)).await;
     assert_eq!((status, &refused["code"]), (400, &json!("host_invalid")), "{refused}");
-    let right = json!({ "allowed_hosts": ["old-name.example.com"], "client_ip_header": "", "allowed_ips": [] });
+    let right =
+        json!({ "allowed_hosts": ["old-name.example.com"], "client_ip_header": "", "allowed_ips": [] });
     let (status, saved) = shop.admin("PUT", "/admin/api/settings/access", Some(right)).await;
-    assert_eq!((status, &saved["access"]["allowed_hosts"]), (200, &json!(["old-name.example.com"])), "{saved}");
+    assert_eq!(
+        (status, &saved["access"]["allowed_hosts"]),
+        (200, &json!(["old-name.example.com"])),
+        "{saved}"
+    );
     assert_eq!(told(&shop, KIND).await, Vec::<Value>::new(), "what kept them out is mended");
     assert_eq!(post(&shop, API_KEY, "", "old-name.example.com").await, 200);
     assert_eq!(shop.money().await["transfers"], 1);

@@ -27,12 +27,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be written; nothing is counted then.
-    pub async fn keep_rejected(
-        &self,
-        rows: Vec<RejectedHour>,
-        notices: Vec<Raise>,
-        now: i64,
-    ) -> Result<()> {
+    pub async fn keep_rejected(&self, rows: Vec<RejectedHour>, notices: Vec<Raise>, now: i64) -> Result<()> {
         self.writer
             .run(move |tx| {
                 let (rows, notices) = (rows.clone(), notices.clone());

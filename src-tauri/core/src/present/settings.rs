@@ -5,8 +5,8 @@ use chotdon_store::read::AccountRecord;
 use crate::config::Config;
 use crate::secrets::Listed;
 use crate::views::{
-    AccessSettings, BackupSettings, BankAccount, ChannelSettings, LimitSettings, MailSettings, NotificationSettings,
-    OrderSettings, SecretRow, SepaySettings, Settings, ShopSettings, WorkerSettings,
+    AccessSettings, BackupSettings, BankAccount, ChannelSettings, LimitSettings, MailSettings,
+    NotificationSettings, OrderSettings, SecretRow, SepaySettings, Settings, ShopSettings, WorkerSettings,
 };
 
 /// The settings page; `sepay` and the secrets come from the running shop.

@@ -21,8 +21,7 @@ const MOST: usize = 100;
 pub(super) fn save(desk: &Desk, given: AccessSettings) -> Answer<()> {
     let given = tidied(given)?;
     let data_dir = desk.shop.data_dir();
-    let public =
-        json!({ "allowed_hosts": given.allowed_hosts, "client_ip_header": given.client_ip_header });
+    let public = json!({ "allowed_hosts": given.allowed_hosts, "client_ip_header": given.client_ip_header });
     Config::save_section(data_dir, "public", &public)?;
     Ok(Config::save_section(data_dir, "sepay", &json!({ "allowed_ips": given.allowed_ips }))?)
 }
@@ -45,7 +44,11 @@ pub(super) async fn mended(desk: &Desk, before: &Settings, after: &Settings) -> 
 fn tidied(given: AccessSettings) -> Answer<AccessSettings> {
     let allowed_hosts = entries(given.allowed_hosts);
     if let Some(wrong) = allowed_hosts.iter().find(|entry| !is_host(entry)) {
-        return Err(refused("host_invalid", wrong, "a name alone, such as shop.example.com or shop.example.com:8443"));
+        return Err(refused(
+            "host_invalid",
+            wrong,
+            "a name alone, such as shop.example.com or shop.example.com:8443",
+        ));
     }
     let allowed_ips = entries(given.allowed_ips);
     if let Some(wrong) = allowed_ips.iter().find(|entry| !is_network(entry)) {
@@ -73,8 +76,12 @@ fn refused(code: &'static str, entry: &str, expected: &str) -> Problem {
 /// Whether this can stand in a `Host` header: a name or an address, with a port or without.
 fn is_host(entry: &str) -> bool {
     let named = url::Url::parse(&format!("http://{entry}/")).ok();
-    let plain = !entry.contains(['/', '\\', '@', '?', '#', '*']) && entry.bytes().all(|b| b.is_ascii_graphic());
-    plain && named.is_some_and(|url| url.host_str().is_some_and(|host| entry.to_ascii_lowercase().starts_with(host)))
+    let plain =
+        !entry.contains(['/', '\\', '@', '?', '#', '*']) && entry.bytes().all(|b| b.is_ascii_graphic());
+    plain
+        && named.is_some_and(|url| {
+            url.host_str().is_some_and(|host| entry.to_ascii_lowercase().starts_with(host))
+        })
 }
 
 #[cfg(test)]
@@ -83,7 +90,9 @@ mod tests {
 
     #[test]
     fn a_host_is_a_name_and_nothing_more() {
-        for host in ["shop.example.com", "Shop.Example.com:8443", "203.0.113.7", "[2001:db8::1]:8443", "localhost:80"] {
+        for host in
+            ["shop.example.com", "Shop.Example.com:8443", "203.0.113.7", "[2001:db8::1]:8443", "localhost:80"]
+        {
             assert!(is_host(host), "{host}");
         }
         for wrong in [
@@ -107,7 +116,8 @@ mod tests {
             client_ip_header: header.to_owned(),
             allowed_ips: ips.iter().map(|ip| (*ip).to_owned()).collect(),
         };
-        let tidy = tidied(given(&[" shop.example.com ", ""], " X-Real-IP ", &["203.0.113.0/24", " "])).unwrap();
+        let tidy =
+            tidied(given(&[" shop.example.com ", ""], " X-Real-IP ", &["203.0.113.0/24", " "])).unwrap();
         assert_eq!(tidy.allowed_hosts, ["shop.example.com"]);
         assert_eq!(tidy.client_ip_header, "X-Real-IP");
         assert_eq!(tidy.allowed_ips, ["203.0.113.0/24"]);
