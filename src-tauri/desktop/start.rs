@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chotdon_core::config::{Config, Language};
-use chotdon_core::ports::{Clock, Ports, SystemClock};
+use chotdon_core::ports::{Clock, Notifier, Ports, SystemClock, Toast};
 use chotdon_core::{Options, Shop, StartError, logging, private_file};
 use tauri::{AppHandle, Manager};
 use tauri_plugin_dialog::{DialogExt, MessageDialogButtons, MessageDialogKind};
@@ -77,8 +77,20 @@ pub(crate) fn begin(app: &AppHandle, args: Args) {
 fn take_up(app: &AppHandle) {
     let app = app.clone();
     tauri::async_runtime::spawn(async move {
-        if app.state::<Desk>().keep_awake(None) {
-            app.state::<Keeper>().want(true).await;
+        let desk = app.state::<Desk>();
+        if !desk.keep_awake(None) || app.state::<Keeper>().want(true).await.refused.is_none() {
+            return;
+        }
+        // Nobody looks into the settings now, and a machine that falls asleep receives nothing.
+        let language = desk.language();
+        let toast = Toast {
+            title: words::ASLEEP_TITLE.say(language).to_owned(),
+            body: words::ASLEEP_BODY.say(language).to_owned(),
+            route: "/settings?section=look".to_owned(),
+            urgent: false,
+        };
+        if let Err(why) = Desktop::new(app.clone()).show(toast).await {
+            tracing::warn!(%why, "that the machine may fall asleep is not shown");
         }
     });
 }

@@ -65,6 +65,11 @@ words! {
     TRAY_KEEP: "Đã hiểu", "Got it";
     SHOW: "Xem", "Show";
 
+    ASLEEP_TITLE: "Máy vẫn có thể ngủ", "The machine may fall asleep";
+    ASLEEP_BODY:
+        "Hệ điều hành không nhận yêu cầu giữ máy thức. Khi máy ngủ, shop không nhận được tiền.",
+        "The system refused to keep it awake. While it sleeps, the shop receives no payments.";
+
     CANNOT_START: "ChotDon không khởi động được", "ChotDon cannot start";
     CLOSE: "Đóng", "Close";
 

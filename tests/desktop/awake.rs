@@ -103,3 +103,16 @@ async fn what_the_owner_wanted_holds_at_the_next_start_and_ends_with_the_app() {
     drop(app);
     assert_eq!(given_back(&asked).await, both());
 }
+
+#[test]
+fn a_refusal_at_the_start_is_shown_on_the_desktop() {
+    let machine = desk().with_system_bus();
+    let data = machine.home().join("data/ChotDon-demo");
+    std::fs::create_dir_all(&data).unwrap();
+    std::fs::write(data.join("desktop.json"), r#"{"keep_awake":true}"#).unwrap();
+    let mut start = command(&machine);
+    let app = App::start(start.arg("--hidden"));
+    app.says("the system does not keep the machine awake").unwrap();
+    let told = machine.next_notification(PATIENCE).expect("it is told");
+    assert_eq!(told.title, "Máy vẫn có thể ngủ");
+}
