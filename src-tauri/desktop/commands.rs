@@ -4,7 +4,7 @@ use tauri::ipc::Channel;
 use tauri::{State, Url};
 use tauri_plugin_autostart::ManagerExt;
 
-use chotdon_core::views::Event;
+use chotdon_core::views::{Backups, Event};
 use tokio_stream::StreamExt;
 
 use crate::awake::{Awake, Keeper};
@@ -74,10 +74,17 @@ pub(crate) async fn keep_awake(
     Ok(keeper.now())
 }
 
-/// Closes the shop in good order and starts the app anew, for a copy that waits to take the shop's place.
+/// Closes the shop in good order and starts the app anew, for a copy that waits to take the shop's place; without one
+/// there is no reason to.
 #[tauri::command]
-pub(crate) async fn restart(app: tauri::AppHandle) {
+pub(crate) async fn restart(app: tauri::AppHandle, desk: State<'_, Desk>) -> Result<(), String> {
+    let answer = desk.ask("GET", "/admin/api/backups", None).await.map_err(|error| error.to_string())?;
+    let backups: Backups = serde_json::from_str(&answer.body).map_err(|error| error.to_string())?;
+    if backups.pending.is_none() {
+        return Err("no copy waits to be restored".to_owned());
+    }
     quit::restart(&app);
+    Ok(())
 }
 
 /// `port` is the public listener's.
