@@ -38,7 +38,9 @@ async fn a_staged_copy_is_restored_by_the_restart_that_the_window_offers() {
     page.part("backup-now").await.unwrap().click().await.unwrap();
     page.part("backup-restore").await.unwrap().click().await.unwrap();
     page.part("confirm").await.unwrap().click().await.unwrap();
-    let restart = page.part("backup-restart").await.unwrap();
+    // Not before the question is gone, which lies over everything.
+    page.wait("body:not(:has([data-testid=confirm]))", "").await.unwrap();
+    let restart = page.wait("[data-testid=backup-restart]:not([disabled])", "").await.unwrap();
     picture(&machine, "staged");
     // The control: until then nothing has changed.
     assert_eq!(aside(&data).unwrap(), None);
