@@ -40,8 +40,11 @@ export function outcome(row: OutgoingRow): string {
   if (row.state === 'delivered') return t('storefront.taken', { http });
   if (row.state === 'retrying' || row.state === 'failed') {
     const words = errorWords(row.error?.code ?? 'unknown');
-    const next = row.next_at ? ` ${t('storefront.next', { time: say.dateTime(row.next_at) })}` : '';
-    return `${words.title}${http}. ${words.fix}${next}`;
+    if (row.next_at)
+      return `${words.title}${http}. ${words.cause} ${t('storefront.next', { time: say.dateTime(row.next_at) })}`;
+    // What was tried again and again is not mended by waiting.
+    const tired = row.state === 'failed' && row.error?.class === 'transient';
+    return `${words.title}${http}. ${tired ? t('storefront.given_up') : words.fix}`;
   }
   return t(row.state === 'called_off' ? 'storefront.called_off' : 'storefront.sending');
 }
