@@ -293,3 +293,28 @@ async fn an_endpoint_that_is_turned_off_is_told_nothing_until_it_is_on_again() {
         audit["rows"].as_array().unwrap().iter().map(|row| row["data"]["on"].as_bool().unwrap()).collect();
     assert_eq!(saved, [true, false, true]);
 }
+
+#[tokio::test]
+async fn a_signing_secret_that_is_made_here_is_shown_once_and_signs() {
+    let (shop, listener) = (TestShop::start().await, Listener::start().await);
+    let path = "/admin/api/storefront/webhooks/web";
+    let (_, row) = shop.admin("PUT", path, Some(json!({ "url": listener.url() }))).await;
+    assert_eq!(row["state"], "no_secret");
+    let rotate = "/admin/api/secrets/webhook.web/rotate";
+    let (status, made) = shop.admin("POST", rotate, Some(json!({ "overlap_h": 0 }))).await;
+    assert_eq!((status, &made["previous_until"]), (200, &json!(null)), "{made}");
+    let secret = made["value"].as_str().unwrap();
+    let (_, list) = shop.admin("GET", "/admin/api/storefront/webhooks", None).await;
+    assert_eq!(list["rows"][0]["state"], "on");
+    shop.admin("POST", &format!("{path}/test"), None).await;
+    let told = heard(&shop, &listener, 1).await;
+    assert!(signed(&told[0], secret) && !signed(&told[0], OTHER));
+
+    let (_, alerts) = shop.admin("POST", "/admin/api/secrets/alerts.webhook_secret/rotate", None).await;
+    assert!(
+        alerts["value"].as_str().unwrap().starts_with("whsec_"),
+        "the owner's own webhook is signed alike"
+    );
+    let (_, keys) = shop.admin("GET", "/admin/api/keys", None).await;
+    assert!(!keys.to_string().contains("whsec_"), "{keys}");
+}

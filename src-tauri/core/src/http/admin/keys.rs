@@ -74,8 +74,7 @@ pub(super) async fn rotate_secret(
     let made = given.value.is_none();
     let value = match &given.value {
         Some(value) => SecretString::from(value.trim()),
-        None if name.as_str().starts_with("webhook.") => crate::signed::new_secret(),
-        None => crate::secrets::generate(),
+        None => crate::secrets::generate_for(&name),
     };
     check_secret(&name, value.expose_secret())?;
     let overlap = Duration::from_secs(u64::from(hours) * 3600);
