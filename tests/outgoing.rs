@@ -310,6 +310,8 @@ async fn a_signing_secret_that_is_made_here_is_shown_once_and_signs() {
     let told = heard(&shop, &listener, 1).await;
     assert!(signed(&told[0], secret) && !signed(&told[0], OTHER));
 
+    let (_, audit) = shop.admin("GET", "/admin/api/audit?action=secret.", None).await;
+    assert_eq!(audit["rows"][0]["action"], "secret.set", "the first value takes nobody's place");
     let (_, alerts) = shop.admin("POST", "/admin/api/secrets/alerts.webhook_secret/rotate", None).await;
     assert!(
         alerts["value"].as_str().unwrap().starts_with("whsec_"),
