@@ -268,7 +268,8 @@ impl Shop {
                 sign_ins: SignIns::kept_in(shop.inner.floor.store.clone()),
             };
             let rules = doors::private(&shop.inner.floor);
-            let router = counted(&shop, Door::Private, http::boundary::watched(door.router(shop.admin()), None));
+            let router =
+                counted(&shop, Door::Private, http::boundary::watched(door.router(shop.admin()), None));
             shop.part("private_listener", http::listen::serve(listener, router, rules, stop));
         }
         tracing::info!(public = %public_addr, private = ?private_addr, "the shop is open");

@@ -21,8 +21,8 @@ pub(crate) fn wished(environment: &Environment) -> Probe {
         let wishes = std::fs::read_to_string(&file).unwrap_or_default();
         let wish = wishes.lines().filter_map(|line| line.split_once('\t')).find(|(at, _)| *at == point);
         let words = wish.map(|(_, words)| words.to_owned());
-        let first = words.is_some()
-            && done.lock().unwrap_or_else(PoisonError::into_inner).insert(point.to_owned());
+        let first =
+            words.is_some() && done.lock().unwrap_or_else(PoisonError::into_inner).insert(point.to_owned());
         Box::pin(async move {
             if let Some(words) = words.filter(|_| first) {
                 panic!("{words}");

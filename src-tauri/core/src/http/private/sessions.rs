@@ -59,7 +59,9 @@ impl Sessions {
             let oldest = inner.open.iter().min_by_key(|(_, session)| session.used_at).map(|(id, _)| *id);
             oldest.and_then(|id| inner.open.remove(&id));
         }
-        inner.open.insert(hash(&id), Session { token: hash(token.expose_secret()), opened_at: now, used_at: now });
+        inner
+            .open
+            .insert(hash(&id), Session { token: hash(token.expose_secret()), opened_at: now, used_at: now });
         let secure = if secure { "; Secure" } else { "" };
         format!("{NAME}={id}; HttpOnly; SameSite=Strict; Path=/; Max-Age={}{secure}", LIFE_MS / 1000)
     }
