@@ -85,7 +85,7 @@ fn seen(panic: &PanicHookInfo<'_>) {
     }
 }
 
-fn words<'a>(payload: &'a (dyn Any + Send)) -> &'a str {
+fn words(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<&str>().copied();
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no words")
 }

@@ -145,5 +145,5 @@ pub struct Problem {
     /// What the log says of it when it is answered; nobody else is told.
     #[serde(skip)]
     #[schema(ignore)]
-    pub(crate) cause: Option<String>,
+    pub(crate) cause: Option<Box<str>>,
 }

@@ -16,7 +16,7 @@ const NUMBER: &str = "x-request-id";
 
 /// Why an answer is what it is, for the log alone.
 #[derive(Debug, Clone)]
-pub(super) struct Cause(pub(super) String);
+pub(super) struct Cause(pub(super) Box<str>);
 
 /// `router` with its failures written down. `probe` is told of each request by method and route (`GET /health`).
 pub(crate) fn watched(router: Router, probe: Probe) -> Router {

@@ -82,7 +82,7 @@ impl From<chotdon_store::Error> for Problem {
             Error::LedgerStopped(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "ledger_stopped", text),
             Error::Invalid(_) => Self::bad(text),
             Error::Unavailable(_) => {
-                let cause = Some(text.clone());
+                let cause = Some(text.as_str().into());
                 Self { cause, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", text) }
             }
             Error::Halted(_) | Error::Unusable(_) => {
@@ -90,7 +90,7 @@ impl From<chotdon_store::Error> for Problem {
             }
             Error::Internal(_) => {
                 let detail = "something went wrong here; the log says what";
-                Self { cause: Some(text), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail) }
+                Self { cause: Some(text.into()), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail) }
             }
         }
     }
