@@ -143,11 +143,12 @@ async fn one_secret_of_each_kind_leaves_no_trace_of_a_whole_run() {
     #[cfg(feature = "foreign")]
     remote.used(&served, 5).await;
     // What a panic says is whatever the code had at hand: here, all that the program has read until now.
-    let at_hand: Vec<&str> = ["smtp.password", "source.web", "downloader.lib", "lms.moodle", "google.refresh_token"]
-        .iter()
-        .map(|name| values[name].as_str())
-        .chain([home.hmac_secret.as_str(), admin_token.as_str(), home.passphrase.as_str()])
-        .collect();
+    let at_hand: Vec<&str> =
+        ["smtp.password", "source.web", "downloader.lib", "lms.moodle", "google.refresh_token"]
+            .iter()
+            .map(|name| values[name].as_str())
+            .chain([home.hmac_secret.as_str(), admin_token.as_str(), home.passphrase.as_str()])
+            .collect();
     panics.with(&at_hand);
     delivered(&served, "drive", 6).await;
     Panics::happen(&served).await;
@@ -184,7 +185,7 @@ async fn one_secret_of_each_kind_leaves_no_trace_of_a_whole_run() {
     for check in ["bank", "sepay_key", "webhook", "sepay_api", "mail", "secrets", "course", "notifications"] {
         served.admin("POST", &format!("/admin/api/checks/{check}"), Some(json!({}))).await.unwrap();
     }
-    troubles::tunnel(&served, elsewhere.path()).await;
+    troubles::tunnel(&served, &home, elsewhere.path()).await;
     let shop = json!({ "name": "Khoá học An", "language": "vi" });
     assert_eq!(served.admin("PUT", "/admin/api/settings/shop", Some(shop)).await.unwrap().0, 200);
     let typed = canary();

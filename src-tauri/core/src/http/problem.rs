@@ -90,7 +90,10 @@ impl From<chotdon_store::Error> for Problem {
             }
             Error::Internal(_) => {
                 let detail = "something went wrong here; the log says what";
-                Self { cause: Some(text.into()), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail) }
+                Self {
+                    cause: Some(text.into()),
+                    ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+                }
             }
         }
     }
