@@ -12,6 +12,7 @@ use chotdon_core::config::LogConfig;
 use chotdon_core::logging;
 use chotdon_core::ports::Probe;
 use chotdon_tests::smtp::SmtpServer;
+use chotdon_tests::worker::HandWorker;
 use chotdon_tests::{Setup, TestShop};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
@@ -235,6 +236,26 @@ async fn a_panic_that_nobody_catches_is_one_line() {
     let lines = log.lines(&shop).await;
     assert_eq!(lines.len(), 1, "{lines:#?}");
     assert!(lines[0].has("panic", "a part on its own, on purpose"), "{lines:#?}");
+}
+
+#[tokio::test]
+async fn what_a_worker_elsewhere_fails_at_is_one_line_here() {
+    let shop = TestShop::start().await;
+    let log = Log::begin(&shop).await;
+    let worker = HandWorker::new(&shop, "may-2").await;
+    let source =
+        json!({ "kind": "http", "url": "https://files.example.invalid/course.json", "worker": "only" });
+    sell(&shop, "far", source).await;
+    let (code, total) = shop.order(&["far"]).await;
+    shop.bank_receives(total, &code).await;
+    let lease = worker.task().await;
+    let data = json!({ "task_id": lease.task, "lease_epoch": lease.epoch, "class": "permanent",
+                       "code": "source_not_found", "detail": "404" });
+    assert_eq!(worker.call("/api/v1/worker/fail", "task.fail", data).await.0, 200);
+    shop.settled(&code, "failed").await;
+    assert_eq!(one_line_an_attempt(&shop, &log).await, 1);
+    let line = log.lines(&shop).await.remove(0);
+    assert!(line.has("worker", "may-2") && line.has("last", "true"), "{line:?}");
 }
 
 #[tokio::test]
