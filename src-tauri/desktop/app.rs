@@ -8,7 +8,11 @@ use tauri::{RunEvent, Wry};
 use tauri_plugin_window_state::StateFlags;
 
 use crate::args::Args;
-use crate::{commands, links, quit, start, unlock, window};
+use crate::{awake, commands, links, quit, start, unlock, window};
+
+/// What is remembered of the window.
+pub(crate) const PLACE: StateFlags =
+    StateFlags::SIZE.union(StateFlags::POSITION).union(StateFlags::MAXIMIZED);
 
 /// Runs until the owner quits.
 ///
@@ -20,19 +24,18 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         // First, so that a second start does nothing before it hands over.
         .plugin(one_per_shop(&data_dir))
         .plugin(tauri_plugin_dialog::init())
-        .plugin(
-            tauri_plugin_window_state::Builder::new()
-                .with_state_flags(StateFlags::SIZE | StateFlags::POSITION | StateFlags::MAXIMIZED)
-                .build(),
-        )
+        .plugin(tauri_plugin_window_state::Builder::new().with_state_flags(PLACE).build())
         .plugin(tauri_plugin_autostart::Builder::new().app_name("ChotDon").arg("--hidden").build())
         .manage(quit::Quitting::default())
         .manage(unlock::Unlocking::default())
+        .manage(awake::Keeper::default())
         .invoke_handler(tauri::generate_handler![
             commands::api,
             commands::subscribe,
             commands::open_external,
             commands::start_at_login,
+            commands::keep_awake,
+            commands::restart,
             unlock::unlock_question,
             unlock::unlock_answer
         ])

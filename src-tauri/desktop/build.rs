@@ -11,6 +11,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "subscribe",
         "open_external",
         "start_at_login",
+        "keep_awake",
+        "restart",
         "unlock_question",
         "unlock_answer",
     ]);

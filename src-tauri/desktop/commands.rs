@@ -1,4 +1,4 @@
-//! What the page may ask of the app: four commands, and nothing else.
+//! What the page may ask of the app: six commands, and nothing else.
 
 use tauri::ipc::Channel;
 use tauri::{State, Url};
@@ -7,7 +7,9 @@ use tauri_plugin_autostart::ManagerExt;
 use chotdon_core::views::Event;
 use tokio_stream::StreamExt;
 
+use crate::awake::{Awake, Keeper};
 use crate::desk::{Answer, Desk};
+use crate::quit;
 
 /// Puts one request to the admin API and gives its answer, errors of the API included.
 #[tauri::command]
@@ -55,6 +57,27 @@ pub(crate) async fn start_at_login(app: tauri::AppHandle, on: Option<bool>) -> R
         _ => Ok(()),
     };
     changed.and_then(|()| autostart.is_enabled()).map_err(|error| error.to_string())
+}
+
+/// Whether the machine is kept awake while the shop is open, and why not; `on` changes it first.
+#[tauri::command]
+pub(crate) async fn keep_awake(
+    desk: State<'_, Desk>,
+    keeper: State<'_, Keeper>,
+    on: Option<bool>,
+) -> Result<Awake, String> {
+    let wanted = desk.keep_awake(on);
+    // Asked again, the system may have thought better of it.
+    if on.is_some() || (wanted && keeper.now().refused.is_some()) {
+        return Ok(keeper.want(wanted).await);
+    }
+    Ok(keeper.now())
+}
+
+/// Closes the shop in good order and starts the app anew, for a copy that waits to take the shop's place.
+#[tauri::command]
+pub(crate) async fn restart(app: tauri::AppHandle) {
+    quit::restart(&app);
 }
 
 /// `port` is the public listener's.

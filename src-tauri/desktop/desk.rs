@@ -117,6 +117,16 @@ impl Desk {
         first
     }
 
+    /// Whether the machine is to be kept awake; `wanted` changes it first.
+    pub(crate) fn keep_awake(&self, wanted: Option<bool>) -> bool {
+        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(wanted) = wanted.filter(|wanted| *wanted != remembered.keep_awake) {
+            remembered.keep_awake = wanted;
+            remembered.write(&self.data_dir);
+        }
+        remembered.keep_awake
+    }
+
     /// Stops the shop; running stages get `drain` to finish.
     pub(crate) async fn close(&self, drain: Duration) {
         self.listen_with(None);

@@ -8,6 +8,8 @@
 
 mod app;
 mod args;
+mod awake;
+mod clipboard;
 mod commands;
 mod desk;
 mod links;

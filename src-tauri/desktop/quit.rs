@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use tauri::{AppHandle, Manager};
 use tauri_plugin_dialog::{DialogExt, MessageDialogButtons, MessageDialogKind, MessageDialogResult};
+use tauri_plugin_window_state::AppHandleExt;
 
+use crate::app::PLACE;
 use crate::desk::Desk;
 use crate::{tray, unlock, window, words};
 
@@ -58,6 +60,31 @@ fn end(app: &AppHandle) {
     match app.try_state::<Desk>() {
         Some(_) => leave(app, SHORT),
         None => app.exit(0),
+    }
+}
+
+/// Closes the shop and starts the app anew, with its window.
+pub(crate) fn restart(app: &AppHandle) {
+    let Some(desk) = app.try_state::<Desk>() else { return };
+    let drain = Duration::from_secs(u64::from(desk.shop.config().queue.drain_s));
+    go(app, drain, words::RESTARTING, start_anew);
+}
+
+/// Without what would hide the window.
+fn start_anew(app: &AppHandle) {
+    let ending = app.clone();
+    let asked = app.run_on_main_thread(move || {
+        let mut env = ending.env();
+        env.args_os.retain(|argument| argument != "--hidden");
+        if let Err(error) = ending.save_window_state(PLACE) {
+            tracing::warn!(%error, "the window's place is not remembered");
+        }
+        ending.cleanup_before_exit();
+        tauri::process::restart(&env);
+    });
+    if let Err(error) = asked {
+        tracing::error!(%error, "the app cannot start itself anew; it ends");
+        app.exit(0);
     }
 }
 
@@ -120,6 +147,10 @@ pub(crate) fn told_by_dialog(app: &AppHandle) {
 
 /// Closes the shop and ends the app.
 fn leave(app: &AppHandle, drain: Duration) {
+    go(app, drain, words::FINISHING, |app| app.exit(0));
+}
+
+fn go(app: &AppHandle, drain: Duration, said: words::Words, end: fn(&AppHandle)) {
     if app.state::<Quitting>().leaving.swap(true, Ordering::AcqRel) {
         return;
     }
@@ -128,12 +159,12 @@ fn leave(app: &AppHandle, drain: Duration) {
         if let Some(window) = app.get_webview_window(window::MAIN) {
             let _ = window.destroy();
         }
-        tray::say_finishing(&app);
+        tray::say_finishing(&app, said);
         if let Some(desk) = app.try_state::<Desk>() {
             desk.close(drain).await;
         }
         tracing::info!("the app ends");
-        app.exit(0);
+        end(&app);
     });
 }
 

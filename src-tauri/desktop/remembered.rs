@@ -13,6 +13,8 @@ pub(crate) struct Remembered {
     pub(crate) told_about_tray: bool,
     /// File that holds the passphrase of the encrypted secret file, when the owner chose one.
     pub(crate) passphrase_file: Option<PathBuf>,
+    /// The machine is to be kept awake while the shop is open.
+    pub(crate) keep_awake: bool,
 }
 
 impl Remembered {

@@ -2,17 +2,22 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chotdon_core::config::{Config, Language};
-use chotdon_core::ports::{Ports, SystemClock};
+use chotdon_core::ports::{Clock, Notifier, Ports, SystemClock, Toast};
 use chotdon_core::{Options, Shop, StartError, logging, private_file};
 use tauri::{AppHandle, Manager};
 use tauri_plugin_dialog::{DialogExt, MessageDialogButtons, MessageDialogKind};
 
 use crate::args::Args;
+use crate::awake::Keeper;
 use crate::desk::Desk;
 use crate::notifications::Desktop;
 use crate::{quit, secrets, tray, window, words};
+
+/// How often, and after which wait, the data directory is asked for again: the process before a restart may be ending.
+const LAST_BREATH: (u32, Duration) = (10, Duration::from_millis(200));
 
 /// Why there is no shop: a stable code and a sentence.
 #[derive(Debug)]
@@ -53,6 +58,7 @@ pub(crate) fn begin(app: &AppHandle, args: Args) {
                 if let Err(error) = tray::start(&app) {
                     tracing::warn!(%error, "there is no tray icon");
                 }
+                take_up(&app);
                 if !hidden || route.is_some() {
                     window::show(&app, route);
                 }
@@ -63,6 +69,28 @@ pub(crate) fn begin(app: &AppHandle, args: Args) {
             _ if quit::opened(&app) => {}
             Ok(Err(why)) => say_why(&app, &why),
             Err(panic) => say_why(&app, &NotStarted::new("internal", panic)),
+        }
+    });
+}
+
+/// What the owner wanted of the machine before.
+fn take_up(app: &AppHandle) {
+    let app = app.clone();
+    tauri::async_runtime::spawn(async move {
+        let desk = app.state::<Desk>();
+        if !desk.keep_awake(None) || app.state::<Keeper>().want(true).await.refused.is_none() {
+            return;
+        }
+        // Nobody looks into the settings now, and a machine that falls asleep receives nothing.
+        let language = desk.language();
+        let toast = Toast {
+            title: words::ASLEEP_TITLE.say(language).to_owned(),
+            body: words::ASLEEP_BODY.say(language).to_owned(),
+            route: "/settings?section=look".to_owned(),
+            urgent: false,
+        };
+        if let Err(why) = Desktop::new(app.clone()).show(toast).await {
+            tracing::warn!(%why, "that the machine may fall asleep is not shown");
         }
     });
 }
@@ -99,7 +127,15 @@ async fn start(
     ports: Ports,
 ) -> Result<Shop, StartError> {
     let options = Options { data_dir: data_dir.to_owned(), demo, public: None, private: None, env };
-    match Shop::start(options.clone(), ports.clone()).await {
+    let mut started = Shop::start(options.clone(), ports.clone()).await;
+    for _ in 0..LAST_BREATH.0 {
+        if !matches!(started, Err(StartError::AlreadyRunning(_))) {
+            break;
+        }
+        SystemClock.sleep(LAST_BREATH.1).await;
+        started = Shop::start(options.clone(), ports.clone()).await;
+    }
+    match started {
         Err(StartError::Listen(address, error)) if demo => {
             tracing::info!(%address, %error, "another address is taken for the demo");
             let anywhere = std::net::SocketAddr::new(address.ip(), 0);

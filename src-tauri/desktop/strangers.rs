@@ -16,6 +16,8 @@ addEventListener('DOMContentLoaded', async () => {
     ['subscribe', { channel: '__CHANNEL__:7' }],
     ['open_external', { url: 'https://example.com/' }],
     ['start_at_login', { on: null }],
+    ['keep_awake', { on: null }],
+    ['restart', {}],
     ['unlock_question', {}],
     ['unlock_answer', { answer: null }],
     ['plugin:event|listen', { event: 'navigate', target: { kind: 'Any' }, handler: 7 }],

@@ -8,8 +8,9 @@ use tauri::{AppHandle, Manager, Wry, include_image};
 use tokio_stream::StreamExt;
 
 use chotdon_core::config::Language;
-use chotdon_core::views::{Event, Overview, QueueCounts};
+use chotdon_core::views::{Event, Overview, QueueCounts, Tunnel};
 
+use crate::clipboard::Copied;
 use crate::desk::Desk;
 use crate::{quit, window, words};
 
@@ -60,6 +61,7 @@ pub(crate) struct Tray {
     pause: Submenu<Wry>,
     pauses: [MenuItem<Wry>; 3],
     resume: MenuItem<Wry>,
+    copy: MenuItem<Wry>,
     settings: MenuItem<Wry>,
     quit: MenuItem<Wry>,
 }
@@ -69,6 +71,7 @@ pub(crate) struct Tray {
 /// # Errors
 /// When the system takes no icon; the app works without one.
 pub(crate) fn start(app: &AppHandle) -> tauri::Result<()> {
+    app.manage(Copied::default());
     app.manage(Tray::new(app)?);
     let app = app.clone();
     tauri::async_runtime::spawn(async move {
@@ -94,9 +97,9 @@ pub(crate) fn start(app: &AppHandle) -> tauri::Result<()> {
 }
 
 /// Says that the app is ending and only finishes what runs.
-pub(crate) fn say_finishing(app: &AppHandle) {
+pub(crate) fn say_finishing(app: &AppHandle, what: words::Words) {
     let (Some(desk), Some(tray)) = (app.try_state::<Desk>(), app.try_state::<Tray>()) else { return };
-    let _ = tray.status.set_text(words::FINISHING.say(desk.language()));
+    let _ = tray.status.set_text(what.say(desk.language()));
 }
 
 fn concerns(event: &Event) -> bool {
@@ -114,18 +117,21 @@ struct State {
     status: String,
     failed: i64,
     paused: bool,
+    /// Whether there is an address that SePay can be given.
+    public: bool,
 }
 
 impl State {
     async fn ask(desk: &Desk) -> Self {
         let language = desk.language();
+        let public = webhook_url(desk).await.is_some();
         let overview = match desk.ask("GET", "/admin/api/overview", None).await {
             Ok(answer) => serde_json::from_str::<Overview>(&answer.body).ok(),
             Err(_) => None,
         };
         let Some(Overview { queue, receiving, .. }) = overview else {
             let status = words::NO_ANSWER.say(language).to_owned();
-            return Self { language, shape: Shape::Disconnected, status, failed: 0, paused: false };
+            return Self { language, shape: Shape::Disconnected, status, failed: 0, paused: false, public };
         };
         Self {
             language,
@@ -133,8 +139,16 @@ impl State {
             status: words::status(language, &queue),
             failed: queue.failed,
             paused: queue.paused,
+            public,
         }
     }
+}
+
+/// What is entered at SePay; `None` while there is no public address.
+async fn webhook_url(desk: &Desk) -> Option<String> {
+    let answer = desk.ask("GET", "/admin/api/tunnel", None).await.ok()?;
+    let tunnel: Tunnel = serde_json::from_str(&answer.body).ok()?;
+    tunnel.public_url.map(|_| tunnel.webhook_url)
 }
 
 impl Tray {
@@ -159,6 +173,7 @@ impl Tray {
             &[&pauses[0], &pauses[1], &pauses[2]],
         )?;
         let resume = item("resume", words::RESUME)?;
+        let copy = item("copy", words::COPY_WEBHOOK_URL)?;
         let settings = item("settings", words::SETTINGS)?;
         let quit = item("quit", words::QUIT)?;
         let menu = Menu::with_items(
@@ -173,6 +188,7 @@ impl Tray {
                 &pause,
                 &resume,
                 &line()?,
+                &copy,
                 &settings,
                 &quit,
             ],
@@ -183,7 +199,7 @@ impl Tray {
             .menu(&menu)
             .on_menu_event(|app, event| chosen(app, event.id().as_ref()))
             .build(app)?;
-        Ok(Self { icon, status, open, failures, retry, pause, pauses, resume, settings, quit })
+        Ok(Self { icon, status, open, failures, retry, pause, pauses, resume, copy, settings, quit })
     }
 
     fn show(&self, state: &State) -> tauri::Result<()> {
@@ -208,6 +224,8 @@ impl Tray {
         }
         self.resume.set_text(words::RESUME.say(language))?;
         self.resume.set_enabled(state.paused)?;
+        self.copy.set_text(words::COPY_WEBHOOK_URL.say(language))?;
+        self.copy.set_enabled(state.public)?;
         self.settings.set_text(words::SETTINGS.say(language))?;
         self.quit.set_text(words::QUIT.say(language))
     }
@@ -225,6 +243,7 @@ fn chosen(app: &AppHandle, item: &str) {
         "pause-60" => pause(app, Some(60)),
         "pause" => pause(app, None),
         "resume" => tell(app, "/admin/api/queue/resume", serde_json::json!({})),
+        "copy" => copy(app),
         "quit" => quit::ask(app),
         _ => {}
     }
@@ -234,6 +253,23 @@ fn pause(app: &AppHandle, minutes: Option<i64>) {
     let Some(desk) = app.try_state::<Desk>() else { return };
     let reason = words::PAUSED_FROM_TRAY.say(desk.language());
     tell(app, "/admin/api/queue/pause", serde_json::json!({ "minutes": minutes, "reason": reason }));
+}
+
+/// What cannot be copied is shown where it can be.
+fn copy(app: &AppHandle) {
+    let app = app.clone();
+    tauri::async_runtime::spawn(async move {
+        let Some(url) = webhook_url(&app.state::<Desk>()).await else { return };
+        let asked = app.clone();
+        let copied = tauri::async_runtime::spawn_blocking(move || asked.state::<Copied>().put(url)).await;
+        let failed = match copied {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        tracing::warn!(error = failed, "the webhook's address cannot be copied");
+        window::show(&app, Some("/settings?section=connection".to_owned()));
+    });
 }
 
 fn tell(app: &AppHandle, path: &'static str, body: serde_json::Value) {

@@ -39,6 +39,7 @@ words! {
     PAUSE_60: "1 giờ", "1 hour";
     PAUSE_OPEN: "Đến khi bật lại", "Until resumed";
     RESUME: "Tiếp tục", "Resume";
+    COPY_WEBHOOK_URL: "Sao chép URL webhook", "Copy webhook URL";
     SETTINGS: "Cài đặt…", "Settings…";
     QUIT: "Thoát…", "Quit…";
     PAUSED_FROM_TRAY: "Tạm dừng từ khay hệ thống", "Paused from the tray";
@@ -54,6 +55,8 @@ words! {
     QUIT_STAY: "Ở lại", "Stay";
     FINISHING: "Đang làm nốt việc rồi thoát…", "Finishing, then quitting…";
 
+    RESTARTING: "Đang làm nốt việc rồi khởi động lại…", "Finishing, then starting again…";
+
     TRAY_TITLE: "ChotDon vẫn đang chạy", "ChotDon is still running";
     TRAY_BODY:
         "Shop vẫn nhận thanh toán ở khay hệ thống. Mở lại ứng dụng để xem cửa sổ; chọn Thoát để tắt hẳn.",
@@ -61,6 +64,11 @@ words! {
     TRAY_QUIT: "Thoát hẳn", "Quit";
     TRAY_KEEP: "Đã hiểu", "Got it";
     SHOW: "Xem", "Show";
+
+    ASLEEP_TITLE: "Máy vẫn có thể ngủ", "The machine may fall asleep";
+    ASLEEP_BODY:
+        "Hệ điều hành không nhận yêu cầu giữ máy thức. Khi máy ngủ, shop không nhận được tiền.",
+        "The system refused to keep it awake. While it sleeps, the shop receives no payments.";
 
     CANNOT_START: "ChotDon không khởi động được", "ChotDon cannot start";
     CLOSE: "Đóng", "Close";

@@ -31,11 +31,11 @@ pub(crate) async fn measure(report: &mut Report) -> anyhow::Result<()> {
     let orders = bench::seed_orders(&store, u32::try_from(wanted + wanted / 50)?, now_ms()).await?;
     ensure!(orders.len() >= wanted, "only {} orders could be made", orders.len());
     let mut orders = orders.into_iter().zip(1_000_i64..);
+    let addr = shop.shop.public_addr();
     let mut next = |count: usize| -> Vec<Vec<u8>> {
-        orders.by_ref().take(count).map(|((code, total), id)| load::payment(id, &code, total)).collect()
+        orders.by_ref().take(count).map(|((code, total), id)| load::payment(addr, id, &code, total)).collect()
     };
 
-    let addr = shop.shop.public_addr();
     let (mut raw_rates, mut raw_p50, mut rates, mut p50, mut p99, mut single_p50, mut single_p99) =
         (vec![], vec![], vec![], vec![], vec![], vec![], vec![]);
     // The quiet measures come before the flood, whose deliveries keep the workers busy for long.

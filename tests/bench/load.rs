@@ -22,8 +22,8 @@ pub(crate) struct Run {
     pub(crate) times: Times,
 }
 
-/// A payment as SePay reports it: signed, with every header, ready to be sent.
-pub(crate) fn payment(sepay_id: i64, code: &str, amount: i64) -> Vec<u8> {
+/// A payment as SePay reports it to `addr`: signed, with every header, ready to be sent.
+pub(crate) fn payment(addr: SocketAddr, sepay_id: i64, code: &str, amount: i64) -> Vec<u8> {
     let body = json!({
         "id": sepay_id, "gateway": "MBBank", "transactionDate": "2026-11-22 07:34:12",
         "accountNumber": "0900000699", "subAccount": null, "code": code,
@@ -35,7 +35,7 @@ pub(crate) fn payment(sepay_id: i64, code: &str, amount: i64) -> Vec<u8> {
     let timestamp = (now_ms() / 1000).to_string();
     let signature = sepay::sign(HMAC_SECRET.as_bytes(), &timestamp, body.as_bytes());
     format!(
-        "POST /api/v1/payment/webhook HTTP/1.1\r\nhost: 127.0.0.1\r\nuser-agent: SePay\r\ncontent-type: application/json\r\n\
+        "POST /api/v1/payment/webhook HTTP/1.1\r\nhost: {addr}\r\nuser-agent: SePay\r\ncontent-type: application/json\r\n\
          x-sepay-timestamp: {timestamp}\r\nx-sepay-signature: {signature}\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     )

@@ -6,7 +6,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod app;
+mod awake;
 mod page;
+mod restart;
 mod strangers;
 mod tray;
 mod unlock;

@@ -17,18 +17,20 @@ use crate::page::Page;
 const OPEN: &str = "the shop is open";
 const STRANGER: &str = "CHOTDON_TEST_STRANGER";
 /// Those that the desk needs, and some that nobody does.
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 11] = [
     "api",
     "subscribe",
     "open_external",
     "start_at_login",
+    "keep_awake",
+    "restart",
     "plugin:event|listen",
     "unlock_question",
     "unlock_answer",
     "plugin:event|emit",
     "plugin:window|create",
 ];
-const NEEDED: usize = 5;
+const NEEDED: usize = 7;
 
 /// A page of another origin with a frame of a third one, which tells what it could reach.
 async fn elsewhere() -> String {

@@ -39,6 +39,19 @@ impl<'a> Menu<'a> {
         read(ask.args(["--", "0", "-1", "[]"]))
     }
 
+    /// Waits until the line with this text can be chosen, or cannot.
+    fn allows(&self, text: &str, allowed: bool) -> Result<()> {
+        let mut layout = String::new();
+        let seen = look_until(PATIENCE, || {
+            layout = self.layout()?;
+            let Some(at) = layout.find(&format!("'label': <'{text}'>")) else { return Ok(None) };
+            let line = &layout[layout[..at].rfind("<(").context("a line begins with its number")?..];
+            let line = &line[..line.find('}').context("its properties end")?];
+            Ok((line.contains("'enabled': <false>") != allowed).then_some(()))
+        })?;
+        seen.with_context(|| format!("{text:?} should be allowed: {allowed}: {layout}"))
+    }
+
     /// Waits until a line of the menu holds `text`.
     fn shows(&self, text: &str) -> Result<()> {
         let mut layout = String::new();
@@ -102,6 +115,37 @@ fn the_tray_says_how_the_shop_is_pauses_it_and_opens_the_window() {
     menu.shows("● Đang chạy").unwrap();
     menu.choose("Mở cửa sổ").unwrap();
     wait_for_window(&machine, MAIN).unwrap();
+}
+
+/// What a program that pastes is given; nothing while there is nothing.
+fn pasted(machine: &Machine) -> Result<Option<String>> {
+    let got = machine.command("xclip").args(["-o", "-selection", "clipboard"]).output()?;
+    Ok(got.status.success().then(|| String::from_utf8_lossy(&got.stdout).into_owned()))
+}
+
+#[test]
+fn the_webhooks_address_is_copied_once_there_is_one() {
+    const COPY: &str = "Sao chép URL webhook";
+    let machine = desk();
+    let mut hidden = command(&machine);
+    let app = App::start(hidden.arg("--hidden"));
+    app.says(OPEN).unwrap();
+    let menu = Menu::of(&machine).unwrap();
+    menu.shows("● Đang chạy").unwrap();
+    menu.allows(COPY, false).unwrap();
+    // The control: what cannot be chosen copies nothing, even if it is.
+    menu.choose(COPY).unwrap();
+    assert_eq!(pasted(&machine).unwrap(), None);
+    drop(app);
+
+    let mut hidden = command(&machine);
+    let app = App::start(hidden.arg("--hidden").env("CHOTDON_PUBLIC__BASE_URL", "https://shop.invalid"));
+    app.says(OPEN).unwrap();
+    let menu = Menu::of(&machine).unwrap();
+    menu.allows(COPY, true).unwrap();
+    menu.choose(COPY).unwrap();
+    let text = look_until(PATIENCE, || pasted(&machine)).unwrap();
+    assert_eq!(text.as_deref(), Some("https://shop.invalid/api/v1/payment/webhook"));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod abuse;
 mod flood;
 mod fuzz;
+mod kept_out;
 mod listening;
 mod matrix;
 mod raw;

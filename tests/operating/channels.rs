@@ -368,3 +368,39 @@ async fn settings_that_cannot_work_are_refused() {
     assert_eq!(settings["channels"]["webhook_url"], "https://ntfy.example.com/x");
     tokio::time::timeout(Duration::from_secs(30), shop.stop()).await.unwrap();
 }
+
+/// Something happens every minute, for so many minutes.
+async fn goes_on(told: &Told, minutes: usize) {
+    for _ in 0..minutes {
+        told.happens(NEEDS_OWNER, "again", "disk_full", 1).await;
+        told.quiet().await;
+        told.shop.clock.jump(60_000);
+    }
+}
+
+#[tokio::test]
+async fn after_thirty_quiet_minutes_a_cause_is_told_as_one_that_is_new() {
+    let told = Told::start(Vec::new()).await;
+    // At once, after 1, 5 and 15 minutes; the next one would be after an hour.
+    goes_on(&told, 24).await;
+    told.quiet().await;
+    let before = told.telegram.texts().len();
+    assert_eq!(before, 4, "{:?}", told.telegram.texts());
+    // The control: a pause that is shorter than that changes nothing.
+    told.shop.clock.jump(25 * 60_000);
+    goes_on(&told, 2).await;
+    told.quiet().await;
+    assert_eq!(told.telegram.texts().len(), before, "{:?}", told.telegram.texts());
+    // After more than thirty it is told at once, although a turn of the old pace is near, and again a minute later.
+    told.shop.clock.jump(29 * 60_000 + 30_000);
+    told.happens(NEEDS_OWNER, "again", "disk_full", 1).await;
+    told.quiet().await;
+    assert_eq!(told.telegram.texts().len(), before + 1, "{:?}", told.telegram.texts());
+    told.shop.clock.jump(60_000);
+    goes_on(&told, 2).await;
+    told.quiet().await;
+    assert_eq!(told.telegram.texts().len(), before + 2, "{:?}", told.telegram.texts());
+    // An address that knows messages by their ids takes none for another.
+    let ids: std::collections::BTreeSet<_> = told.webhook.told().iter().map(|one| one.id.clone()).collect();
+    assert_eq!(ids.len(), told.webhook.told().len());
+}

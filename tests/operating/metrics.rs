@@ -152,3 +152,20 @@ fn the_rules_say_what_they_should() {
     promtool(&["check", "rules", "alerts.yml"]);
     promtool(&["test", "rules", "alerts_test.yml"]);
 }
+
+#[tokio::test]
+async fn what_a_listener_answers_before_any_route_is_counted_too() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let shop = TestShop::start().await;
+    let refused = r#"chotdon_http_responses_total{listener="public",class="4xx"}"#;
+    let number = |page: &str| samples(page).get(refused).map_or(0, |n| n.parse::<i64>().unwrap());
+    let before = number(&page(&shop).await);
+    let long = format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", "a".repeat(70_000));
+    for said in ["rubbish\r\n\r\n", &long] {
+        let mut stream = tokio::net::TcpStream::connect(shop.shop.public_addr()).await.unwrap();
+        // It may hang up before it has heard everything.
+        let _ = stream.write_all(said.as_bytes()).await;
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+    }
+    assert_eq!(number(&page(&shop).await) - before, 2);
+}

@@ -149,6 +149,15 @@ impl Machine {
         Ok(self)
     }
 
+    /// Has programs take the session bus for the system's as well: what they find on it is the test's.
+    #[must_use]
+    pub fn with_system_bus(mut self) -> Self {
+        if let Some(address) = self.environment.get("DBUS_SESSION_BUS_ADDRESS").cloned() {
+            self.environment.insert("DBUS_SYSTEM_BUS_ADDRESS", address);
+        }
+        self
+    }
+
     /// The next notification, in the order they were shown; `None` when none comes within `limit`.
     pub fn next_notification(&self, limit: Duration) -> Option<Shown> {
         self.toasts.as_ref()?.recv_timeout(limit).ok()

@@ -244,6 +244,7 @@ const SCENES = [
   { name: 'mailbox', route: '/mailbox', data: ['full', 'empty'] },
   { name: 'settings', route: '/settings', data: ['full', 'empty', 'broken'] },
   { name: 'settings-limits', route: '/settings?section=limits', data: ['full'] },
+  { name: 'settings-access', route: '/settings?section=access', data: ['full'] },
   { name: 'settings-mail', route: '/settings?section=mail', data: ['broken'] },
   {
     name: 'create',

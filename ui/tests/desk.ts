@@ -40,6 +40,7 @@ export const SETTINGS = {
     key_per_s: 100,
     connections: 512,
   },
+  access: { allowed_hosts: [], client_ip_header: '', allowed_ips: [] },
   secrets: [{ name: 'sepay.api_key', set: true, hint: '6789' }],
   secret_store: 'keyring',
 };
@@ -47,8 +48,12 @@ export const SETTINGS = {
 /** Answers by the path after `/admin/api/`, without its question mark. */
 export type Routes = Record<string, (asked: Asked) => unknown>;
 
-export async function open(hash: string, routes: Routes = {}): Promise<FakeTransport> {
-  const fake = new FakeTransport();
+export async function open(
+  hash: string,
+  routes: Routes = {},
+  window: Pick<FakeTransport, 'keepAwake' | 'restart'> = {},
+): Promise<FakeTransport> {
+  const fake = Object.assign(new FakeTransport(), window);
   const all: Routes = {
     overview: () => overview(),
     settings: () => SETTINGS,

@@ -9,6 +9,9 @@ export class FakeTransport implements Transport {
   readonly name = 'mock';
   readonly asked: Asked[] = [];
   opened: string[] = [];
+  /** What only the desktop window can do. */
+  declare keepAwake?: Transport['keepAwake'];
+  declare restart?: Transport['restart'];
   send: (event: Event) => void = () => undefined;
   link: (link: Link) => void = () => undefined;
   /** Answers one request; throws for a broken line. */

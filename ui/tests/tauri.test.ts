@@ -66,6 +66,10 @@ describe('the desktop transport', () => {
     expect(shell.invoke).toHaveBeenCalledWith('start_at_login', { on: null });
     void tauriTransport().startAtLogin?.(true);
     expect(shell.invoke).toHaveBeenCalledWith('start_at_login', { on: true });
+    void tauriTransport().keepAwake?.();
+    expect(shell.invoke).toHaveBeenCalledWith('keep_awake', { on: null });
+    void tauriTransport().restart?.();
+    expect(shell.invoke).toHaveBeenCalledWith('restart');
     tauriTransport().onNavigate(() => undefined);
     expect(shell.listen).toHaveBeenCalledWith('navigate', expect.any(Function));
   });

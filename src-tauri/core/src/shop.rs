@@ -7,6 +7,7 @@ mod drive;
 mod floor;
 mod google;
 mod health;
+mod kept_out;
 pub(crate) mod keys;
 mod record;
 mod running;
@@ -50,6 +51,7 @@ pub(crate) use door::Rejection;
 pub(crate) use floor::Floor;
 pub(crate) use google::{GoogleConsent, GoogleGlance};
 pub(crate) use health::HealthBook;
+pub(crate) use kept_out::{ROUTE as ACCESS_ROUTE, is_ours as is_kept_out, words as kept_out_words};
 pub(crate) use record::Record;
 pub use record::{accept_record, kept_head};
 
@@ -227,7 +229,7 @@ impl Shop {
             }),
         };
         if let Some((bank, listener)) = demo_bank {
-            let rules = doors::private(&shop.inner.floor);
+            let rules = doors::bank(&shop.inner.floor);
             shop.part("demo_bank", http::listen::serve(listener, bank.router(), rules, stop.clone()));
             crate::demo::furnish(&shop).await.map_err(|error| StartError::Internal(error.to_string()))?;
         }

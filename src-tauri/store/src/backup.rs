@@ -141,13 +141,22 @@ impl Store {
     pub async fn into_one_file(file: &Path) -> Result<()> {
         let options = SqliteConnectOptions::new().filename(file).busy_timeout(Duration::from_secs(10));
         let mut connection = options.connect().await?;
-        let mode: String =
-            sqlx::query_scalar("PRAGMA journal_mode = DELETE").fetch_one(&mut connection).await?;
-        connection.close().await?;
-        if mode != "delete" {
-            return Err(Error::Unavailable(format!("{} is open somewhere", file.display())));
+        let mut alone = false;
+        // A reader that was just being opened when its pool was closed is gone a moment later; SQLite does not wait for it.
+        for pause_ms in [0, 10, 50, 200, 1000] {
+            tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+            let mode: String =
+                sqlx::query_scalar("PRAGMA journal_mode = DELETE").fetch_one(&mut connection).await?;
+            alone = mode == "delete";
+            if alone {
+                break;
+            }
         }
-        Ok(())
+        connection.close().await?;
+        if alone {
+            return Ok(());
+        }
+        Err(Error::Unavailable(format!("{} is open somewhere", file.display())))
     }
 
     /// What this copy holds.

@@ -62,8 +62,22 @@ pub struct NoticeRecord {
     pub state: String,
 }
 
+/// A cause that was quiet for so long is told of as one that is new, ms.
+const QUIET_MS: i64 = 30 * 60_000;
+
 /// Records a notice and schedules what the channels have to tell of it.
 pub(crate) async fn raise(tx: &mut Tx, raise: &Raise, now: i64) -> Result<()> {
+    // `sent` says how far the repeats are apart; `sent_at` stays, and with it what was told.
+    let anew = sqlx::query(
+        "UPDATE notice_channel SET sent = 0 WHERE sent > 0 AND notice_id = (SELECT id FROM notice \
+           WHERE merge_key = coalesce($1, (SELECT err_group FROM task WHERE id = $3), $2) AND state <> 'resolved' AND last_at <= $4)",
+    )
+    .bind(raise.merge_key.as_deref())
+    .bind(raise.kind)
+    .bind(raise.task)
+    .bind(now - QUIET_MS)
+    .execute(&mut tx.conn)
+    .await?;
     let id: i64 = sqlx::query_scalar(
         "INSERT INTO notice (class, merge_key, kind, data, first_at, last_at) \
            SELECT $1, coalesce($2, (SELECT err_group FROM task WHERE id = $5), $3), $3, \
@@ -84,7 +98,7 @@ pub(crate) async fn raise(tx: &mut Tx, raise: &Raise, now: i64) -> Result<()> {
     .fetch_one(&mut tx.conn)
     .await?;
     tx.touched.topic("notices");
-    telling::schedule(tx, id, raise.class, now).await
+    telling::schedule(tx, id, raise.class, now, anew.rows_affected() > 0).await
 }
 
 impl Store {

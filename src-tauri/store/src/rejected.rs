@@ -23,19 +23,14 @@ pub struct RejectedHour {
 const KEPT_HOURS: i64 = 90 * 24;
 
 impl Store {
-    /// Adds to the counts, and raises a notice in the same commit. Counts of more than 90 days ago are dropped.
+    /// Adds to the counts, and raises notices in the same commit. Counts of more than 90 days ago are dropped.
     ///
     /// # Errors
     /// When the database cannot be written; nothing is counted then.
-    pub async fn keep_rejected(
-        &self,
-        rows: Vec<RejectedHour>,
-        notice: Option<Raise>,
-        now: i64,
-    ) -> Result<()> {
+    pub async fn keep_rejected(&self, rows: Vec<RejectedHour>, notices: Vec<Raise>, now: i64) -> Result<()> {
         self.writer
             .run(move |tx| {
-                let (rows, notice) = (rows.clone(), notice.clone());
+                let (rows, notices) = (rows.clone(), notices.clone());
                 Box::pin(async move {
                     for row in &rows {
                         sqlx::query(
@@ -54,10 +49,10 @@ impl Store {
                         .execute(&mut tx.conn)
                         .await?;
                     tx.touched.topic("webhooks");
-                    match &notice {
-                        Some(notice) => notices::raise(tx, notice, now).await,
-                        None => Ok(()),
+                    for notice in &notices {
+                        notices::raise(tx, notice, now).await?;
                     }
+                    Ok(())
                 })
             })
             .await

@@ -17,7 +17,7 @@ const ATTEMPTS: i64 = 8;
 pub struct Telling {
     /// The notice.
     pub notice: NoticeRecord,
-    /// How often the channel has told of it.
+    /// How often the channel has told of it since it last began anew.
     pub sent: i64,
     /// The last time, ms; `None` = never.
     pub sent_at: Option<i64>,
@@ -35,7 +35,8 @@ const COLUMNS: &str = "n.id, n.class, n.merge_key, n.kind, n.data, n.count, n.fi
      coalesce(c.sent, 0) AS sent, c.sent_at";
 
 /// Schedules telling a notice over every channel that wants its class: at once the first time, later ever less often.
-pub(crate) async fn schedule(tx: &mut Tx, notice: i64, class: i64, now: i64) -> Result<()> {
+/// `anew` when it begins again after a quiet time: what waits for a later turn of the old pace need not.
+pub(crate) async fn schedule(tx: &mut Tx, notice: i64, class: i64, now: i64, anew: bool) -> Result<()> {
     let channels = tx.tuning.channels(class);
     if channels.is_empty() {
         return Ok(());
@@ -45,11 +46,12 @@ pub(crate) async fn schedule(tx: &mut Tx, notice: i64, class: i64, now: i64) -> 
         "INSERT INTO task (kind, lane, prio, state, stage, run_at, max_attempt, dedupe_key, payload, created_at) \
            SELECT $1, $2, 0, CASE WHEN due <= $6 THEN 'ready' ELSE 'scheduled' END, 'show', due, $3, \
                   'notice:' || $4 || ':' || channel, json_object('notice', $4, 'channel', channel), $6 \
-             FROM (SELECT j.value AS channel, max($6, coalesce(c.sent_at + 60000 * CASE c.sent WHEN 1 THEN 1 WHEN 2 THEN 5 \
+             FROM (SELECT j.value AS channel, max($6, coalesce(c.sent_at + 60000 * CASE c.sent WHEN 0 THEN 0 WHEN 1 THEN 1 WHEN 2 THEN 5 \
                             WHEN 3 THEN 15 ELSE 60 END, $6)) AS due \
                      FROM json_each($5) AS j LEFT JOIN notice_channel AS c ON c.notice_id = $4 AND c.channel = j.value) \
             WHERE true \
-         ON CONFLICT (dedupe_key) WHERE dedupe_key IS NOT NULL AND state NOT IN ('done','failed','cancelled') DO NOTHING \
+         ON CONFLICT (dedupe_key) WHERE dedupe_key IS NOT NULL AND state NOT IN ('done','failed','cancelled') DO UPDATE SET state = excluded.state, run_at = excluded.run_at \
+           WHERE $7 AND task.state = 'scheduled' AND task.waits_on IS NULL AND excluded.run_at < task.run_at \
          RETURNING state",
     )
     .bind(TaskKind::NotifyOwner.as_str())
@@ -58,6 +60,7 @@ pub(crate) async fn schedule(tx: &mut Tx, notice: i64, class: i64, now: i64) -> 
     .bind(notice)
     .bind(json!(channels).to_string())
     .bind(now)
+    .bind(anew)
     .fetch_all(&mut tx.conn)
     .await?;
     if states.iter().any(|state| state == "ready") {

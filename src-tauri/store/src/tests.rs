@@ -125,7 +125,7 @@ impl Bench {
     }
 }
 
-fn incoming(id: i64, amount: i64, content: &str) -> Incoming {
+pub(crate) fn incoming(id: i64, amount: i64, content: &str) -> Incoming {
     Incoming {
         sepay_id: id,
         source: Source::Webhook,
@@ -508,4 +508,15 @@ async fn an_order_that_the_wallet_does_not_cover_is_not_created() {
     assert_eq!(bench.number("SELECT wallet_vnd FROM customer").await, 0);
     assert_eq!(bench.number("SELECT count(*) FROM task WHERE kind = 'deliver_order'").await, 1);
     bench.sound().await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_open_does_not_become_one_file_and_one_that_was_closed_does() {
+    let Bench { store, _dir: dir } = bench().await;
+    let file = dir.path().join("shop.db");
+    assert!(matches!(Store::into_one_file(&file).await, Err(Error::Unavailable(_))));
+    assert!(file.with_extension("db-wal").exists());
+    store.close().await;
+    Store::into_one_file(&file).await.unwrap();
+    assert!(!file.with_extension("db-wal").exists());
 }

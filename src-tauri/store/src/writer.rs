@@ -1,9 +1,10 @@
 //! The single writer with group commit.
 //!
 //! Callers hand over units of work. Whatever waits while a commit is being synced runs together in the
-//! next transaction: settlements of tasks first, then work in savepoints, then incoming transfers as one
-//! set, then claims, so that a claim sees the tasks of its own commit. One sync for all, then every
-//! caller is answered. A batch that fails as a whole is run again one unit at a time.
+//! next transaction, payments a little ahead of the rest: settlements of tasks first, then work in
+//! savepoints, then incoming transfers as one set, then claims, so that a claim sees the tasks of its own
+//! commit. One sync for all, then every caller is answered. A batch that fails as a whole is run again one
+//! unit at a time.
 
 mod serving;
 
@@ -229,6 +230,7 @@ impl Writer {
         };
         let serving = Serving {
             tx: Tx::new(connection, tuning, standby),
+            turn: serving::Turn::default(),
             inbox,
             changes,
             closed,

@@ -65,6 +65,7 @@ const TESTS: &[Need] = &[
     need(Program("Xvfb"), "xvfb xauth", "xorg-x11-server-Xvfb xorg-x11-xauth", "xorg-server-xvfb xorg-xauth"),
     need(Program("openbox"), "openbox", "openbox", "openbox"),
     need(Program("xdotool"), "xdotool", "xdotool", "xdotool"),
+    need(Program("xclip"), "xclip", "xclip", "xclip"),
     need(Program("WebKitWebDriver"), "webkit2gtk-driver", "webkit2gtk4.1", "webkit2gtk-4.1"),
     need(Program("import"), "imagemagick", "ImageMagick", "imagemagick"),
     need(Program("nginx"), "nginx-light", "nginx", "nginx"),

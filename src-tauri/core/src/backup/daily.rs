@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use chotdon_store::{BackupRun, Raise, STOPPED};
 
-use super::{folder, make, name, prune};
+use super::{aside, folder, make, name, prune};
 use crate::config::minute_of_day;
 use crate::shop::Floor;
 
@@ -22,6 +22,7 @@ const TOO_OLD_MS: i64 = 2 * DAY_MS;
 /// Makes the daily copies until `stop`.
 pub(crate) async fn daily(floor: Floor, stop: CancellationToken) {
     loop {
+        aside::forget_old(&floor.data_dir, floor.clock.now_ms());
         let wait = match look(&floor).await {
             Ok(wait) => wait,
             Err(error) => {

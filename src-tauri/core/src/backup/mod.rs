@@ -3,6 +3,7 @@
 //! A copy holds the database, the settings and the owner's mail templates. It holds no secrets: these are in their own
 //! store. Courses are not in it either; they are prepared again from their sources.
 
+mod aside;
 mod daily;
 mod restore;
 

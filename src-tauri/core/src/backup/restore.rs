@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use chotdon_store::{Contents, CopyCounts, Store};
 
-use super::{BackupError, check, name};
+use super::{BackupError, aside, check};
 use crate::lock::{DirectoryLock, NotLocked};
 use crate::private_file;
 
@@ -125,7 +125,7 @@ async fn prepare(
     let pending = Pending {
         made_at: contents.made_at,
         asked_at: now,
-        aside: format!("before-restore-{}", name(now).split('.').next().unwrap_or_default()),
+        aside: aside::folder_name(now),
         files,
         counts: [orders, customers, courses, transfers, open_tasks],
     };

@@ -18,13 +18,14 @@ use std::time::Duration;
 use tower_http::timeout::TimeoutLayer;
 
 use chotdon_store::Source;
-use sepay::{ParseError, Rejected};
+use sepay::{Authentic, ParseError, Rejected};
 
 use super::limits::{Client, listed};
 use super::problem;
 use crate::delivery::download::{Refusal, Shared, refuse};
 use crate::delivery::{Location, Manifest};
 use crate::intake::incoming;
+use crate::ports::SecretError;
 use crate::shop::{Floor, Rejection};
 
 /// A request that takes longer is cut off; downloads are not requests in this sense, their body goes on.
@@ -79,24 +80,19 @@ async fn webhook(
             return answer(StatusCode::BAD_REQUEST, "malformed");
         }
     };
-    let keys = match floor.sepay_keys().await {
-        Ok(keys) => keys,
+    let now = floor.clock.now_ms();
+    let authentic = match verified(&floor, &headers, &body, now).await {
+        Ok(Ok(authentic)) => authentic,
         Err(error) => {
             tracing::error!(%error, "webhooks cannot be checked; SePay is asked to try again");
             return answer(StatusCode::SERVICE_UNAVAILABLE, "secret_store_unavailable");
         }
-    };
-    let now = floor.clock.now_ms();
-    let tolerance = u64::try_from(floor.config().sepay.timestamp_tolerance_s).unwrap_or_default();
-    let named = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-    let authentic = match sepay::verify(named, body.clone(), &keys, now.div_euclid(1000), tolerance) {
-        Ok(authentic) => authentic,
-        Err(rejected) => return reject(&floor, client, rejected, is_payment_gateway(&headers, &body)),
+        Ok(Err(rejected)) => return reject(&floor, client, rejected, is_payment_gateway(&headers, &body)),
     };
     if let Some(Extension(door::From(Some(address)))) = from
         && !listed(&floor.config().sepay.allowed_ips, address)
     {
-        floor.intake.refuse(Rejection::NotAllowedIp, now);
+        floor.intake.keep_out(Rejection::NotAllowedIp, &address.to_string(), now);
         tracing::warn!(%address, "a webhook with the right key came from an address that sepay.allowed_ips lacks");
         return answer(StatusCode::FORBIDDEN, "address_not_allowed");
     }
@@ -138,6 +134,19 @@ async fn webhook(
             answer(StatusCode::SERVICE_UNAVAILABLE, "cannot_store_now")
         }
     }
+}
+
+/// Whether a body was sent by SePay, by the keys that are valid at `now`.
+async fn verified(
+    floor: &Floor,
+    headers: &HeaderMap,
+    body: &Bytes,
+    now: i64,
+) -> Result<Result<Authentic<Bytes>, Rejected>, SecretError> {
+    let keys = floor.sepay_keys().await?;
+    let tolerance = u64::try_from(floor.config().sepay.timestamp_tolerance_s).unwrap_or_default();
+    let named = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    Ok(sepay::verify(named, body.clone(), &keys, now.div_euclid(1000), tolerance))
 }
 
 /// Every refusal looks the same from outside, until there are too many.

@@ -20,6 +20,7 @@ pub(crate) fn notice(notice: &NoticeRecord) -> Notice {
         "unmatched" => "/unmatched",
         "different_body" | "wrong_product" => "/webhooks",
         kind if kind.starts_with("tunnel_") => crate::tunnel::ROUTE,
+        kind if crate::shop::is_kept_out(kind) => crate::shop::ACCESS_ROUTE,
         kind if crate::reconcile::is_ours(kind) => crate::reconcile::ROUTE,
         _ => "/",
     };

@@ -5,8 +5,8 @@ use chotdon_store::read::AccountRecord;
 use crate::config::Config;
 use crate::secrets::Listed;
 use crate::views::{
-    BackupSettings, BankAccount, ChannelSettings, LimitSettings, MailSettings, NotificationSettings,
-    OrderSettings, SecretRow, SepaySettings, Settings, ShopSettings, WorkerSettings,
+    AccessSettings, BackupSettings, BankAccount, ChannelSettings, LimitSettings, MailSettings,
+    NotificationSettings, OrderSettings, SecretRow, SepaySettings, Settings, ShopSettings, WorkerSettings,
 };
 
 /// The settings page; `sepay` and the secrets come from the running shop.
@@ -64,6 +64,11 @@ pub(crate) fn settings(
             refused_per_s: config.limits.refused_per_s,
             key_per_s: config.limits.key_per_s,
             connections: config.limits.connections,
+        },
+        access: AccessSettings {
+            allowed_hosts: config.public.allowed_hosts.clone(),
+            client_ip_header: config.public.client_ip_header.clone(),
+            allowed_ips: config.sepay.allowed_ips.clone(),
         },
         secrets,
         secret_store: secret_store.to_owned(),

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use chotdon_store::{NEEDS_OWNER, Raise, RejectedHour};
 
 use super::Floor;
+use super::kept_out::KeptOut;
 use crate::metrics::Metrics;
 
 const HOUR_MS: i64 = 3_600_000;
@@ -100,6 +101,7 @@ pub(crate) struct Intake {
     /// When the last authentic webhook came, ms; 0 = none yet.
     last_at: AtomicI64,
     refused: Mutex<Refused>,
+    kept_out: Mutex<KeptOut>,
     news: Notify,
     /// A ring of the latest times to answer, ms and 1 more; 0 = not used yet.
     answers: Box<[AtomicU32]>,
@@ -113,6 +115,7 @@ impl Default for Intake {
         Self {
             last_at: AtomicI64::new(0),
             refused: Mutex::default(),
+            kept_out: Mutex::default(),
             news: Notify::new(),
             answers: (0..ANSWERS).map(|_| AtomicU32::new(0)).collect(),
             next_answer: AtomicUsize::new(0),
@@ -162,6 +165,16 @@ impl Intake {
         refused.recent.retain(|(kept, _), _| *kept > hour - HOURS);
         drop(refused);
         self.news.notify_one();
+    }
+
+    /// Counts a refused webhook that has the right key, come from or meant for `what`: the owner is told.
+    pub(crate) fn keep_out(&self, refusal: Rejection, what: &str, now: i64) {
+        self.kept_out().one(refusal, what);
+        self.refuse(refusal, now);
+    }
+
+    pub(super) fn kept_out(&self) -> MutexGuard<'_, KeptOut> {
+        self.kept_out.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Requests refused since then (ms, by whole hours): reason, how many, when the last one came; most first.
@@ -249,16 +262,23 @@ async fn save(floor: &Floor) {
         .collect();
     let foreign = counts.keys().any(|(_, refusal)| *refusal == Rejection::WrongProduct);
     // The owner has our address entered where the payment gateway calls; the words say what to change at SePay.
-    let notice = foreign.then(|| Raise {
+    let mut notices = Vec::from_iter(foreign.then(|| Raise {
         class: NEEDS_OWNER,
         merge_key: Some("wrong_product".to_owned()),
         kind: "wrong_product",
         data: json!({}),
         task: None,
-    });
-    if let Err(error) = floor.store.keep_rejected(rows, notice, floor.clock.now_ms()).await {
+    }));
+    let told = {
+        let mut kept_out = floor.intake.kept_out();
+        let told = kept_out.take_untold();
+        notices.extend(kept_out.notices(&told));
+        told
+    };
+    if let Err(error) = floor.store.keep_rejected(rows, notices, floor.clock.now_ms()).await {
         tracing::warn!(%error, "the counts of refused requests could not be kept; they are tried again");
         floor.intake.put_back(counts);
+        floor.intake.kept_out().untold_again(&told);
         return;
     }
     // However many there are, the log has one line a minute of them.

@@ -88,6 +88,10 @@ impl Running for Shop {
         self.inner.floor.intake.refused_since(now.saturating_sub(24 * 3_600_000))
     }
 
+    fn mended(&self, reason: Rejection) -> BoxFuture<'_, Result<(), chotdon_store::Error>> {
+        Box::pin(super::kept_out::mended(&self.inner.floor, reason))
+    }
+
     fn answer_p95_ms(&self) -> Option<i64> {
         self.inner.floor.intake.p95_ms()
     }

@@ -19,7 +19,7 @@ pub(super) struct Message {
     toast: Toast,
     /// How often and since when, when it is not the first time.
     again: Option<String>,
-    /// Id, how often told before, and the notice for machines.
+    /// Id, when told before (ms, 0 = never), and the notice for machines.
     notices: Vec<(i64, i64, Value)>,
     test_at: Option<i64>,
 }
@@ -49,7 +49,7 @@ impl Message {
         let notices = told
             .iter()
             .zip(&toasts)
-            .map(|(one, toast)| (one.notice.id, one.sent, facts(one, toast)))
+            .map(|(one, toast)| (one.notice.id, one.sent_at.unwrap_or_default(), facts(one, toast)))
             .collect();
         Self { shop: config.shop.name.clone(), toast, again, notices, test_at: None }
     }

@@ -15,6 +15,10 @@ pub(crate) fn toast(notice: &NoticeRecord, language: Language) -> Toast {
         let route = crate::reconcile::ROUTE.to_owned();
         return Toast { title, body, route, urgent: notice.class == STOPPED };
     }
+    if let Some((title, body)) = crate::shop::kept_out_words(&notice.kind, &data, vi) {
+        let route = crate::shop::ACCESS_ROUTE.to_owned();
+        return Toast { title, body, route, urgent: notice.class == STOPPED };
+    }
     if notice.kind == "service_parked" {
         let (title, body) = crate::services::words(&data, vi);
         let route = "/queue".to_owned();

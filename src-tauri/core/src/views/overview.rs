@@ -146,7 +146,7 @@ pub struct Component {
 
 /// A note in the in-app inbox. `kind`: `task_failed`, `worker_crashed`, `worker_hung`, `worker_lost`, `worker_missing`, `mail_stopped`, `service_parked` (`service, code, state, since, until`),
 /// `different_body`, `unmatched`, `wrong_product`, `ledger_stopped`, `caught_up`, `reconcile_failed`, `sepay_difference`, `sepay_balance_gap`,
-/// `soft_duplicate`, `sepay_row_unreadable`, `tunnel_down` (`code, since, url`), `tunnel_back` (`minutes, count`),
+/// `soft_duplicate`, `sepay_row_unreadable`, `webhook_not_allowed_ip` (`address, count`), `webhook_wrong_host` (`host, count`), `tunnel_down` (`code, since, url`), `tunnel_back` (`minutes, count`),
 /// `tunnel_moved` (`url`), `tunnel_certificate` (`until, url`); `data` holds its words (`code`, `task_kind`, `order`, `course`, `stage`, `amount_vnd`).
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[allow(missing_docs)]

@@ -80,6 +80,7 @@ pub struct Settings {
     pub channels: ChannelSettings,
     pub backup: BackupSettings,
     pub limits: LimitSettings,
+    pub access: AccessSettings,
     pub secrets: Vec<SecretRow>,
     /// `keyring`, `file` or `memory`.
     pub secret_store: String,
@@ -203,6 +204,19 @@ pub struct LimitSettings {
     pub key_per_s: u32,
     /// Connections at once.
     pub connections: u32,
+}
+
+/// Under which names and from which addresses the public door lets requests in. A wrong entry keeps SePay out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct AccessSettings {
+    /// Names besides the public address and loopback, with a port where it is not the default one.
+    pub allowed_hosts: Vec<String>,
+    /// Header in which the owner's own proxy says who asks; empty = none, or the tunnel's own.
+    pub client_ip_header: String,
+    /// Addresses and networks that webhooks may come from; empty = any.
+    pub allowed_ips: Vec<String>,
 }
 
 /// Whether a secret is set. The value itself never leaves the core.

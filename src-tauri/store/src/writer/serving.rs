@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use sqlx::Connection;
 use tokio::sync::{broadcast, mpsc};
@@ -12,14 +13,31 @@ use crate::{Error, Result};
 /// At most this many units share a commit, which bounds how long one of them can wait for its neighbours.
 const BATCH: usize = 256;
 
+/// At most this many commits of payments go before other work that waits.
+const AHEAD: u32 = 4;
+/// So long other work waits for the next payment after one came.
+const QUIET: Duration = Duration::from_millis(2);
+
 /// Where the writer works: its connection and its inbox.
 pub(super) struct Serving {
     pub(super) tx: Tx,
+    pub(super) turn: Turn,
     pub(super) inbox: mpsc::Receiver<Request>,
     pub(super) changes: broadcast::Sender<Touched>,
     pub(super) closed: Arc<AtomicBool>,
     pub(super) halted: Option<Error>,
     pub(super) halt: Arc<AtomicBool>,
+}
+
+/// Whose turn it is. A bank waits for its answer, and a worker that settles a task does not mind to be second.
+#[derive(Default)]
+pub(super) struct Turn {
+    /// What lets payments go first.
+    behind: Batch,
+    /// How many commits of payments it has let go.
+    let_go: u32,
+    /// Whether a payment came and no silence since.
+    paying: bool,
 }
 
 /// One batch, sorted by kind in the order in which it runs.
@@ -45,6 +63,15 @@ impl Batch {
         self.settle.len() + self.work.len() + self.intake.len() + self.claim.len()
     }
 
+    fn is_full(&self) -> bool {
+        self.len() >= BATCH
+    }
+
+    /// Whether there are payments and something else.
+    fn is_mixed(&self) -> bool {
+        !self.intake.is_empty() && self.intake.len() < self.len()
+    }
+
     /// The same requests, one batch each.
     fn singles(self) -> Vec<Self> {
         let settle = self.settle.into_iter().map(|one| Self { settle: vec![one], ..Self::default() });
@@ -62,6 +89,50 @@ impl Batch {
     }
 }
 
+impl Turn {
+    /// What the next commit is made of; `None` when nobody can ask any more. Payments never wait for company. While
+    /// they come, other work lets them go first, a few commits at most, and then shares one.
+    async fn gather(&mut self, inbox: &mut mpsc::Receiver<Request>) -> Option<Batch> {
+        let mut batch = std::mem::take(&mut self.behind);
+        loop {
+            while !batch.is_full() {
+                match inbox.try_recv() {
+                    Ok(request) => batch.add(request),
+                    Err(_) => break,
+                }
+            }
+            self.paying |= !batch.intake.is_empty();
+            if batch.is_mixed() && !batch.is_full() && self.let_go < AHEAD {
+                self.let_go += 1;
+                let intake = std::mem::take(&mut batch.intake);
+                self.behind = batch;
+                return Some(Batch { intake, ..Batch::default() });
+            }
+            let waits = self.paying && batch.intake.is_empty() && !batch.is_full();
+            let next = match batch.len() {
+                0 => inbox.recv().await,
+                _ if !waits => None,
+                _ => match tokio::time::timeout(QUIET, inbox.recv()).await {
+                    Ok(next) => next,
+                    Err(_) => {
+                        self.paying = false;
+                        None
+                    }
+                },
+            };
+            match next {
+                Some(request) => batch.add(request),
+                None => {
+                    if batch.intake.len() < batch.len() {
+                        self.let_go = 0;
+                    }
+                    return (batch.len() > 0).then_some(batch);
+                }
+            }
+        }
+    }
+}
+
 /// What a batch that ran has to tell its callers once it is committed.
 struct Ran {
     settled: Vec<<crate::queue::Settling as Set>::Output>,
@@ -72,17 +143,9 @@ struct Ran {
 
 impl Serving {
     pub(super) async fn serve(mut self) {
-        while let Some(first) = self.inbox.recv().await {
-            let mut batch = Batch::default();
-            batch.add(first);
-            while batch.len() < BATCH {
-                match self.inbox.try_recv() {
-                    Ok(request) => batch.add(request),
-                    Err(_) => break,
-                }
-            }
+        while let Some(batch) = self.turn.gather(&mut self.inbox).await {
             self.commit(batch).await;
-            if self.closed.load(Ordering::Acquire) && self.inbox.is_empty() {
+            if self.closed.load(Ordering::Acquire) && self.inbox.is_empty() && self.turn.behind.len() == 0 {
                 break;
             }
         }
@@ -241,3 +304,6 @@ async fn run_unit(tx: &mut Tx, unit: &mut dyn Unit) -> Result<Option<Error>> {
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@
  * A 401 calls the login hook and rejects; every other failure rejects with an [`ApiProblem`].
  */
 import { ApiProblem, asProblem, problemFrom } from './problem';
-import type { Link, Method, Transport } from './transport';
+import type { Awake, Link, Method, Transport } from './transport';
 import type * as T from './types';
 
 let transport: Transport | undefined;
@@ -55,6 +55,13 @@ export const api = {
   openExternal: (url: string): Promise<void> => door().openExternal(url),
   /** Undefined in a browser. */
   startAtLogin: (on?: boolean): Promise<boolean> | undefined => door().startAtLogin?.(on),
+  /** Undefined in a browser. */
+  keepAwake: (on?: boolean): Promise<Awake> | undefined => door().keepAwake?.(on),
+  /** Undefined in a browser, whose shop is a service. */
+  restart: (): (() => Promise<void>) | undefined => {
+    const transport = door();
+    return transport.restart && (() => transport.restart?.() ?? Promise.resolve());
+  },
   onNavigate: (go: (route: string) => void): void => door().onNavigate(go),
   transportName: (): Transport['name'] => door().name,
 

@@ -1356,7 +1356,7 @@ export interface paths {
         };
         get?: never;
         /**
-         * Changes one section: `shop`, `mail`, `tunnel`, `workers`, `orders`, `notifications`, `channels`, `backup` or `limits`. The body is the
+         * Changes one section: `shop`, `mail`, `tunnel`, `workers`, `orders`, `notifications`, `channels`, `backup`, `limits` or `access`. The body is the
          *     section's view.
          */
         put: operations["save_section"];
@@ -1914,6 +1914,15 @@ export interface components {
             since: string;
             /** @description When it ends by itself; `null` = never. */
             expires_at?: string | null;
+        };
+        /** @description Under which names and from which addresses the public door lets requests in. A wrong entry keeps SePay out. */
+        AccessSettings: {
+            /** @description Names besides the public address and loopback, with a port where it is not the default one. */
+            allowed_hosts: string[];
+            /** @description Header in which the owner's own proxy says who asks; empty = none, or the tunnel's own. */
+            client_ip_header: string;
+            /** @description Addresses and networks that webhooks may come from; empty = any. */
+            allowed_ips: string[];
         };
         /** @description `POST /admin/api/orders/{code}/change-email`. */
         AddressRequest: {
@@ -3113,7 +3122,7 @@ export interface components {
         /**
          * @description A note in the in-app inbox. `kind`: `task_failed`, `worker_crashed`, `worker_hung`, `worker_lost`, `worker_missing`, `mail_stopped`, `service_parked` (`service, code, state, since, until`),
          *     `different_body`, `unmatched`, `wrong_product`, `ledger_stopped`, `caught_up`, `reconcile_failed`, `sepay_difference`, `sepay_balance_gap`,
-         *     `soft_duplicate`, `sepay_row_unreadable`, `tunnel_down` (`code, since, url`), `tunnel_back` (`minutes, count`),
+         *     `soft_duplicate`, `sepay_row_unreadable`, `webhook_not_allowed_ip` (`address, count`), `webhook_wrong_host` (`host, count`), `tunnel_down` (`code, since, url`), `tunnel_back` (`minutes, count`),
          *     `tunnel_moved` (`url`), `tunnel_certificate` (`until, url`); `data` holds its words (`code`, `task_kind`, `order`, `course`, `stage`, `amount_vnd`).
          */
         Notice: {
@@ -4198,6 +4207,7 @@ export interface components {
             channels: components["schemas"]["ChannelSettings"];
             backup: components["schemas"]["BackupSettings"];
             limits: components["schemas"]["LimitSettings"];
+            access: components["schemas"]["AccessSettings"];
             secrets: components["schemas"]["SecretRow"][];
             /** @description `keyring`, `file` or `memory`. */
             secret_store: string;
@@ -7416,7 +7426,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description `shop`, `mail`, `tunnel`, `workers`, `orders`, `notifications`, `channels`, `backup` or `limits` */
+                /** @description `shop`, `mail`, `tunnel`, `workers`, `orders`, `notifications`, `channels`, `backup`, `limits` or `access` */
                 section: string;
             };
             cookie?: never;

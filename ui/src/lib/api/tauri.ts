@@ -6,7 +6,7 @@
 import { Channel, invoke } from '@tauri-apps/api/core';
 import { listen } from '@tauri-apps/api/event';
 
-import type { Answer, Transport } from './transport';
+import type { Answer, Awake, Transport } from './transport';
 import type { Event } from './types';
 
 type ApiAnswer = { status: number; content_type: string; body: string };
@@ -43,6 +43,12 @@ export function tauriTransport(): Transport {
     },
     startAtLogin(on) {
       return invoke<boolean>('start_at_login', { on: on ?? null });
+    },
+    keepAwake(on) {
+      return invoke<Awake>('keep_awake', { on: on ?? null });
+    },
+    restart() {
+      return invoke<undefined>('restart');
     },
     onNavigate(go) {
       void listen<string>('navigate', (event) => go(event.payload));

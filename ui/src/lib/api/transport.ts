@@ -10,6 +10,9 @@ export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 /** What came back; `body` is the text as received. */
 export type Answer = { status: number; contentType: string; body: string };
 
+/** What the owner wants of the machine, and why the system does not do it. */
+export type Awake = { on: boolean; refused: string | null };
+
 /** State of the event stream. */
 export type Link = 'connecting' | 'open' | 'lost';
 
@@ -23,6 +26,10 @@ export interface Transport {
   openExternal(url: string): Promise<void>;
   /** Whether the app starts when the owner logs in; `on` changes it first. Only where there is such a thing. */
   startAtLogin?(on?: boolean): Promise<boolean>;
+  /** Whether the machine is kept awake while the shop is open; `on` changes it first. Only in the desktop window. */
+  keepAwake?(on?: boolean): Promise<Awake>;
+  /** Closes the shop in good order and starts the app anew. Only in the desktop window. */
+  restart?(): Promise<void>;
   /** Calls back with UI routes that the outside (tray, notification) asks for. */
   onNavigate(go: (route: string) => void): void;
 }

@@ -26,6 +26,8 @@ export function noticeText(notice: Notice): string {
   return dots(
     code && errorWords(code).title,
     typeof data['sepay_id'] === 'number' && `SePay #${data['sepay_id']}`,
+    word('address'),
+    word('host'),
     word('order'),
     word('course'),
     kind && tMaybe('task_kind', kind),

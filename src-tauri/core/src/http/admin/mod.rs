@@ -3,6 +3,7 @@
 //! It asks nobody who they are; the private listener does that before. Handlers only parse, ask the store or the
 //! pool, and present. [`openapi`] is the same table of routes as a document.
 
+mod access;
 mod audit;
 mod backups;
 mod channels;

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroize;
 
 use super::Desk;
+use super::access;
 use super::audit::recorded;
 use super::keys::changes;
 use super::page::id;
@@ -37,10 +38,10 @@ pub(super) async fn settings(State(desk): State<Desk>) -> Answer<Json<Settings>>
     now(&desk).await
 }
 
-/// Changes one section: `shop`, `mail`, `tunnel`, `workers`, `orders`, `notifications`, `channels`, `backup` or `limits`. The body is the
+/// Changes one section: `shop`, `mail`, `tunnel`, `workers`, `orders`, `notifications`, `channels`, `backup`, `limits` or `access`. The body is the
 /// section's view.
 #[utoipa::path(put, path = "/admin/api/settings/{section}", tag = "settings", request_body = Object,
-    params(("section" = String, Path, description = "`shop`, `mail`, `tunnel`, `workers`, `orders`, `notifications`, `channels`, `backup` or `limits`")),
+    params(("section" = String, Path, description = "`shop`, `mail`, `tunnel`, `workers`, `orders`, `notifications`, `channels`, `backup`, `limits` or `access`")),
     responses((status = 200, body = Settings), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn save_section(
     State(desk): State<Desk>,
@@ -78,6 +79,11 @@ pub(super) async fn save_section(
             save("backup", &values)?;
         }
         "limits" => save("limits", &checked::<LimitSettings>(body)?)?,
+        "access" => {
+            let given = serde_json::from_value(body)
+                .map_err(|error| Problem::bad(format!("the JSON body: {error}")))?;
+            access::save(&desk, given)?;
+        }
         "workers" => {
             let mut queue = checked::<WorkerSettings>(body)?;
             let count = queue.as_object_mut().and_then(|keys| keys.remove("count")).unwrap_or(Value::Null);
@@ -98,6 +104,7 @@ pub(super) async fn save_section(
     desk.shop.reload().await?;
     let after = settings_now(&desk).await?;
     let changed = differences(&before, &after);
+    access::mended(&desk, &before, &after).await?;
     recorded(&desk, "settings.save", &section, json!({ "changed": changed })).await?;
     Ok(Json(after))
 }

@@ -62,6 +62,8 @@ pub(crate) trait Running: Send + Sync + 'static {
     /// Requests that the webhook door refused in the last 24 hours, by reason, most frequent first: how many, and when the
     /// last one came (ms UTC).
     fn rejected(&self, now: i64) -> Vec<(Rejection, i64, i64)>;
+    /// The owner has changed what kept webhooks out for this reason.
+    fn mended(&self, reason: Rejection) -> BoxFuture<'_, Result<(), chotdon_store::Error>>;
     /// The time within which 95 of 100 of the latest webhooks were answered, ms; `None` before the first.
     fn answer_p95_ms(&self) -> Option<i64>;
     /// The long-running parts.

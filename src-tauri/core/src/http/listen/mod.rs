@@ -14,6 +14,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
+use axum::http::StatusCode;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -56,6 +57,8 @@ pub(crate) struct Caps {
 pub(crate) struct Rules {
     pub(crate) caps: Box<dyn Fn() -> Caps + Send + Sync>,
     pub(crate) slow_body: fn(&str) -> bool,
+    /// Is told of each answer that no router gave: to what is not a request, or has a head that is too long.
+    pub(crate) answered: Arc<dyn Fn(StatusCode) + Send + Sync>,
 }
 
 /// Serves `router` until `stop`, then lets requests under way finish for a moment.
@@ -86,7 +89,8 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, rules: Rules, s
         let caps = (rules.caps)();
         // Without a seat the connection is closed again: all others are being answered.
         let Some(seat) = crowd.seat(peer.ip(), &caps) else { continue };
-        let guest = Guest { peer, caps, slow_body: rules.slow_body, stop: stop.clone() };
+        let answered = Arc::clone(&rules.answered);
+        let guest = Guest { peer, caps, slow_body: rules.slow_body, answered, stop: stop.clone() };
         connections.spawn(guest.attend(stream, seat, router.clone()));
     }
     drop(listener);
@@ -107,13 +111,14 @@ struct Guest {
     peer: SocketAddr,
     caps: Caps,
     slow_body: fn(&str) -> bool,
+    answered: Arc<dyn Fn(StatusCode) + Send + Sync>,
     stop: CancellationToken,
 }
 
 impl Guest {
     async fn attend(self, stream: TcpStream, seat: Seat, router: Router) {
         let _ = stream.set_nodelay(true);
-        let Self { peer, caps, slow_body, stop } = self;
+        let Self { peer, caps, slow_body, answered, stop } = self;
         let pulse = seat.pulse();
         let io = TokioIo::new(Io::new(stream, Arc::clone(&pulse)));
         let felt = Arc::clone(&pulse);
@@ -138,6 +143,9 @@ impl Guest {
             tokio::select! {
                 ended = connection.as_mut() => {
                     if let Err(error) = ended {
+                        if let Some(status) = own_answer(&error) {
+                            answered(status);
+                        }
                         tracing::trace!(%error, "a connection ended");
                     }
                     return;
@@ -150,6 +158,17 @@ impl Guest {
                 }
             }
         }
+    }
+}
+
+/// What hyper answered by itself before it gave the connection up; `None` when it said nothing.
+fn own_answer(error: &hyper::Error) -> Option<StatusCode> {
+    if !error.is_parse() || error.is_parse_version_h2() {
+        None
+    } else if error.is_parse_too_large() {
+        Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
+    } else {
+        Some(StatusCode::BAD_REQUEST)
     }
 }
 

@@ -1,9 +1,9 @@
 use std::future::Future;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::routing::{get, post};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
@@ -25,6 +25,8 @@ struct Door {
     at: SocketAddr,
     /// Lets `/wait` answer.
     go: Arc<Notify>,
+    /// What it answered without a router.
+    own: Arc<Mutex<Vec<u16>>>,
     stop: CancellationToken,
     life: tokio::task::JoinHandle<()>,
 }
@@ -46,9 +48,15 @@ async fn open(caps: Caps) -> Door {
         .route("/take", post(take))
         .route("/slowly", post(take))
         .with_state(Arc::clone(&go));
-    let rules = Rules { caps: Box::new(move || caps), slow_body: |path| path == "/slowly" };
+    let own: Arc<Mutex<Vec<u16>>> = Arc::default();
+    let heard = Arc::clone(&own);
+    let rules = Rules {
+        caps: Box::new(move || caps),
+        slow_body: |path| path == "/slowly",
+        answered: Arc::new(move |status| heard.lock().unwrap().push(status.as_u16())),
+    };
     let life = tokio::spawn(serve(listener, router, rules, stop.clone()));
-    Door { at, go, stop, life }
+    Door { at, go, own, stop, life }
 }
 
 impl Door {
@@ -197,6 +205,23 @@ async fn a_head_that_is_too_long_or_has_too_many_lines_is_refused() {
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
         assert!(!answer.contains("here"), "{answer}");
     }
+    assert_eq!(*door.own.lock().unwrap(), [431, 431, 431]);
+}
+
+#[tokio::test]
+async fn answers_that_no_router_gave_are_told_and_only_those() {
+    let door = open(CAPS).await;
+    for said in ["rubbish\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "GET / HTTP/1.1\r\nho st: x\r\n\r\n"] {
+        assert!(rest(door.says(said).await).await.starts_with("HTTP/1.1 400"), "{said:?}");
+    }
+    assert_eq!(*door.own.lock().unwrap(), [400, 400, 400]);
+    // The controls: an answer of the router's, half a request, and a protocol that is not answered at all.
+    let mut stream = door.says(ASK).await;
+    one(&mut stream, "here").await;
+    drop(stream);
+    assert_eq!(rest(door.says("GET / HT").await).await, "");
+    assert_eq!(rest(door.says("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await).await, "");
+    assert_eq!(door.own.lock().unwrap().len(), 3);
 }
 
 #[tokio::test]

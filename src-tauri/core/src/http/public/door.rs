@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -17,12 +17,10 @@ use crate::shop::{Floor, Rejection};
 pub(super) async fn guard(State(floor): State<Floor>, mut request: Request, next: Next) -> Response {
     let class = Class::of(request.uri().path());
     if let Err(refusal) = gate::check(&floor, class, &request) {
-        if class == Class::Webhook {
-            let reason = match refusal {
-                Refusal::Misdirected { .. } => Rejection::WrongHost,
-                Refusal::Foreign => Rejection::Unauthorized,
-            };
-            floor.intake.refuse(reason, floor.clock.now_ms());
+        match refusal {
+            _ if class != Class::Webhook => {}
+            Refusal::Misdirected { .. } => misdirected(&floor, request).await,
+            Refusal::Foreign => floor.intake.refuse(Rejection::Unauthorized, floor.clock.now_ms()),
         }
         return hardened(class, refusal.into_response());
     }
@@ -42,6 +40,30 @@ pub(super) async fn guard(State(floor): State<Floor>, mut request: Request, next
     }
     let answered = limited(&floor, class, client, request, next).await;
     hardened(class, answered.unwrap_or_else(IntoResponse::into_response))
+}
+
+/// Counts a webhook under a name that is not the shop's. With the right key it is SePay that calls, and the owner is
+/// told; the answer is the same for everybody.
+async fn misdirected(floor: &Floor, request: Request) {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = host.unwrap_or_default().to_owned();
+    let (head, body) = request.into_parts();
+    let body = if head.method == Method::POST {
+        axum::body::to_bytes(body, sepay::webhook::MAX_BODY).await.ok()
+    } else {
+        None
+    };
+    let now = floor.clock.now_ms();
+    let authentic = match body {
+        Some(body) => matches!(super::verified(floor, &head.headers, &body, now).await, Ok(Ok(_))),
+        None => false,
+    };
+    if authentic {
+        tracing::warn!(host, "a webhook with the right key came under a name that is not the shop's");
+        floor.intake.keep_out(Rejection::WrongHost, &host, now);
+    } else {
+        floor.intake.refuse(Rejection::WrongHost, now);
+    }
 }
 
 /// The header that is believed of this peer: a tunnel of ours comes from this machine, and whoever does not is no

@@ -230,6 +230,7 @@ export function mockSettings(variant: Variant): T.Settings {
       key_per_s: 100,
       connections: 512,
     },
+    access: { allowed_hosts: [], client_ip_header: '', allowed_ips: [] },
     secrets: [
       { name: 'sepay.api_key', set: !empty, hint: empty ? null : '6789' },
       { name: 'sepay.hmac_secret', set: false, hint: null },
