@@ -201,7 +201,7 @@ async fn addresses_of_the_local_network_need_the_setting_and_metadata_services_a
     }
     // A setting that was taken back holds for endpoints that are there already.
     let store = chotdon_core::store::Store::open(shop.dir()).await.unwrap();
-    store.save_endpoint("web", &listener.url(), &[], "test", 0).await.unwrap();
+    store.save_endpoint("web", &listener.url(), &[], true, "test", 0).await.unwrap();
     store.close().await;
     let secret = json!({ "value": SECRET });
     shop.admin("PUT", "/admin/api/secrets/webhook.web", Some(secret)).await;
@@ -231,4 +231,92 @@ async fn a_removed_endpoint_gets_nothing_of_what_was_still_to_be_sent() {
     assert_eq!(tasks["rows"].as_array().unwrap().len(), 1);
     assert_eq!(listener.events(), ["order.paid"]);
     assert_eq!(shop.admin("DELETE", "/admin/api/storefront/webhooks/web", None).await.0, 404);
+}
+
+/// The newest thing that the endpoint was told, once it stands like this.
+async fn stands(shop: &TestShop, state: &str) -> serde_json::Value {
+    shop.until(|| async {
+        let (_, events) = shop.admin("GET", "/admin/api/storefront/webhooks/web/events", None).await;
+        Some(events["rows"][0].clone()).filter(|row| row["state"] == state)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_owner_sees_how_each_event_stands_and_when_it_is_sent_again() {
+    let (shop, listener) = (TestShop::start().await, Listener::start().await);
+    endpoint(&shop, "web", &listener.url(), &[]).await;
+    let test = "/admin/api/storefront/webhooks/web/test";
+    listener.answers(&[503]);
+    let (_, queued) = shop.admin("POST", test, None).await;
+    let row = stands(&shop, "retrying").await;
+    assert_eq!((&row["webhook_id"], &row["status"]), (&queued["webhook_id"], &json!(503)));
+    assert_eq!(row["error"]["code"], "webhook_refused");
+    assert!(row["next_at"].as_str() > row["at"].as_str() && row["task"].is_i64(), "{row}");
+
+    shop.clock.jump(6_000);
+    let row = stands(&shop, "delivered").await;
+    assert_eq!((&row["status"], &row["attempts"]), (&json!(204), &json!(2)));
+    assert_eq!((&row["error"], &row["next_at"], &row["task"]), (&json!(null), &json!(null), &json!(null)));
+
+    shop.admin("DELETE", "/admin/api/secrets/webhook.web", None).await;
+    shop.admin("POST", test, None).await;
+    let row = stands(&shop, "failed").await;
+    assert_eq!((&row["error"]["code"], &row["next_at"]), (&json!("webhook_secret_missing"), &json!(null)));
+    let (_, list) = shop.admin("GET", "/admin/api/storefront/webhooks", None).await;
+    assert_eq!((&list["rows"][0]["state"], &list["rows"][0]["failed"]), (&json!("no_secret"), &json!(1)));
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_turned_off_is_told_nothing_until_it_is_on_again() {
+    let (shop, listener) = (TestShop::start().await, Listener::start().await);
+    endpoint(&shop, "web", &listener.url(), &["order.paid"]).await;
+    listener.answers(&[503]);
+    deliver(&shop).await;
+    stands(&shop, "retrying").await;
+    let path = "/admin/api/storefront/webhooks/web";
+    let off = json!({ "url": listener.url(), "events": ["order.paid"], "active": false });
+    let (status, row) = shop.admin("PUT", path, Some(off)).await;
+    assert_eq!((status, &row["state"], &row["waiting"]), (200, &json!("off"), &json!(0)), "{row}");
+    stands(&shop, "called_off").await;
+    shop.clock.jump(600_000);
+    deliver(&shop).await;
+    assert_eq!(listener.told().len(), 1, "neither what waited nor what is new");
+
+    let on = json!({ "url": listener.url(), "events": ["order.paid"] });
+    assert_eq!(shop.admin("PUT", path, Some(on)).await.1["state"], "on");
+    let code = deliver(&shop).await;
+    let told = heard(&shop, &listener, 2).await;
+    assert_eq!(told[1].json()["data"]["code"], code, "the control");
+    let (_, audit) = shop.admin("GET", "/admin/api/audit?action=webhook.save", None).await;
+    let saved: Vec<bool> =
+        audit["rows"].as_array().unwrap().iter().map(|row| row["data"]["on"].as_bool().unwrap()).collect();
+    assert_eq!(saved, [true, false, true]);
+}
+
+#[tokio::test]
+async fn a_signing_secret_that_is_made_here_is_shown_once_and_signs() {
+    let (shop, listener) = (TestShop::start().await, Listener::start().await);
+    let path = "/admin/api/storefront/webhooks/web";
+    let (_, row) = shop.admin("PUT", path, Some(json!({ "url": listener.url() }))).await;
+    assert_eq!(row["state"], "no_secret");
+    let rotate = "/admin/api/secrets/webhook.web/rotate";
+    let (status, made) = shop.admin("POST", rotate, Some(json!({ "overlap_h": 0 }))).await;
+    assert_eq!((status, &made["previous_until"]), (200, &json!(null)), "{made}");
+    let secret = made["value"].as_str().unwrap();
+    let (_, list) = shop.admin("GET", "/admin/api/storefront/webhooks", None).await;
+    assert_eq!(list["rows"][0]["state"], "on");
+    shop.admin("POST", &format!("{path}/test"), None).await;
+    let told = heard(&shop, &listener, 1).await;
+    assert!(signed(&told[0], secret) && !signed(&told[0], OTHER));
+
+    let (_, audit) = shop.admin("GET", "/admin/api/audit?action=secret.", None).await;
+    assert_eq!(audit["rows"][0]["action"], "secret.set", "the first value takes nobody's place");
+    let (_, alerts) = shop.admin("POST", "/admin/api/secrets/alerts.webhook_secret/rotate", None).await;
+    assert!(
+        alerts["value"].as_str().unwrap().starts_with("whsec_"),
+        "the owner's own webhook is signed alike"
+    );
+    let (_, keys) = shop.admin("GET", "/admin/api/keys", None).await;
+    assert!(!keys.to_string().contains("whsec_"), "{keys}");
 }

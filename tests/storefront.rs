@@ -233,3 +233,57 @@ async fn scanned(picture: &[u8]) -> String {
     let out = zbar.wait_with_output().await.unwrap();
     String::from_utf8(out.stdout).unwrap().trim().to_owned()
 }
+
+#[tokio::test]
+async fn a_key_that_the_owner_makes_serves_its_website_until_it_is_revoked() {
+    let shop = TestShop::start().await;
+    let make = |name: &'static str, scopes: &'static [&'static str]| {
+        let (shop, new) = (&shop, json!({ "name": name, "scopes": scopes }));
+        async move { shop.admin("POST", "/admin/api/storefront/keys", Some(new)).await }
+    };
+    let page = || async {
+        let (status, page) = shop.admin("GET", "/admin/api/storefront", None).await;
+        assert_eq!(status, 200, "{page}");
+        page
+    };
+    assert_eq!(page().await["keys"], json!([]));
+    let (status, made) = make("web", &["courses", "orders:write"]).await;
+    assert_eq!(status, 201, "{made}");
+    let (_, other) = make("app", &["courses:read"]).await;
+    let keys: Vec<String> =
+        [&made, &other].iter().map(|made| made["key"].as_str().unwrap().to_owned()).collect();
+    let [web, app] = [0, 1].map(|at| Storefront { shop: &shop, key: keys[at].clone() });
+
+    let before = page().await;
+    let row = &before["keys"][1];
+    assert_eq!((&row["name"], &row["last_used_at"]), (&json!("web"), &Value::Null));
+    assert_eq!(row["scopes"], json!(["orders:write", "courses:read"]), "each scope by itself");
+    assert_eq!(before["api_url"], json!(shop.public("/api/v1")));
+    assert_eq!(before["public"], false);
+    assert!(!before.to_string().contains("cd_"), "a key is shown once: {before}");
+
+    let document = shop.http.get(before["openapi_url"].as_str().unwrap()).send().await.unwrap();
+    assert_eq!(document.status(), 200, "it needs no key");
+    assert_eq!(web.get("/api/v1/courses").await.status, 200);
+    let code = web.order(&["rust-co-ban"]).await["code"].as_str().unwrap().to_owned();
+    assert_eq!(web.get(&format!("/api/v1/orders/{code}")).await.problem(403), "forbidden");
+    assert_eq!(app.post("/api/v1/orders", &body("rust-co-ban")).await.problem(403), "forbidden");
+    assert!(page().await["keys"][1]["last_used_at"].is_string());
+
+    let revoke = "/admin/api/storefront/keys/web";
+    assert_eq!(shop.admin("DELETE", revoke, None).await.0, 204);
+    assert_eq!(web.get("/api/v1/courses").await.problem(401), "unauthorized");
+    assert_eq!(app.get("/api/v1/courses").await.status, 200, "the control");
+    let names: Vec<Value> =
+        page().await["keys"].as_array().unwrap().iter().map(|row| row["name"].clone()).collect();
+    assert_eq!(names, [json!("app")]);
+    // The record tells keys apart by name.
+    for name in ["web", "app"] {
+        let (status, refused) = make(name, &["courses:read"]).await;
+        assert_eq!((status, &refused["code"]), (409, &json!("name_taken")));
+    }
+    let (_, audit) = shop.admin("GET", "/admin/api/audit?action=storefront_key.", None).await;
+    let done: Vec<&Value> = audit["rows"].as_array().unwrap().iter().map(|row| &row["action"]).collect();
+    assert_eq!(done, ["storefront_key.revoke", "storefront_key.create", "storefront_key.create"]);
+    assert!(!audit.to_string().contains("cd_"), "{audit}");
+}

@@ -104,7 +104,6 @@ async fn open(app: AppHandle, args: Args) -> Result<Option<Desk>, NotStarted> {
     let config = Config::load(&data_dir, args.demo, env.iter().cloned())
         .map_err(|error| NotStarted::new("config_invalid", error))?;
     let logging = logging::start(&data_dir, &config.log).ok();
-    log_panics();
     let language = config.shop.language;
     if !args.demo && secrets::belong_to_a_demo(&data_dir) {
         return Err(NotStarted::new("demo_data", words::DEMO_DATA.say(language)));
@@ -153,14 +152,6 @@ fn settings_of_the_environment() -> Vec<(String, String)> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .filter(|(name, _)| name.starts_with("CHOTDON_"))
         .collect()
-}
-
-fn log_panics() {
-    let before = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        tracing::error!(%panic, "panic");
-        before(panic);
-    }));
 }
 
 /// Never a silent end: the sentence in the owner's language, the cause, the code; then the app ends with 1.

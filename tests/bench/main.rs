@@ -11,12 +11,13 @@ mod intake;
 mod load;
 mod queue;
 mod retry;
+mod scrape;
 
 use std::process::ExitCode;
 
 use figures::Report;
 
-const NAMES: &[&str] = &["intake", "queue", "claim", "pickup", "retry", "idle"];
+const NAMES: &[&str] = &["intake", "queue", "claim", "pickup", "retry", "scrape", "idle"];
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
@@ -47,6 +48,7 @@ async fn measure(name: &str, report: &mut Report) -> anyhow::Result<()> {
         "pickup" => queue::pickup(report).await,
         "idle" => idle::measure(report).await,
         "retry" => retry::measure(report).await,
+        "scrape" => scrape::measure(report).await,
         other => anyhow::bail!("\"{other}\" is not measured"),
     }
 }

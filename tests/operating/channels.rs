@@ -43,14 +43,19 @@ impl Told {
 
     /// Something happened `times` times, each in a commit of its own; the shop takes notice afterwards.
     async fn happens(&self, class: i64, key: &str, code: &str, times: usize) {
+        self.all_happen(class, &[key.to_owned()], code, times).await;
+    }
+
+    /// The same of several causes.
+    async fn all_happen(&self, class: i64, keys: &[String], code: &str, times: usize) {
         let store = Store::open(self.shop.dir()).await.unwrap();
         for channel in Channel::ALL {
             store.tuning().tell(channel, INFORMATION);
         }
-        for _ in 0..times {
+        for key in std::iter::repeat_n(keys, times).flatten() {
             let raise = Raise {
                 class,
-                merge_key: Some(key.to_owned()),
+                merge_key: Some(key.clone()),
                 kind: "task_failed",
                 data: json!({ "code": code, "task_kind": "deliver_order" }),
                 task: None,
@@ -118,6 +123,50 @@ async fn a_thousand_failures_of_three_causes_are_three_messages() {
     let now = told.messages();
     assert!(now.iter().all(|n| (4..=6).contains(n)), "{now:?}");
     assert!(told.telegram.texts().last().unwrap().contains("tác vụ thất bại"), "{:?}", told.telegram.texts());
+}
+
+#[tokio::test]
+async fn a_thousand_failures_in_ten_minutes_keep_to_three_messages_a_minute_and_twenty_an_hour() {
+    let told = Told::start(Vec::new()).await;
+    let mut before = [0; 4];
+    for minute in 0..10 {
+        // The owner would hear of each of these by itself: they come one after the other.
+        for part in 0..5 {
+            let keys: Vec<String> = (0..10).map(|n| format!("cause-{minute}-{part}-{n}")).collect();
+            told.all_happen(NEEDS_OWNER, &keys, "source_not_found", 2).await;
+            told.quiet().await;
+        }
+        let now = told.messages();
+        let more: Vec<usize> = now.iter().zip(before).map(|(now, before)| now - before).collect();
+        assert!(more.iter().all(|n| *n <= 3), "minute {minute}: {more:?}");
+        before = now;
+        told.shop.clock.jump(60_000);
+    }
+    assert!(before.iter().all(|n| (10..=20).contains(n)), "{before:?}");
+    let (mut causes, mut failures, mut after) = (0, 0, String::new());
+    loop {
+        let path = format!("/admin/api/notices?limit=200{after}");
+        let (_, page) = told.shop.admin("GET", &path, None).await;
+        let rows = page["rows"].as_array().unwrap();
+        causes += rows.len();
+        failures += rows.iter().map(|row| row["count"].as_i64().unwrap()).sum::<i64>();
+        let Some(next) = page["next"].as_str() else { break };
+        after = format!("&after={next}");
+    }
+    assert_eq!((causes, failures), (500, 1_000), "the inbox has all of them");
+    // An hour later one message is about the rest, and nothing is left over.
+    told.shop.clock.jump(HOUR_MS);
+    told.shop
+        .until(|| async {
+            told.look();
+            let path = "/admin/api/tasks?lane=owner&state=scheduled";
+            let (_, tasks) = told.shop.admin("GET", path, None).await;
+            tasks["rows"].as_array().is_some_and(Vec::is_empty).then_some(())
+        })
+        .await;
+    told.quiet().await;
+    let after = told.messages();
+    assert!(after.iter().zip(before).all(|(after, before)| after - before <= 3), "{before:?} then {after:?}");
 }
 
 #[tokio::test]

@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used)] // a test may stop anywhere
 #![cfg(target_os = "linux")]
 
+#[cfg(feature = "foreign")]
+mod remote;
 mod scanner;
+mod troubles;
 mod whole_run;
 
 use std::os::unix::fs::PermissionsExt;

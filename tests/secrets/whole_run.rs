@@ -1,13 +1,13 @@
 //! One secret of each kind is in use through a whole run of the real program: mail, SePay's list, a learning platform,
-//! a downloader, Google Drive, a worker on another machine, a storefront and its webhooks, the owner's browser. None of
-//! them is found afterwards but where it has to be.
+//! a downloader, Google Drive, rclone's remotes, a worker on another machine, a tunnel's program, a storefront and its
+//! webhooks, the owner's browser, and what panics say. None of them is found afterwards but where it has to be.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use base64::Engine;
 use chotdon_core::ports::SecretStore;
-use chotdon_core::secrets::FileSecrets;
+use chotdon_core::secrets::{FileSecrets, SecretName};
 use chotdon_tests::drive::DriveStandIn;
 use chotdon_tests::lms::School;
 use chotdon_tests::nginx::Nginx;
@@ -19,7 +19,10 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use sha2::Digest;
 
+#[cfg(feature = "foreign")]
+use crate::remote::Remote;
 use crate::scanner::{self, Scanner};
+use crate::troubles::{self, Panics};
 use crate::{canary, completed, now_s, watched};
 
 /// What the downloader of this test leaves: a proof that it was given its secret, which is not the secret.
@@ -27,7 +30,7 @@ const DOWNLOADER: &str = "#!/usr/bin/python3\nimport hashlib, json, sys\nwish = 
     open('bai.md', 'w').write(hashlib.sha256(wish['secret'].encode()).hexdigest())\n\
     print(json.dumps({'item': 'khoá ' + wish['secret']}))\nprint('secret', wish['secret'], file=sys.stderr)\n";
 
-async fn course(served: &Served, slug: &str, source: Value, more: Value) {
+pub(crate) async fn course(served: &Served, slug: &str, source: Value, more: Value) {
     let mut course = json!({ "title": slug, "price_vnd": 50_000, "active": true, "source": source, "target": { "kind": "folder" } });
     for (key, value) in more.as_object().unwrap() {
         course[key] = value.clone();
@@ -37,11 +40,12 @@ async fn course(served: &Served, slug: &str, source: Value, more: Value) {
     assert!((200..300).contains(&status), "{answer}");
 }
 
-async fn delivered(served: &Served, slug: &str, id: i64) {
+pub(crate) async fn delivered(served: &Served, slug: &str, id: i64) -> String {
     let (order, amount) = served.order(slug).await.unwrap();
     let (status, answer) = served.webhook(id, amount, &order, now_s()).await.unwrap();
     assert_eq!((status, answer["outcome"].as_str()), (200, Some("paid")), "{slug}");
     completed(served, &order).await;
+    order
 }
 
 /// Uses the pages as the owner does; answers what they showed and kept.
@@ -59,12 +63,12 @@ async fn one_secret_of_each_kind_leaves_no_trace_of_a_whole_run() {
         "smtp.password",
         "source.web",
         "downloader.lib",
-        "tunnel.token",
         "telegram.bot_token",
         "lms.other",
     ]
     .map(|name| (name, canary()))
     .into();
+    values.insert("tunnel.token", format!("ey{}", canary()));
     let drive = DriveStandIn::start().await.unwrap();
     let school = School::start("moodle").await;
     let alerts = base64::engine::general_purpose::STANDARD.encode(canary());
@@ -92,6 +96,9 @@ async fn one_secret_of_each_kind_leaves_no_trace_of_a_whole_run() {
     watched(&mut home, &record);
     home.env.push(("CHOTDON_LOG__LEVEL", "trace".to_owned()));
     home.env.extend(drive.env());
+    let panics = Panics::none(&mut home);
+    #[cfg(feature = "foreign")]
+    let remote = Remote::start(&mut home).await;
     for (name, value) in [
         ("CHOTDON_MAIL__TRANSPORT", "smtp"),
         ("CHOTDON_MAIL__HOST", "127.0.0.1"),
@@ -126,8 +133,25 @@ async fn one_secret_of_each_kind_leaves_no_trace_of_a_whole_run() {
     delivered(&served, "web", 1).await;
     delivered(&served, "program", 2).await;
     delivered(&served, "drive", 3).await;
-    let worker = WorkerProgram::start(&served.public, "may-2", &worker_key, &[], &[]).await.unwrap();
+    let script = format!(
+        r#"umask 0; exec strace -D -f -v -A -o '{}' -e trace=execve -s 65536 "$0" "$@""#,
+        elsewhere.path().join("worker-execve").display()
+    );
+    let under = ["/bin/sh", "-c", &script];
+    let worker = WorkerProgram::start(&served.public, "may-2", &worker_key, &under, &[]).await.unwrap();
     delivered(&served, "worker", 4).await;
+    #[cfg(feature = "foreign")]
+    remote.used(&served, 5).await;
+    // What a panic says is whatever the code had at hand: here, all that the program has read until now.
+    let at_hand: Vec<&str> =
+        ["smtp.password", "source.web", "downloader.lib", "lms.moodle", "google.refresh_token"]
+            .iter()
+            .map(|name| values[name].as_str())
+            .chain([home.hmac_secret.as_str(), admin_token.as_str(), home.passphrase.as_str()])
+            .collect();
+    panics.with(&at_hand);
+    delivered(&served, "drive", 6).await;
+    Panics::happen(&served).await;
     assert!(mail.mail().await.unwrap().to.contains(&"lan@example.com".to_owned()));
     let order = json!({ "customer": { "email": "b@example.com" }, "items": [{ "course": "web" }] });
     let ordered = served
@@ -161,6 +185,7 @@ async fn one_secret_of_each_kind_leaves_no_trace_of_a_whole_run() {
     for check in ["bank", "sepay_key", "webhook", "sepay_api", "mail", "secrets", "course", "notifications"] {
         served.admin("POST", &format!("/admin/api/checks/{check}"), Some(json!({}))).await.unwrap();
     }
+    troubles::tunnel(&served, &home, elsewhere.path()).await;
     let shop = json!({ "name": "Khoá học An", "language": "vi" });
     assert_eq!(served.admin("PUT", "/admin/api/settings/shop", Some(shop)).await.unwrap().0, 200);
     let typed = canary();
@@ -181,6 +206,11 @@ async fn one_secret_of_each_kind_leaves_no_trace_of_a_whole_run() {
         ("link.key", link_key.expose_secret()),
         ("the passphrase", &home.passphrase),
     ]);
+    #[cfg(feature = "foreign")]
+    all.extend(remote.planted());
+    for name in SecretName::settable() {
+        assert!(all.iter().any(|(planted, _)| *planted == name.as_str()), "{name} is of no use in this run");
+    }
     let scanner = Scanner::new(all.iter().copied()).with_pieces();
     let none = Vec::<String>::new();
     let gets: Vec<String> = served.documented().await.unwrap();
@@ -233,6 +263,10 @@ async fn one_secret_of_each_kind_leaves_no_trace_of_a_whole_run() {
     let argv = std::fs::read(&record).unwrap();
     let executed = String::from_utf8_lossy(&argv).matches("execve(").count();
     assert!(String::from_utf8_lossy(&argv).contains("/fetch\""), "the downloader was watched");
+    let worker_argv = std::fs::read_to_string(elsewhere.path().join("worker-execve")).unwrap();
+    assert!(worker_argv.contains("--key-from-stdin"), "the worker was watched");
+    #[cfg(feature = "foreign")]
+    assert_eq!(Remote::door(&argv).found_below(home.path(), &outside), none, "rclone's own password");
     // The control: what was read would have told, of a piece of eight characters as well.
     let logs: Vec<u8> = scanner::files(&home.data().join("logs"))
         .iter()
@@ -244,6 +278,7 @@ async fn one_secret_of_each_kind_leaves_no_trace_of_a_whole_run() {
         !proofs.found_below(&home.data().join("library"), &[]).is_empty(),
         "the downloader had its secret"
     );
+    Panics::were_logged(&String::from_utf8_lossy(&logs), at_hand.len());
     let planted = [logs.as_slice(), &values["smtp.password"].as_bytes()[9..17]].concat();
     assert_eq!(scanner.found(&planted), ["a piece of smtp.password"]);
     assert_eq!(scanner.found_below(home.path(), &[]).len(), 1, "the passphrase, in its own file");

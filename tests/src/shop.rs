@@ -155,6 +155,11 @@ impl Ground {
 }
 
 impl Ground {
+    /// The shop's directory.
+    pub fn dir(&self) -> &std::path::Path {
+        self.dir.path()
+    }
+
     /// Puts a secret there before a shop is opened.
     pub fn set_secret(&self, name: &str, value: &str) {
         self.secrets.set(name, value.to_owned().into()).now_or_never();

@@ -91,6 +91,56 @@ const SCENES = [
     act: (page) => page.getByTestId('backup-restore').first().click(),
   },
   { name: 'settings-delivery', route: '/settings?section=delivery', data: ['full', 'empty', 'broken'] },
+  { name: 'storefront', route: '/settings?section=storefront', data: ['full', 'empty', 'broken'] },
+  {
+    name: 'storefront-key',
+    route: '/settings?section=storefront',
+    data: ['full'],
+    act: (page) => page.getByTestId('key-new').click(),
+  },
+  {
+    name: 'storefront-made',
+    route: '/settings?section=storefront',
+    data: ['full'],
+    act: async (page) => {
+      await page.getByTestId('key-new').click();
+      await page.getByTestId('key-name').fill('web-moi');
+      await page.getByTestId('key-make').click();
+      await page.getByTestId('shown-once').waitFor();
+    },
+  },
+  {
+    name: 'storefront-revoke',
+    route: '/settings?section=storefront',
+    data: ['full'],
+    act: (page) => page.getByTestId('website-key-web').getByRole('button').click(),
+  },
+  {
+    name: 'storefront-endpoint',
+    route: '/settings?section=storefront',
+    data: ['full'],
+    act: async (page) => {
+      await page.getByTestId('endpoint-new').click();
+      await page.getByTestId('events-some').check();
+    },
+  },
+  {
+    name: 'storefront-events',
+    route: '/settings?section=storefront',
+    data: ['full'],
+    act: async (page) => {
+      await page.getByTestId('test-web').click();
+      await page.getByTestId('events-web').click();
+      await page.getByTestId('event-row-61').waitFor();
+      await page.getByTestId('endpoint-web').scrollIntoViewIfNeeded();
+    },
+  },
+  {
+    name: 'storefront-address',
+    route: '/settings?section=storefront',
+    data: ['full', 'empty'],
+    act: (page) => page.getByTestId('address-curl').scrollIntoViewIfNeeded(),
+  },
   { name: 'mails', route: '/settings/mail-templates', data: ['full', 'broken'] },
   {
     name: 'mails-edit',

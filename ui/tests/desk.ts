@@ -3,6 +3,7 @@ import { render } from '@testing-library/svelte';
 import { tick } from 'svelte';
 
 import App from '../src/App.svelte';
+import { MockStorefront } from '../src/lib/api/mock/storefront';
 import { mockTunnel, mockTunnelSettings } from '../src/lib/api/mock/tunnel';
 import { live } from '../src/lib/live/live.svelte';
 import { router } from '../src/lib/route.svelte';
@@ -59,6 +60,7 @@ export async function open(
     settings: () => SETTINGS,
     checklist: () => ({ done: 0, total: 0, rows: [] }),
     tunnel: () => mockTunnel('full'),
+    storefront: () => new MockStorefront('empty').answer('GET', [], undefined),
     failures: () => ({ groups: [], failed: 0, retrying: 0 }),
     reconcile: () => ({ state: 'off', configured: false, runs: [], accounts: [], difference_vnd: 0 }),
     ...routes,

@@ -16,6 +16,7 @@ pub mod logging;
 mod metrics;
 mod ordering;
 pub mod outgoing;
+pub(crate) mod panics;
 pub mod ports;
 pub(crate) mod present;
 pub mod private_file;

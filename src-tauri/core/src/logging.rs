@@ -45,7 +45,7 @@ pub struct Logging {
     _guard: WorkerGuard,
 }
 
-/// Starts logging of the shop in `data_dir` for the whole process. Callers start it once.
+/// Starts logging of the shop in `data_dir` for the whole process, panics included. Callers start it once.
 ///
 /// # Errors
 /// When the folder cannot be made, or when the process logs already.
@@ -56,6 +56,7 @@ pub fn start(data_dir: &Path, config: &LogConfig) -> io::Result<Logging> {
     let (files, guard) = tracing_appender::non_blocking(files);
     let subscriber = subscriber(config, files, io::stderr, Mask::of_process());
     tracing::subscriber::set_global_default(subscriber).map_err(io::Error::other)?;
+    crate::panics::install();
     Ok(Logging { _guard: guard })
 }
 

@@ -31,6 +31,12 @@ pub fn generate() -> SecretString {
     SecretString::from(Alphanumeric.sample_string(&mut rand::rng(), 43))
 }
 
+/// A new random value of the form that this secret has.
+#[must_use]
+pub fn generate_for(name: &SecretName) -> SecretString {
+    if name.signs_webhooks() { crate::signed::new_secret() } else { generate() }
+}
+
 /// Whether two values are equal, in a time that does not depend on where they differ.
 #[must_use]
 pub fn same(left: &str, right: &str) -> bool {

@@ -259,7 +259,7 @@ impl Shop {
         shop.part("expiry", expiry(shop.inner.floor.clone(), reconciler, stop.clone()));
         shop.part("access", access(shop.inner.floor.clone(), stop.clone()));
         let rules = doors::public(&shop.inner.floor);
-        let router = counted(&shop, Door::Public, http::public::router(&shop.inner.floor));
+        let router = counted(&shop, Door::Public, shop.public());
         shop.part("public_listener", http::listen::serve(public, router, rules, stop.clone()));
         if let (Some(listener), Some(local)) = (private, private_addr) {
             let door = http::private::PrivateDoor {
@@ -270,7 +270,8 @@ impl Shop {
                 sign_ins: SignIns::kept_in(shop.inner.floor.store.clone()),
             };
             let rules = doors::private(&shop.inner.floor);
-            let router = counted(&shop, Door::Private, door.router(shop.admin()));
+            let router =
+                counted(&shop, Door::Private, http::boundary::watched(door.router(shop.admin()), None));
             shop.part("private_listener", http::listen::serve(listener, router, rules, stop));
         }
         tracing::info!(public = %public_addr, private = ?private_addr, "the shop is open");
@@ -294,13 +295,14 @@ impl Shop {
             Arc::new(self.clone()),
         );
         // The window and the private listener show the same test results.
-        http::admin::router(http::admin::Desk { checks: self.inner.checks.clone(), ..desk })
+        let desk = http::admin::Desk { checks: self.inner.checks.clone(), ..desk };
+        http::boundary::watched(http::admin::router(desk), floor.probe.clone())
     }
 
     /// The public listener's routes with everything that guards them, without the listener: for tests that ask
     /// more than a socket can carry.
     pub fn public(&self) -> Router {
-        http::public::router(&self.inner.floor)
+        http::boundary::watched(http::public::router(&self.inner.floor), self.inner.floor.probe.clone())
     }
 
     /// Numbered events from now on.

@@ -142,4 +142,8 @@ pub struct Problem {
     pub code: String,
     /// What, where and what to do, in English; never a secret.
     pub detail: String,
+    /// What the log says of it when it is answered; nobody else is told.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub(crate) cause: Option<Box<str>>,
 }

@@ -16,6 +16,8 @@ mod shop_commands;
 mod shop_data;
 mod simulate;
 mod storefront_webhook;
+#[cfg(debug_assertions)]
+mod trouble;
 mod worker;
 mod worker_key;
 

@@ -58,7 +58,7 @@ async fn rotate(place: &Place, name: &SecretName, overlap: Option<Duration>) -> 
         Some(overlap) => overlap,
         None => Duration::from_secs(u64::from(place.config(false)?.secrets.overlap_h) * 3600),
     };
-    let value = given.clone().unwrap_or_else(secrets::generate);
+    let value = given.clone().unwrap_or_else(|| secrets::generate_for(name));
     let credentials = place.credentials().await?;
     let data = ShopData::open_or_create(place).await?;
     let until = data.changes(&credentials).rotate(name, value.clone(), overlap).await?;

@@ -38,7 +38,11 @@ pub(crate) async fn serve(args: Serve, environment: &Environment) -> Result<(), 
         private: Some(args.private),
         env: environment.settings(),
     };
-    let ports = Ports { clock: Arc::new(SystemClock), secrets, notifier: Arc::new(NoDesktop), probe: None };
+    #[cfg(debug_assertions)]
+    let probe = crate::trouble::wished(environment);
+    #[cfg(not(debug_assertions))]
+    let probe = None;
+    let ports = Ports { clock: Arc::new(SystemClock), secrets, notifier: Arc::new(NoDesktop), probe };
     let mut stop = Stop::listen()?;
     let shop = Shop::start(options, ports).await.map_err(why_not)?;
     let running = Running::new(shop.public_addr(), shop.private_addr());

@@ -160,7 +160,7 @@ impl ShopData {
     }
 
     pub(crate) async fn save_endpoint(&self, name: &str, url: &str, events: &[String]) -> Result<(), End> {
-        Ok(self.store.save_endpoint(name, url, events, ACTOR, now_ms()).await?)
+        Ok(self.store.save_endpoint(name, url, events, true, ACTOR, now_ms()).await?)
     }
 
     pub(crate) async fn remove_endpoint(&self, name: &str) -> Result<(), End> {

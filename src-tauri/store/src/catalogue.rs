@@ -322,7 +322,7 @@ impl Store {
     /// Keeps the hash of a new storefront key. `key_sha256` is lower-case hexadecimal, `scopes` words with spaces.
     ///
     /// # Errors
-    /// [`Error::Conflict`] when a key has this name.
+    /// [`Error::Refused`] `name_taken` when a key has this name, or had it: the record tells keys apart by name.
     pub async fn add_storefront_key(
         &self,
         name: &str,
@@ -344,9 +344,12 @@ impl Store {
                         .execute(&mut tx.conn)
                         .await
                         .map_err(|error| match Error::from(error) {
-                            Error::Conflict(_) => Error::Conflict(format!("a storefront key named `{name}` exists")),
+                            Error::Conflict(_) => {
+                                Error::refused("name_taken", format!("a storefront key was named `{name}` before"))
+                            }
                             other => other,
                         })?;
+                    tx.touched.topic("settings");
                     let data = json!({ "scopes": scopes });
                     record(tx, &AuditEntry { actor, action: "storefront_key.create".into(), subject: name, data }, now).await
                 })
@@ -374,6 +377,7 @@ impl Store {
                     if done.rows_affected() == 0 {
                         return Err(Error::NotFound(format!("storefront key `{name}`")));
                     }
+                    tx.touched.topic("settings");
                     let entry = AuditEntry {
                         actor,
                         action: "storefront_key.revoke".into(),

@@ -71,7 +71,7 @@ pub use notices::{INFORMATION, NEEDS_OWNER, NoticeRecord, Raise, STOPPED};
 pub use open::{MINIMUM_SQLITE, Store};
 pub use order_money::SurplusTo;
 pub use orders::{CreatedOrder, Idempotency, NewOrderRow, new_deposit_code};
-pub use outgoing::{EndpointRecord, OUTGOING_EVENTS, OutgoingRecord};
+pub use outgoing::{EndpointRecord, OUTGOING_EVENTS, OutgoingGlance, OutgoingRecord};
 pub use queue::{Claim, Claimed, Failure, Outlook, Settled, Settlement, StageResult, prepare_key};
 pub use queue_actions::{FailureFilterRow, LanePause, RetryCounts};
 pub use reconcile::{BalanceRecord, Cursor, Listed, RunEnd, RunRecord};

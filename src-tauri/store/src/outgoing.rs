@@ -62,12 +62,29 @@ pub struct OutgoingRecord {
     pub active: bool,
 }
 
-const EVENT: &str = "SELECT o.id, o.webhook_id, o.type, o.at, o.data, o.attempts, o.status, o.delivered_at, o.endpoint_id, \
-     e.name AS endpoint, e.url, e.disabled_at IS NULL AS active \
-     FROM outgoing_event AS o JOIN webhook_endpoint AS e ON e.id = o.endpoint_id";
+/// An event, and how its sending stands.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+#[allow(missing_docs)]
+pub struct OutgoingGlance {
+    #[sqlx(flatten)]
+    pub event: OutgoingRecord,
+    /// The task that sends it, while it was neither taken nor called off.
+    pub task_id: Option<i64>,
+    pub task_state: Option<String>,
+    /// When a scheduled task runs, ms.
+    pub run_at: Option<i64>,
+    pub err_class: Option<String>,
+    pub err_code: Option<String>,
+    pub err_detail: Option<String>,
+}
+
+const EVENT: &str = "o.id, o.webhook_id, o.type, o.at, o.data, o.attempts, o.status, o.delivered_at, o.endpoint_id, \
+     e.name AS endpoint, e.url, e.disabled_at IS NULL AS active";
+const FROM: &str = "FROM outgoing_event AS o JOIN webhook_endpoint AS e ON e.id = o.endpoint_id";
 
 impl Store {
-    /// Adds an endpoint, or changes address and events of the one with this name and takes it into use again.
+    /// Adds an endpoint, or changes address and events of the one with this name. `active` takes it into use (again);
+    /// otherwise it is told nothing more until it is, and what was still to be sent to it is called off.
     ///
     /// # Errors
     /// [`Error::Invalid`] for an event that does not exist.
@@ -76,6 +93,7 @@ impl Store {
         name: &str,
         url: &str,
         events: &[String],
+        active: bool,
         actor: &str,
         now: i64,
     ) -> Result<()> {
@@ -93,18 +111,26 @@ impl Store {
                 let (name, url, events, actor) = given.clone();
                 Box::pin(async move {
                     sqlx::query(
-                        "INSERT INTO webhook_endpoint (name, url, events, created_at) VALUES ($1, $2, $3, $4) \
+                        "INSERT INTO webhook_endpoint (name, url, events, created_at, disabled_at, disabled_reason) \
+                           VALUES ($1, $2, $3, $4, iif($5, NULL, $4), iif($5, NULL, 'owner')) \
                          ON CONFLICT (name) WHERE removed_at IS NULL DO UPDATE SET url = excluded.url, \
-                           events = excluded.events, disabled_at = NULL, disabled_reason = NULL",
+                           events = excluded.events, disabled_at = excluded.disabled_at, \
+                           disabled_reason = excluded.disabled_reason",
                     )
                     .bind(&name)
                     .bind(&url)
                     .bind(&events)
                     .bind(now)
+                    .bind(active)
                     .execute(&mut tx.conn)
                     .await?;
                     tx.touched.topic("settings");
-                    audit(tx, now, &actor, "webhook.save", &name, &json!({ "url": url, "events": events })).await
+                    if !active {
+                        let id = endpoint_id(tx, &name).await?;
+                        call_off(tx, id, now).await?;
+                    }
+                    let data = json!({ "url": url, "events": events, "on": active });
+                    audit(tx, now, &actor, "webhook.save", &name, &data).await
                 })
             })
             .await;
@@ -126,16 +152,14 @@ impl Store {
                     let id = endpoint_id(tx, &name).await?;
                     sqlx::query(
                         "UPDATE webhook_endpoint SET removed_at = $2, disabled_at = coalesce(disabled_at, $2), \
-                           disabled_reason = coalesce(disabled_reason, 'owner') WHERE id = $1; \
-                         UPDATE task SET state = 'cancelled', lease_epoch = lease_epoch + 1, finished_at = $2 \
-                          WHERE lane = 'webhook' AND state IN ('scheduled', 'ready', 'failed') \
-                            AND payload ->> 'event' IN (SELECT id FROM outgoing_event WHERE endpoint_id = $1)",
+                           disabled_reason = coalesce(disabled_reason, 'owner') WHERE id = $1",
                     )
                     .bind(id)
                     .bind(now)
                     .execute(&mut tx.conn)
                     .await?;
-                    tx.touched.topics.extend(["settings", "queue", "failures"].map(str::to_owned));
+                    tx.touched.topic("settings");
+                    call_off(tx, id, now).await?;
                     audit(tx, now, &actor, "webhook.remove", &name, &json!({})).await
                 })
             })
@@ -190,6 +214,7 @@ impl Store {
                     .bind(&name)
                     .fetch_one(&mut tx.conn)
                     .await?;
+                    tx.touched.topic("webhooks_out");
                     audit(tx, now, &actor, "webhook.test", &name, &json!({ "webhook_id": webhook })).await?;
                     tx.ready(["webhook"].into_iter());
                     Ok(webhook)
@@ -221,7 +246,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn outgoing(&self, id: i64) -> Result<Option<OutgoingRecord>> {
-        let query = sqlx::query_as(sqlx::AssertSqlSafe(format!("{EVENT} WHERE o.id = $1")));
+        let query = sqlx::query_as(sqlx::AssertSqlSafe(format!("SELECT {EVENT} {FROM} WHERE o.id = $1")));
         Ok(query.bind(id).fetch_optional(&self.reader).await?)
     }
 
@@ -229,9 +254,14 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn outgoing_of(&self, endpoint: &str, window: Window) -> Result<Slice<OutgoingRecord>> {
+    pub async fn outgoing_of(&self, endpoint: &str, window: Window) -> Result<Slice<OutgoingGlance>> {
+        // Each half of the lookup is served by a partial index of its own.
         let sql = format!(
-            "{EVENT} WHERE o.endpoint_id = (SELECT id FROM webhook_endpoint WHERE name = $1 AND removed_at IS NULL) \
+            "SELECT {EVENT}, t.id AS task_id, t.state AS task_state, t.run_at, t.err_class, t.err_code, t.err_detail {FROM} \
+             LEFT JOIN task AS t ON t.id = CASE WHEN o.delivered_at IS NULL THEN coalesce( \
+               (SELECT l.id FROM task AS l WHERE l.dedupe_key = 'webhook:' || o.id AND l.state NOT IN ('done','failed','cancelled')), \
+               (SELECT f.id FROM task AS f WHERE f.state = 'failed' AND f.dedupe_key = 'webhook:' || o.id)) END \
+             WHERE o.endpoint_id = (SELECT id FROM webhook_endpoint WHERE name = $1 AND removed_at IS NULL) \
              AND o.id < $2 ORDER BY o.id DESC LIMIT $3"
         );
         let rows = sqlx::query_as(sqlx::AssertSqlSafe(sql))
@@ -240,7 +270,7 @@ impl Store {
             .bind(window.fetch())
             .fetch_all(&self.reader)
             .await?;
-        Ok(window.cut(rows, |row: &OutgoingRecord| row.id))
+        Ok(window.cut(rows, |row: &OutgoingGlance| row.event.id))
     }
 
     /// Writes down how an attempt ended: the status that came back, if any, and whether the event was taken.
@@ -289,4 +319,19 @@ async fn endpoint_id(tx: &mut Tx, name: &str) -> Result<i64> {
         .fetch_optional(&mut tx.conn)
         .await?
         .ok_or_else(|| Error::NotFound(format!("webhook endpoint `{name}`")))
+}
+
+/// Calls off what an endpoint has not taken.
+async fn call_off(tx: &mut Tx, endpoint: i64, now: i64) -> Result<()> {
+    sqlx::query(
+        "UPDATE task SET state = 'cancelled', lease_epoch = lease_epoch + 1, finished_at = $2 \
+          WHERE lane = 'webhook' AND state IN ('scheduled', 'ready', 'failed') \
+            AND payload ->> 'event' IN (SELECT id FROM outgoing_event WHERE endpoint_id = $1)",
+    )
+    .bind(endpoint)
+    .bind(now)
+    .execute(&mut tx.conn)
+    .await?;
+    tx.touched.topics.extend(["queue", "failures", "webhooks_out"].map(str::to_owned));
+    Ok(())
 }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::panics;
 use crate::workers::{StageContext, StageError};
 
 /// Bytes read, hashed and written at a time.
@@ -248,9 +249,9 @@ impl Part {
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StageError> + Send + 'static,
 ) -> Result<T, StageError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+    match tokio::task::spawn_blocking(move || panics::caught_here(work)).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(panic)) => panic.go_on(),
         Err(_) => Err(StageError::transient("cancelled", "the program is stopping")),
     }
 }

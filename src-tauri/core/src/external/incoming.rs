@@ -203,7 +203,6 @@ pub(crate) async fn taken(
             Ok(Some(manifest))
         }
         Err(error) if error.class == ErrorClass::Permanent => {
-            tracing::warn!(task_id = task.id, worker = %brought.worker, detail = %error.detail, "what a worker brought is not what it promised");
             floor.store.reject_brought(task.id, floor.clock.now_ms()).await.map_err(unreadable)?;
             discard(&sent).await;
             Err(StageError::transient(error.code, format!("{}: {}", brought.worker, error.detail)))

@@ -1,6 +1,7 @@
 //! The two doors: the public listener and the private one, and the admin API behind the latter.
 
 pub mod admin;
+pub(crate) mod boundary;
 pub(crate) mod hosted;
 pub(crate) mod limits;
 pub(crate) mod listen;

@@ -18,9 +18,10 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tower::ServiceExt;
+use zeroize::Zeroizing;
 
 use super::sign_ins::{SignIn, SignIns};
 use crate::ports::Clock;
@@ -132,7 +133,7 @@ impl Inside {
     async fn identify(&self, headers: &HeaderMap) -> Result<Option<Proof>, Response> {
         let tokens = self.tokens().await?;
         if headers.contains_key(header::AUTHORIZATION) {
-            let good = bearer(headers).is_some_and(|given| tokens.iter().any(|token| same(given, token)));
+            let good = bearer(headers).is_some_and(|given| known(given, &tokens).is_some());
             if !good {
                 self.sign_ins.note(SignIn::Refused, self.clock.now_ms()).await;
             }
@@ -144,10 +145,10 @@ impl Inside {
     }
 
     /// The tokens that are good now: two during a rotation.
-    async fn tokens(&self) -> Result<Vec<String>, Response> {
+    async fn tokens(&self) -> Result<Vec<SecretString>, Response> {
         let live = self.credentials.live_values(&SecretName::admin_token(), self.clock.now_ms()).await;
         match live {
-            Ok(values) => Ok(values.iter().map(|value| value.expose_secret().to_owned()).collect()),
+            Ok(values) => Ok(values),
             Err(error) => {
                 tracing::error!(%error, "the admin token cannot be read");
                 Err(Problem::new(
@@ -180,6 +181,7 @@ async fn login(State(inside): State<Arc<Inside>>, headers: HeaderMap, body: axum
     let Ok(Login { token }) = serde_json::from_slice(&body) else {
         return Problem::new(StatusCode::BAD_REQUEST, "bad_request", "Send {\"token\": …}.").into_response();
     };
+    let token = Zeroizing::new(token);
     let now = inside.clock.now_ms();
     if let Some(wait_s) = inside.sessions.throttled(now) {
         let mut answer = Problem::new(
@@ -195,13 +197,13 @@ async fn login(State(inside): State<Arc<Inside>>, headers: HeaderMap, body: axum
         Ok(tokens) => tokens,
         Err(answer) => return answer,
     };
-    match tokens.iter().find(|known| same(token.trim(), known)) {
-        Some(known) => {
+    match known(token.trim(), &tokens) {
+        Some(token) => {
             if let Some(before) = sessions::cookie(&headers) {
                 inside.sessions.close(before);
             }
             let origin = headers.get(header::ORIGIN).map(HeaderValue::as_bytes).unwrap_or_default();
-            let cookie = inside.sessions.open(known, origin.starts_with(b"https://"), now);
+            let cookie = inside.sessions.open(token, origin.starts_with(b"https://"), now);
             inside.sign_ins.note(SignIn::Login, now).await;
             (StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response()
         }
@@ -220,6 +222,11 @@ async fn logout(State(inside): State<Arc<Inside>>, headers: HeaderMap) -> Respon
         inside.sign_ins.note(SignIn::Logout, inside.clock.now_ms()).await;
     }
     (StatusCode::NO_CONTENT, [(header::SET_COOKIE, sessions::TAKE_BACK)]).into_response()
+}
+
+/// The token that was given, when it is one of those.
+fn known<'a>(given: &str, tokens: &'a [SecretString]) -> Option<&'a SecretString> {
+    tokens.iter().find(|token| same(given, token.expose_secret()))
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

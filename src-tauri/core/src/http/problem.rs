@@ -9,6 +9,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 
+use super::boundary::Cause;
 use crate::config::ConfigError;
 use crate::ports::SecretError;
 use crate::secrets::UnknownName;
@@ -31,6 +32,7 @@ impl Problem {
             status: status.as_u16(),
             code: code.to_owned(),
             detail: detail.into(),
+            cause: None,
         }
     }
 
@@ -59,7 +61,13 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        (status, [(header::CONTENT_TYPE, "application/problem+json")], Json(self)).into_response()
+        let cause = self.cause.clone().map(Cause);
+        let mut answer =
+            (status, [(header::CONTENT_TYPE, "application/problem+json")], Json(self)).into_response();
+        if let Some(cause) = cause {
+            answer.extensions_mut().insert(cause);
+        }
+        answer
     }
 }
 
@@ -73,17 +81,19 @@ impl From<chotdon_store::Error> for Problem {
             Error::Refused { code, .. } => Self::new(StatusCode::CONFLICT, code, text),
             Error::LedgerStopped(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "ledger_stopped", text),
             Error::Invalid(_) => Self::bad(text),
-            Error::Unavailable(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", text),
+            Error::Unavailable(_) => {
+                let cause = Some(text.as_str().into());
+                Self { cause, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", text) }
+            }
             Error::Halted(_) | Error::Unusable(_) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_stopped", text)
             }
             Error::Internal(_) => {
-                tracing::error!(error = text, "a request failed");
-                Self::new(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "internal",
-                    "something went wrong here; the log says what",
-                )
+                let detail = "something went wrong here; the log says what";
+                Self {
+                    cause: Some(text.into()),
+                    ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+                }
             }
         }
     }

@@ -7,6 +7,7 @@ mod customers;
 mod gate;
 mod orders;
 mod qr;
+mod uses;
 
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
@@ -16,8 +17,9 @@ use super::problem::Answer;
 use crate::shop::Floor;
 
 pub use gate::SCOPES;
-pub(crate) use gate::no_method;
+pub(crate) use gate::{least_scopes, no_method};
 pub(crate) use orders::how_to_pay;
+pub(crate) use uses::KeyUses;
 
 use gate::{Key, Need};
 

@@ -155,7 +155,13 @@ impl SecretName {
     /// True when the other side accepts a value that we invent.
     #[must_use]
     pub fn may_be_generated(&self) -> bool {
-        OURS.contains(&self.0.as_str())
+        OURS.contains(&self.0.as_str()) || self.signs_webhooks()
+    }
+
+    /// True for secrets in the form of Standard Webhooks, `whsec_…`, by which others know that a webhook is ours.
+    #[must_use]
+    pub fn signs_webhooks(&self) -> bool {
+        self.0.starts_with("webhook.") || self.0 == "alerts.webhook_secret"
     }
 
     /// True for names of a family, whose members only the store knows.

@@ -279,7 +279,13 @@ async fn save(floor: &Floor) {
         tracing::warn!(%error, "the counts of refused requests could not be kept; they are tried again");
         floor.intake.put_back(counts);
         floor.intake.kept_out().untold_again(&told);
+        return;
     }
+    // However many there are, the log has one line a minute of them.
+    let requests: i64 = counts.values().map(|(n, _)| n).sum();
+    let reasons: Vec<String> =
+        counts.iter().map(|((_, refusal), (n, _))| format!("{} {n}", refusal.as_str())).collect();
+    tracing::warn!(requests, reasons = reasons.join(", "), "webhooks were refused");
 }
 
 #[cfg(test)]

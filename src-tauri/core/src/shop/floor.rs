@@ -22,6 +22,7 @@ use crate::demo::DemoBank;
 use crate::external::External;
 use crate::http::hosted::Bell;
 use crate::http::limits::Limits;
+use crate::http::storefront::KeyUses;
 use crate::outgoing::Caller;
 use crate::ports::{Clock, Notifier, Ports, Probe, SecretError};
 use crate::secrets::{Credentials, SecretName};
@@ -45,6 +46,8 @@ pub(crate) struct Floor {
     pub(crate) intake: Arc<Intake>,
     /// Who has asked how much at the public door.
     pub(crate) limits: Arc<Limits>,
+    /// When storefronts last asked.
+    pub(crate) key_uses: Arc<KeyUses>,
     pub(crate) wake: Arc<Wake>,
     /// Wakes the buyers' pages that wait for news.
     pub(crate) bell: Arc<Bell>,
@@ -118,6 +121,7 @@ impl Floor {
             templates: Arc::new(Templates::new(options.data_dir.join("templates"))),
             intake: Arc::default(),
             limits: Arc::default(),
+            key_uses: Arc::default(),
             wake: Arc::new(Wake::new(ports.clock.clone())),
             bell: Arc::default(),
             lms: lms::Caller::new().map_err(|error| StartError::Internal(error.to_string()))?,

@@ -20,6 +20,7 @@ use crate::delivery::mail::Templates;
 use crate::delivery::{Offered, SourceSpec};
 use crate::demo::DemoBank;
 use crate::http::admin::state::{Running, WorkerGlance};
+use crate::http::storefront::KeyUses;
 use crate::metrics::{Metrics, StageTimes};
 use crate::present;
 use crate::reconcile::Reconciler;
@@ -243,6 +244,10 @@ impl Running for Shop {
 
     fn keys(&self) -> BoxFuture<'_, Result<Vec<KeyGlance>, KeysError>> {
         Box::pin(keys(&self.inner.floor))
+    }
+
+    fn key_uses(&self) -> &KeyUses {
+        &self.inner.floor.key_uses
     }
 
     fn record(&self) -> &Record {

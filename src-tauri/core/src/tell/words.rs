@@ -108,7 +108,9 @@ pub(crate) fn toast(notice: &NoticeRecord, language: Language) -> Toast {
                 [word("order"), word("course")].into_iter().find(|word| !word.is_empty()).unwrap_or_default();
             let cause = cause(&word("code"), vi);
             let body = if subject.is_empty() { cause.to_owned() } else { format!("{subject}: {cause}") };
-            (title, body, "/failures")
+            let route =
+                if word("code") == "mail_template" { "/settings/mail-templates" } else { "/failures" };
+            (title, body, route)
         }
     };
     Toast { title, body, route: route.to_owned(), urgent: notice.class == STOPPED }
@@ -130,6 +132,10 @@ fn cause(code: &str, vi: bool) -> &'static str {
         ("mail_refused", false) => "the buyer's address was refused. Correct it, then deliver again.",
         ("mail_not_set_up", true) => "chưa thiết lập e-mail. Mở Cài đặt › E-mail.",
         ("mail_not_set_up", false) => "mail is not set up. Open Settings › Mail.",
+        ("mail_template", true) => "mẫu thư có chỗ viết sai. Sửa ở Cài đặt › Mẫu thư rồi bấm Thử lại.",
+        ("mail_template", false) => {
+            "a mail template has a mistake. Correct it in Settings › Mail templates, then retry."
+        }
         ("worker_hung", true) => "tác vụ nhiều lần không phản hồi.",
         ("worker_hung", false) => "the task hung again and again.",
         (_, true) => "mở ứng dụng để xem nguyên nhân và cách sửa.",

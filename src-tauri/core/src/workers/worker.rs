@@ -1,13 +1,10 @@
 //! One worker at work: runs the stages of its task, settles each with the epoch of the claim, and turns
 //! errors, panics and stops into what the queue writes down.
 
-use std::any::Any;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use futures::FutureExt;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +15,7 @@ use chotdon_store::{
 
 use super::pool::{Next, Pool, StageOutcome};
 use super::{ErrorClass, Meter, StageContext, StageError};
+use crate::panics::{self, Panic};
 
 /// How long a result waits for a database that cannot be written (disk full, locked) before it is given up;
 /// the lease then runs out and the stage is run again.
@@ -39,8 +37,7 @@ impl Worker {
             let started = self.begin_stage();
             let cx =
                 StageContext::new(self.cancel.clone(), self.meter.clone(), self.pool.inner.clock.clone());
-            let ran = AssertUnwindSafe(self.run_stage(&cx)).catch_unwind().await;
-            let ran = ran.unwrap_or_else(|panic| Err(crashed(panic.as_ref())));
+            let ran = panics::caught(self.run_stage(&cx)).await.unwrap_or_else(|panic| Err(crashed(&panic)));
             self.count(&ran, started);
             let crashed = matches!(&ran, Err(error) if error.class == ErrorClass::Crashed);
             let (result, aftermath) = match ran {
@@ -103,11 +100,14 @@ impl Worker {
         if error.code == "cancelled" {
             return (StageResult::Released, Aftermath::None);
         }
+        let (result, aftermath) = failure(&self.pool, &self.task, &error, started, now);
+        // The one line of this failure: what stages call passes its errors on and writes nothing.
         tracing::warn!(
             task_id = self.task.id, kind = self.task.kind.as_str(), stage = %self.task.stage, attempt = self.task.attempt,
-            class = error.class.as_str(), code = error.code, detail = %error.detail, "a stage failed"
+            last = matches!(result, StageResult::Failed { .. }), class = error.class.as_str(), code = error.code,
+            detail = %error.detail, "a stage failed"
         );
-        failure(&self.pool, &self.task, &error, started, now)
+        (result, aftermath)
     }
 }
 
@@ -135,7 +135,7 @@ pub(super) fn failure(
     let kept = Failure {
         class: error.class.as_str(),
         code: error.code.to_owned(),
-        detail: error.detail.chars().take(MOST_DETAIL).collect(),
+        detail: crate::logging::masked(&error.detail).chars().take(MOST_DETAIL).collect(),
         started,
     };
     if error.class == ErrorClass::Permanent || task.attempt >= task.max_attempt {
@@ -165,7 +165,7 @@ pub(super) async fn settle(pool: &Pool, task: &Claimed, result: StageResult, aft
     };
     let mut settlement = settlement;
     let mut given_up = false;
-    for _ in 0..SETTLE_TRIES {
+    for tried in 0..SETTLE_TRIES {
         match pool.inner.store.settle(settlement.clone()).await {
             Ok(Settled::Accepted) => return !given_up,
             Ok(Settled::Stale) => {
@@ -178,7 +178,9 @@ pub(super) async fn settle(pool: &Pool, task: &Claimed, result: StageResult, aft
                 return false;
             }
             Err(Error::Unavailable(why)) => {
-                tracing::error!(task_id = task.id, %why, "a result cannot be written yet");
+                if tried == 0 {
+                    tracing::error!(task_id = task.id, %why, "a result cannot be written yet");
+                }
                 pool.inner.clock.sleep(SETTLE_PAUSE).await;
             }
             Err(error) if !given_up => {
@@ -200,19 +202,15 @@ pub(super) async fn settle(pool: &Pool, task: &Claimed, result: StageResult, aft
             }
         }
     }
+    tracing::error!(task_id = task.id, "a result was given up; the stage runs again when its lease is over");
     false
 }
 
-fn crashed(panic: &(dyn Any + Send)) -> StageError {
-    let words = panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "no words".to_owned());
+fn crashed(panic: &Panic) -> StageError {
     StageError {
         class: ErrorClass::Crashed,
         code: "worker_crashed",
-        detail: words,
+        detail: panic.to_string(),
         retry_after: None,
         waits: None,
     }

@@ -175,7 +175,8 @@ impl Serving {
                 {
                     return batch.fail(&error);
                 }
-                tracing::warn!(%error, units = batch.len(), "a batch failed as a whole; running its units one by one");
+                // Whose unit fails alone as well writes that down.
+                tracing::info!(%error, units = batch.len(), "a batch failed as a whole; running its units one by one");
                 for mut single in batch.singles() {
                     match self.attempt(&mut single).await {
                         Ok(ran) => self.answer(single, ran),

@@ -37,7 +37,6 @@ export const desk = {
     }),
   revokePrevious: (name: string) => del<unknown>(`secrets/${enc(name)}/previous`),
   deleteKey: (name: string) => del<T.Settings>(`secrets/${enc(name)}`),
-  revokeStorefrontKey: (name: string) => del<unknown>(`storefront/keys/${enc(name)}`),
   acceptAudit: () => post<T.AuditCheck>('audit/accept'),
   exported: (what: string, rows: number) => post<unknown>('exports', { what, rows }),
 

@@ -1384,6 +1384,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/api/storefront": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where storefronts ask, and the keys that they ask with. */
+        get: operations["storefront"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/api/storefront/keys": {
         parameters: {
             query?: never;
@@ -1443,7 +1460,7 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Adds an endpoint, or changes it and takes it into use again. */
+        /** Adds an endpoint, or changes it and takes it into use again, or out of use. */
         put: operations["save_endpoint"];
         post?: never;
         /** Tells an endpoint nothing more. */
@@ -3261,6 +3278,16 @@ export interface components {
              */
             status?: number | null;
             delivered_at?: string | null;
+            /** @description `delivered`, `waiting` (for its first attempt), `sending`, `retrying`, `failed` (given up) or `called_off`. */
+            state: string;
+            /** @description When it is tried again, while it is `retrying`. */
+            next_at?: string | null;
+            error?: components["schemas"]["ErrorText"] | null;
+            /**
+             * Format: int64
+             * @description The task that sends it, while it is neither delivered nor called off.
+             */
+            task?: number | null;
         };
         /** @description `GET /admin/api/overview`. */
         Overview: {
@@ -3585,6 +3612,16 @@ export interface components {
                  */
                 status?: number | null;
                 delivered_at?: string | null;
+                /** @description `delivered`, `waiting` (for its first attempt), `sending`, `retrying`, `failed` (given up) or `called_off`. */
+                state: string;
+                /** @description When it is tried again, while it is `retrying`. */
+                next_at?: string | null;
+                error?: components["schemas"]["ErrorText"] | null;
+                /**
+                 * Format: int64
+                 * @description The task that sends it, while it is neither delivered nor called off.
+                 */
+                task?: number | null;
             }[];
             /** @description Cursor of the following page. */
             next?: string | null;
@@ -3671,7 +3708,7 @@ export interface components {
                 url: string;
                 /** @description Empty means every event. */
                 events: string[];
-                /** @description `on`, `gone` (it answered 410) or `no_secret` (`webhook.NAME` is not set). */
+                /** @description `on`, `off` (by the owner), `gone` (it answered 410) or `no_secret` (`webhook.NAME` is not set). */
                 state: string;
                 created_at: string;
                 last_ok_at?: string | null;
@@ -4296,12 +4333,45 @@ export interface components {
             state: string;
             ended_at?: string | null;
         };
+        /** @description `GET /admin/api/storefront`. */
+        StorefrontApi: {
+            /** @description What every call begins with, without a slash at the end. */
+            api_url: string;
+            /** @description The OpenAPI document of the calls; it needs no key. */
+            openapi_url: string;
+            /** @description False while these addresses are good on this machine alone. */
+            public: boolean;
+            /** @description Whether endpoints on this machine and in the local network are called. */
+            private_webhooks: boolean;
+            /** @description What a key can be allowed, each by itself. */
+            scopes: string[];
+            /** @description What an endpoint can be told of. */
+            events: string[];
+            /** @description Since when `last_used_at` is known. */
+            uses_since: string;
+            /**
+             * Format: int64
+             * @description Hours for which a signing secret stays good after it was replaced, unless said otherwise.
+             */
+            overlap_h: number;
+            /** @description The keys in use, by name. */
+            keys: components["schemas"]["StorefrontKeyRow"][];
+        };
         /** @description `POST /admin/api/storefront/keys`. */
         StorefrontKeyNew: {
             /** @description 1 to 64 characters. */
             name: string;
             /** @description What it may do; left out = everything. */
             scopes?: string[];
+        };
+        /** @description One storefront's key. Never its value. */
+        StorefrontKeyRow: {
+            name: string;
+            /** @description What it may do, each by itself. */
+            scopes: string[];
+            created_at: string;
+            /** @description None when it was not used since `uses_since`. */
+            last_used_at?: string | null;
         };
         /** @description A storefront's key, shown this once. */
         StorefrontKeyShown: {
@@ -4664,7 +4734,7 @@ export interface components {
             url: string;
             /** @description Empty means every event. */
             events: string[];
-            /** @description `on`, `gone` (it answered 410) or `no_secret` (`webhook.NAME` is not set). */
+            /** @description `on`, `off` (by the owner), `gone` (it answered 410) or `no_secret` (`webhook.NAME` is not set). */
             state: string;
             created_at: string;
             last_ok_at?: string | null;
@@ -4685,6 +4755,8 @@ export interface components {
             url: string;
             /** @description Left out or empty means every event. */
             events?: string[];
+            /** @description Whether it is told; left out = yes. What is still to be sent to one that is not is called off. */
+            active?: boolean;
         };
         /** @description An answer to a webhook. */
         WebhookResponse: {
@@ -7474,6 +7546,33 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SimulatedTransfer"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    storefront: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StorefrontApi"];
                 };
             };
             default: {

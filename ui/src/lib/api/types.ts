@@ -144,6 +144,14 @@ export type MailTemplate = Schemas['MailTemplate'];
 export type MailMistake = Schemas['MailMistake'];
 export type MailPreview = Schemas['MailPreview'];
 export type MailTexts = Partial<Schemas['MailTexts']>;
+// Websites that sell for the shop.
+export type Storefront = Schemas['StorefrontApi'];
+export type StorefrontKeyRow = Schemas['StorefrontKeyRow'];
+export type StorefrontKeyShown = Schemas['StorefrontKeyShown'];
+export type Endpoint = Schemas['WebhookEndpoint'];
+export type EndpointChange = Pick<Schemas['WebhookEndpointChange'], 'url'> &
+  Partial<Schemas['WebhookEndpointChange']>;
+export type OutgoingRow = Schemas['OutgoingRow'];
 // Keys and the record of human actions.
 export type AuditRow = Schemas['AuditRow'];
 export type AuditCheck = Schemas['AuditCheck'];

@@ -22,6 +22,7 @@ export const KINDS = [
   'storefront_key.',
   'worker_key.',
   'webhook.',
+  'mail_template.',
   'backup.',
   'login',
   'export',
@@ -45,6 +46,11 @@ export function subjectLink(row: AuditRow): string | undefined {
   if (kind === 'task') return to('queue', row.subject);
   if (kind === 'course') return to('courses', row.subject);
   if (kind === 'wallet') return to('customers', row.subject);
+  if (kind === 'mail_template') {
+    const [mail = '', lang = ''] = row.subject.split('.');
+    return hashOf({ page: 'settings', detail: 'mail-templates', filters: { mail, lang } });
+  }
+  if (kind === 'storefront_key') return hashOf({ page: 'settings', filters: { section: 'storefront' } });
   if (kind === 'settings' || kind === 'secret') return to('settings');
   return undefined;
 }

@@ -126,6 +126,7 @@ export const CODES = [
   'no_endpoint',
   'nothing_to_undo',
   'nothing_to_move',
+  'name_taken',
   'webhook_refused',
   'webhook_unreachable',
   'webhook_timeout',

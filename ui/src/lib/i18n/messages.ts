@@ -20,6 +20,7 @@ import type viMails from './vi.mails.json';
 import viMoney from './vi.money.json';
 import viNoFiles from './vi.nofiles.json';
 import type viOps from './vi.ops.json';
+import type viStorefront from './vi.storefront.json';
 import viStates from './vi.states.json';
 import type viTunnel from './vi.tunnel.json';
 
@@ -34,7 +35,12 @@ const vi = {
 };
 
 /** Words that come with the pages that say them; see `later.ts`. */
-type LaterKey = keyof (typeof viCourses & typeof viKeys & typeof viMails & typeof viOps & typeof viTunnel);
+type LaterKey = keyof (typeof viCourses &
+  typeof viKeys &
+  typeof viMails &
+  typeof viOps &
+  typeof viStorefront &
+  typeof viTunnel);
 export type Key = keyof typeof vi | LaterKey;
 export type Locale = 'vi' | 'en';
 export type Words = Record<string, string | number>;

@@ -119,6 +119,8 @@ pub(super) async fn respond(
     let body = match body(shared, file, method, first, len).await {
         Ok(body) => body,
         Err(why) => {
+            // What a remote does not give was written down by whoever fetches for all that wait for it.
+            let Some(why) = why else { return refuse(Refusal::Broken, shared.shop_name, headers) };
             tracing::error!(code = "link_broken", path = %file.path, why, "a delivered file cannot be read");
             return refuse(Refusal::Broken, shared.shop_name, headers);
         }
@@ -129,14 +131,15 @@ pub(super) async fn respond(
     (status, answer, body).into_response()
 }
 
-/// `len` bytes from `first` on, from wherever the course lies; nothing for `HEAD`.
+/// `len` bytes from `first` on, from wherever the course lies; nothing for `HEAD`. The error is what is to be written
+/// down, if anything is.
 async fn body(
     shared: &Shared<'_>,
     file: &ManifestFile,
     method: &Method,
     first: u64,
     len: u64,
-) -> Result<Body, String> {
+) -> Result<Body, Option<String>> {
     let Location::Rclone { remote, path, secret } = shared.location else {
         let opened = open(shared, file, first).await?;
         return Ok(match *method == Method::HEAD {
@@ -144,12 +147,14 @@ async fn body(
             false => Body::from_stream(ReaderStream::with_capacity(opened.take(len), CHUNK)),
         });
     };
-    let remotes = shared.remotes.ok_or("the course lies on a remote, and there is none")?;
+    let remotes =
+        shared.remotes.ok_or_else(|| Some("the course lies on a remote, and there is none".to_owned()))?;
     if *method == Method::HEAD {
         return Ok(Body::empty());
     }
     let place = RemoteSpec { remote, path, secret: secret.as_deref() };
-    let bytes = remotes.read(place, file, first, len).await.map_err(|error| error.to_string())?;
+    let bytes = remotes.read(place, file, first, len).await;
+    let bytes = bytes.map_err(|error| (error.code == "link_broken").then(|| error.to_string()))?;
     Ok(Body::from_stream(bytes))
 }
 

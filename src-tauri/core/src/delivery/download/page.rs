@@ -110,6 +110,7 @@ pub fn refuse(refusal: Refusal, shop_name: &str, headers: &HeaderMap) -> Respons
             status: status.as_u16(),
             code: refusal.code().to_owned(),
             detail: detail.to_owned(),
+            cause: None,
         };
         let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"))];
         return (status, guarded(), kind, Json(problem)).into_response();

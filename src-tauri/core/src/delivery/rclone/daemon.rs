@@ -146,6 +146,11 @@ impl Remotes {
         for (option, value) in sections.iter().flat_map(|section| &section.options) {
             if SECRET_OPTIONS.iter().any(|part| option.contains(part)) {
                 crate::logging::hide(value);
+            } else if option.contains("headers") {
+                // `NAME,VALUE,NAME,VALUE`; what a server wants to see is often a key.
+                for value in value.expose_secret().split(',').skip(1).step_by(2) {
+                    crate::logging::hide(&value.trim().to_owned().into());
+                }
             }
         }
         Ok(sections)

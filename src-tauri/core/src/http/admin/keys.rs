@@ -74,17 +74,21 @@ pub(super) async fn rotate_secret(
     let made = given.value.is_none();
     let value = match &given.value {
         Some(value) => SecretString::from(value.trim()),
-        None if name.as_str().starts_with("webhook.") => crate::signed::new_secret(),
-        None => crate::secrets::generate(),
+        None => crate::secrets::generate_for(&name),
     };
     check_secret(&name, value.expose_secret())?;
     let overlap = Duration::from_secs(u64::from(hours) * 3600);
-    let until = changes(&desk).rotate(&name, value.clone(), overlap).await?;
+    // The first value takes nobody's place.
+    let first = desk.credentials.get(&name, desk.now()).await?.is_none();
+    let until = match first {
+        true => changes(&desk).set(&name, value.clone()).await.map(|()| desk.now()),
+        false => changes(&desk).rotate(&name, value.clone(), overlap).await,
+    }?;
     desk.shop.services().reconsider().await;
     Ok(Json(KeyRotated {
         name: name.as_str().to_owned(),
         value: made.then(|| value.expose_secret().to_owned()),
-        previous_until: (hours > 0).then(|| rfc3339(until)),
+        previous_until: (hours > 0 && !first).then(|| rfc3339(until)),
     }))
 }
 

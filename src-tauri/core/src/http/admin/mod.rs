@@ -175,6 +175,7 @@ routes! {
     delete "/admin/api/secrets/{name}/previous" keys::revoke_previous;
     put "/admin/api/bank-accounts" settings::save_bank_account;
     delete "/admin/api/bank-accounts/{id}" settings::delete_bank_account;
+    get "/admin/api/storefront" storefront::storefront;
     get "/admin/api/storefront/webhooks" storefront::endpoints;
     put "/admin/api/storefront/webhooks/{name}" storefront::save_endpoint;
     delete "/admin/api/storefront/webhooks/{name}" storefront::remove_endpoint;

@@ -207,9 +207,7 @@ pub(super) fn check_secret(name: &SecretName, value: &str) -> Answer<()> {
     if value.is_empty() || value.len() > LONGEST_SECRET || value.chars().any(char::is_control) {
         return Err(Problem::bad(format!("value: 1 to {LONGEST_SECRET} bytes on one line")));
     }
-    if (name.as_str().starts_with("webhook.") || *name == SecretName::alerts_webhook_secret())
-        && crate::outgoing::signature(&value.into(), "", 0, b"").is_none()
-    {
+    if name.signs_webhooks() && crate::outgoing::signature(&value.into(), "", 0, b"").is_none() {
         return Err(Problem::bad("value: whsec_ and 24 to 64 bytes in base64"));
     }
     // It travels in an HTTP header.

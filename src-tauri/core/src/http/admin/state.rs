@@ -16,6 +16,7 @@ use crate::config::{Config, ConfigError};
 use crate::delivery::mail::Templates;
 use crate::delivery::{Offered, SourceSpec};
 use crate::demo::DemoBank;
+use crate::http::storefront::KeyUses;
 use crate::metrics::{Metrics, StageTimes};
 use crate::ports::{Clock, Notifier, SecretStore};
 use crate::present::Crew;
@@ -102,6 +103,8 @@ pub(crate) trait Running: Send + Sync + 'static {
     fn templates(&self) -> &Templates;
     /// The keys with their ages.
     fn keys(&self) -> BoxFuture<'_, Result<Vec<KeyGlance>, KeysError>>;
+    /// When storefronts last asked.
+    fn key_uses(&self) -> &KeyUses;
     /// Watches over the record of human actions.
     fn record(&self) -> &Record;
     /// Catches up on what no webhook reported.

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use axum::http::HeaderMap;
 use axum::http::header;
+use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 const NAME: &str = "chotdon_session";
@@ -50,7 +51,7 @@ impl Session {
 impl Sessions {
     /// Opens a session for a holder of `token` and returns the cookie, `secure` for browsers that came by https. The id
     /// is always a new one: whatever the browser had before is not taken over.
-    pub(super) fn open(&self, token: &str, secure: bool, now: i64) -> String {
+    pub(super) fn open(&self, token: &SecretString, secure: bool, now: i64) -> String {
         let id = hex::encode(rand::random::<[u8; 32]>());
         let mut inner = self.inner();
         inner.open.retain(|_, session| !session.is_over(now));
@@ -58,17 +59,19 @@ impl Sessions {
             let oldest = inner.open.iter().min_by_key(|(_, session)| session.used_at).map(|(id, _)| *id);
             oldest.and_then(|id| inner.open.remove(&id));
         }
-        inner.open.insert(hash(&id), Session { token: hash(token), opened_at: now, used_at: now });
+        inner
+            .open
+            .insert(hash(&id), Session { token: hash(token.expose_secret()), opened_at: now, used_at: now });
         let secure = if secure { "; Secure" } else { "" };
         format!("{NAME}={id}; HttpOnly; SameSite=Strict; Path=/; Max-Age={}{secure}", LIFE_MS / 1000)
     }
 
     /// Whether the session is good, which keeps it so for another 12 hours, up to its last day.
-    pub(super) fn touch(&self, id: &str, tokens: &[String], now: i64) -> bool {
+    pub(super) fn touch(&self, id: &str, tokens: &[SecretString], now: i64) -> bool {
         let mut inner = self.inner();
         let key = hash(id);
         let Some(session) = inner.open.get_mut(&key) else { return false };
-        if session.is_over(now) || !tokens.iter().any(|token| hash(token) == session.token) {
+        if session.is_over(now) || !tokens.iter().any(|token| hash(token.expose_secret()) == session.token) {
             inner.open.remove(&key);
             return false;
         }

@@ -79,7 +79,7 @@ pub(super) async fn storefront(floor: &Floor, headers: &HeaderMap, scope: &str) 
         Problem::new(
             StatusCode::UNAUTHORIZED,
             "unauthorized",
-            "Send a storefront key as `Authorization: Bearer …`; `chotdon-server storefront-key create` makes one.",
+            "Send a storefront key as `Authorization: Bearer …`; the shop's owner makes one in the settings of ChotDon.",
         )
     };
     let value =
@@ -91,6 +91,7 @@ pub(super) async fn storefront(floor: &Floor, headers: &HeaderMap, scope: &str) 
     // Looked up by its hash: what the database compares is not the key.
     let hash = hex::encode(Sha256::digest(key.trim().as_bytes()));
     let known = floor.store.storefront_key(&hash).await?.ok_or_else(refused)?;
+    floor.key_uses.note(known.id, floor.clock.now_ms());
     if !known.scopes.split_whitespace().any(|given| covers(given, scope)) {
         return Err(Problem::new(
             StatusCode::FORBIDDEN,
@@ -99,6 +100,12 @@ pub(super) async fn storefront(floor: &Floor, headers: &HeaderMap, scope: &str) 
         ));
     }
     Ok(known.name)
+}
+
+/// What these scopes allow, in the smallest scopes there are.
+pub(crate) fn least_scopes(given: &str) -> Vec<&'static str> {
+    let allowed = |scope: &&str| given.split_whitespace().any(|one| covers(one, scope));
+    Need::NAMES.into_iter().filter(allowed).collect()
 }
 
 /// Whether the given scope allows what `wanted` names.
@@ -294,6 +301,9 @@ mod tests {
         assert!(!covers("orders:read", "orders:write") && !covers("courses", "orders:read"));
         assert!(!covers("order", "orders:read") && !covers("", "orders:read"));
         assert!(Need::NAMES.iter().all(|need| SCOPES.contains(need)));
+        assert_eq!(least_scopes("*"), Need::NAMES);
+        assert_eq!(least_scopes("courses orders:read"), ["orders:read", "courses:read"]);
+        assert!(least_scopes("").is_empty());
     }
 
     #[test]

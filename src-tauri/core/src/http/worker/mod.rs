@@ -20,7 +20,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 use tower_http::timeout::TimeoutLayer;
 
-use chotdon_store::{CallOutcome, ExternalFailure, ExternalTask, ExternalWish, Held, Touched};
+use chotdon_store::{CallOutcome, ExternalFailure, ExternalTask, ExternalWish, Giving, Held, Touched};
 use tokio::sync::broadcast;
 
 pub(crate) use files::signed_text;
@@ -198,12 +198,25 @@ async fn fail(State(floor): State<Floor>, headers: HeaderMap, body: Sent) -> Ans
     let held = failed.held()?;
     let (giving, code, detail) = failed.failure()?;
     let retry_base_ms = i64::from(floor.config().queue.retry_base_s) * 1_000;
+    let told = (giving != Giving::Back).then(|| (code.clone(), detail.clone()));
     let failure = ExternalFailure { giving, code, detail, retry_base_ms };
     let outcome = floor
         .store
         .fail_external(signed.call(floor.clock.now_ms()), held, failure)
         .await
         .map_err(gate::refusal)?;
+    if let (CallOutcome::FailureNoted { retry_at }, Some((code, detail))) = (&outcome, told) {
+        tracing::warn!(
+            task_id = held.task,
+            stage = "fetch",
+            epoch = held.epoch,
+            worker = signed.worker,
+            last = retry_at.is_none(),
+            code,
+            detail,
+            "a stage failed on another machine"
+        );
+    }
     floor.external.leases.notify_one();
     answer(&floor, &outcome, 0)
 }

@@ -26,6 +26,7 @@ import { MockMails } from './mails';
 import { MoneyBook } from './money';
 import { mockBackups, mockContents, mockDiagnostics, mockHealth, mockLogs } from './ops';
 import { MockProblem } from './problem';
+import { MockStorefront } from './storefront';
 import { mockTunnel } from './tunnel';
 import { mockOverview, mockQueue, mockSettings, mockChecklist } from './views';
 
@@ -52,6 +53,7 @@ export class Shop {
   queue: T.Queue;
   book: MoneyBook;
   mails: MockMails;
+  storefront: MockStorefront;
   #seq = 0;
   #send: ((event: T.Event) => void) | undefined;
 
@@ -67,6 +69,7 @@ export class Shop {
     this.notices = full ? mockNotices() : [];
     this.queue = mockQueue(variant, this.tasks);
     this.mails = new MockMails(variant);
+    this.storefront = new MockStorefront(variant);
     this.book = new MoneyBook(variant, () => this.orders);
   }
 
@@ -78,6 +81,9 @@ export class Shop {
       throw new MockProblem(500, 'internal', 'database is locked (5): SELECT … FROM task');
     }
     if (first === 'mail-templates') return this.#mail(method, parts.slice(1), body);
+    if (first === 'storefront') return this.storefront.answer(method, parts.slice(1), body);
+    if (first === 'secrets' && third === 'rotate')
+      return { name: second, value: 'whsec_c2FtcGxl', previous_until: null } satisfies T.KeyRotated;
     if (method === 'GET') return this.#get(first, second, url.searchParams);
     if (method === 'POST') return this.#post(first, second, third, body);
     if (method === 'PUT' && first === 'courses') return mockCourse('rust-co-ban', this.variant).course;
