@@ -14,7 +14,7 @@ use crate::{Error, Result};
 const BATCH: usize = 256;
 
 /// At most this many commits of payments go before other work that waits.
-const AHEAD: u32 = 4;
+const AHEAD: u32 = 8;
 /// So long other work waits for the next payment after one came.
 const QUIET: Duration = Duration::from_millis(2);
 
