@@ -141,6 +141,14 @@ impl Guest {
         let mut closing = false;
         loop {
             tokio::select! {
+                // The answer after the end was asked for says that it is the last one.
+                biased;
+                () = stop.cancelled(), if !closing => {
+                    closing = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                () = &mut over => return,
+                () = seat.taken() => return,
                 ended = connection.as_mut() => {
                     if let Err(error) = ended {
                         if let Some(status) = own_answer(&error) {
@@ -149,12 +157,6 @@ impl Guest {
                         tracing::trace!(%error, "a connection ended");
                     }
                     return;
-                }
-                () = &mut over => return,
-                () = seat.taken() => return,
-                () = stop.cancelled(), if !closing => {
-                    closing = true;
-                    connection.as_mut().graceful_shutdown();
                 }
             }
         }
