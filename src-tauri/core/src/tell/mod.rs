@@ -58,12 +58,17 @@ pub(crate) async fn run(
     let channel =
         payload.get("channel").and_then(Value::as_str).and_then(Channel::parse).unwrap_or(Channel::Desktop);
     let unreadable = |error: chotdon_store::Error| StageError::transient("internal", error.to_string());
+    let _turn = floor.pace.turn(channel).await;
     let Some(own) = floor.store.telling(id, channel).await.map_err(unreadable)? else {
         return Ok(StageOutcome::done());
     };
     let (config, now) = (floor.config(), floor.clock.now_ms());
     // What the owner has seen in the app, or what was told together with others, needs no message.
-    if !own.is_news() || own.notice.class > least(&config, channel) || is_about(&own, channel) {
+    if !own.is_news()
+        || !floor.pace.is_news(channel, &own)
+        || own.notice.class > least(&config, channel)
+        || is_about(&own, channel)
+    {
         return Ok(StageOutcome::done());
     }
     let quiet = pace::quiet_until(&config, now);
@@ -80,6 +85,7 @@ pub(crate) async fn run(
             && other.notice.id != id
             && other.notice.class <= least(&config, channel)
             && !is_about(other, channel)
+            && floor.pace.is_news(channel, other)
     });
     let after_the_night = quiet.is_none() && pace::quiet_until(&config, now - MORNING_MS).is_some();
     let together = waiting.len() + 1 >= TOGETHER || (after_the_night && !waiting.is_empty());
@@ -89,6 +95,7 @@ pub(crate) async fn run(
         floor.pace.give_back(channel, now);
         return Err(error);
     }
+    floor.pace.has_told(channel, &told, now);
     let notices = told.iter().map(|one| one.notice.id).collect();
     Ok(StageOutcome { aftermath: Aftermath::Told { notices, channel }, ..StageOutcome::done() })
 }

@@ -1,9 +1,11 @@
-//! How much each channel may say: three messages a minute, twenty an hour. Kept in memory; a restart begins anew.
+//! How much each channel may say: three messages a minute, twenty an hour, one at a time, and nothing twice. Kept in
+//! memory; a restart begins anew.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use chotdon_domain::channel::Channel;
+use chotdon_store::Telling;
 
 use crate::config::{Config, minute_of_day};
 
@@ -14,9 +16,16 @@ const VIETNAM_MS: i64 = 7 * HOUR_MS;
 const MOST_A_MINUTE: usize = 3;
 const MOST_AN_HOUR: usize = 20;
 
-/// When each channel has said something in the last hour, ms.
+/// What each channel has said in the last hour.
 #[derive(Debug, Default)]
-pub(crate) struct Pace(Mutex<[VecDeque<i64>; Channel::COUNT]>);
+pub(crate) struct Pace {
+    /// When, ms.
+    times: Mutex<[VecDeque<i64>; Channel::COUNT]>,
+    /// Of which notice, as of when (`last_at`), and when that was, ms. The database learns it a commit later, and others
+    /// ask meanwhile.
+    told: Mutex<HashMap<(Channel, i64), (i64, i64)>>,
+    turns: [tokio::sync::Mutex<()>; Channel::COUNT],
+}
 
 impl Pace {
     /// Takes the right to one message at `now`.
@@ -24,7 +33,7 @@ impl Pace {
     /// # Errors
     /// When the next one may be sent, ms.
     pub(crate) fn take(&self, channel: Channel, now: i64) -> Result<(), i64> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.times.lock().unwrap_or_else(PoisonError::into_inner);
         let said = &mut all[channel as usize];
         while said.front().is_some_and(|at| now - at >= HOUR_MS) {
             said.pop_front();
@@ -40,9 +49,29 @@ impl Pace {
         Ok(())
     }
 
+    /// Waits for the channel's turn: who looks for what is to be said, and says it, does so alone.
+    pub(crate) async fn turn(&self, channel: Channel) -> tokio::sync::MutexGuard<'_, ()> {
+        self.turns[channel as usize].lock().await
+    }
+
+    /// Notes that the channel has told of these at `now`, ms.
+    pub(crate) fn has_told(&self, channel: Channel, tellings: &[Telling], now: i64) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.retain(|_, (_, at)| now - *at < HOUR_MS);
+        for telling in tellings {
+            told.insert((channel, telling.notice.id), (telling.notice.last_at, now));
+        }
+    }
+
+    /// Whether the channel has not told of it since it last happened.
+    pub(crate) fn is_news(&self, channel: Channel, telling: &Telling) -> bool {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.get(&(channel, telling.notice.id)).is_none_or(|(as_of, _)| *as_of < telling.notice.last_at)
+    }
+
     /// Gives back a right that was taken at `at` and not used.
     pub(crate) fn give_back(&self, channel: Channel, at: i64) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.times.lock().unwrap_or_else(PoisonError::into_inner);
         let said = &mut all[channel as usize];
         if let Some(index) = said.iter().rposition(|said| *said == at) {
             said.remove(index);
