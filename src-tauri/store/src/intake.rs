@@ -2,25 +2,23 @@
 //! queues what follows. A batch is read in one statement, decided in `domain`, and written in one script.
 
 mod booking;
+mod known;
 mod script;
 
-use std::collections::HashMap;
-
 use futures::future::BoxFuture;
-use serde_json::json;
 use sha2::{Digest, Sha256};
-use sqlx::Row;
 
 use chotdon_domain::code::SHOP_FORMATS;
-use chotdon_domain::matching::{Candidate, Depositor, Direction, ShopAccounts, extract};
+use chotdon_domain::matching::{Candidate, Direction, extract};
 use chotdon_domain::money::Vnd;
-use chotdon_domain::order::{Flags, OrderMoney, Outcome, Stage};
+use chotdon_domain::order::Outcome;
 
-use crate::ledger::Tail;
-use crate::writer::{Request, Script, Set, Tx, script};
-use crate::{Error, Result, Store};
+use crate::writer::{Request, Set, Tx};
+use crate::{Result, Store};
 
 use booking::Booking;
+pub(crate) use known::{Known, KnownOrder};
+pub(crate) use script::BOOKING;
 
 /// Where a transfer was learnt of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,7 +124,7 @@ impl Set for Intake {
                 .iter()
                 .map(|input| extract(&input.content, &input.description, &input.code, &SHOP_FORMATS))
                 .collect();
-            let known = read(tx, inputs, &candidates).await?;
+            let known = known::read(tx, inputs, &candidates).await?;
             let mut booking = Booking::new(known, tx.tuning.tolerance_vnd(), tx.tuning.max_attempt());
             let answers = inputs
                 .iter()
@@ -144,30 +142,17 @@ pub(crate) fn body_hash(body: &str) -> String {
     hex::encode(Sha256::digest(body.as_bytes()))
 }
 
-/// What the database knows about the things a batch names.
-#[derive(Debug, Default)]
-pub(crate) struct Known {
-    /// Events by SePay id.
-    pub(crate) events: HashMap<i64, KnownEvent>,
-    /// Orders by code.
-    pub(crate) orders: HashMap<String, KnownOrder>,
-    pub(crate) depositors: Vec<Depositor>,
-    pub(crate) accounts: ShopAccounts,
-    pub(crate) ledger: Tail,
-    pub(crate) last_transfer: i64,
-}
-
 /// What is remembered of an event that came before.
 #[derive(Debug, Clone)]
 pub(crate) struct KnownEvent {
     /// Hash of its body.
     pub(crate) hash: String,
     /// Whole đồng.
-    amount: i64,
+    pub(crate) amount: i64,
     /// Whether it was read from SePay's list.
-    listed: bool,
+    pub(crate) listed: bool,
     /// Whether the money went out.
-    out: bool,
+    pub(crate) out: bool,
 }
 
 impl KnownEvent {
@@ -188,101 +173,4 @@ impl KnownEvent {
             false => (self.amount, self.out) != (again.amount, again.out),
         }
     }
-}
-
-/// An order that a batch may pay.
-#[derive(Debug, Clone)]
-pub(crate) struct KnownOrder {
-    pub(crate) id: i64,
-    pub(crate) prio: i64,
-    pub(crate) money: OrderMoney,
-    pub(crate) courses: Vec<KnownCourse>,
-}
-
-/// A course of such an order.
-#[derive(Debug, Clone)]
-pub(crate) struct KnownCourse {
-    pub(crate) id: i64,
-    pub(crate) version: i64,
-    pub(crate) ready: bool,
-    pub(crate) title: String,
-}
-
-/// One statement for everything; `tag` says what a row is, the other columns are its words.
-const READ: Script = script!(
-    "\
-SELECT 'event' AS tag, e.sepay_id AS a, t.amount_vnd AS b, e.source = 'reconcile' AS c, t.direction = 'out' AS d, \
-       0 AS e, 0 AS f, e.body_sha256 AS s, '' AS t \
-  FROM sepay_event AS e JOIN transfer AS t ON t.sepay_id = e.sepay_id \
-  WHERE e.sepay_id IN (SELECT value FROM json_each($1, '$.ids')) \
-UNION ALL SELECT 'order', id, total_vnd, paid_vnd, flags, expires_at, prio, code, stage \
-  FROM orders WHERE code IN (SELECT value FROM json_each($1, '$.codes')) \
-UNION ALL SELECT 'course', i.order_id, c.id, c.version, c.ready, 0, 0, o.code, c.title \
-  FROM orders AS o JOIN order_item AS i ON i.order_id = o.id JOIN course AS c ON c.id = i.course_id \
-  WHERE o.code IN (SELECT value FROM json_each($1, '$.codes')) \
-UNION ALL SELECT 'depositor', id, 0, 0, 0, 0, 0, deposit_code, '' \
-  FROM customer WHERE deposit_code IN (SELECT value FROM json_each($1, '$.codes')) \
-UNION ALL SELECT 'account', 0, 0, 0, 0, 0, 0, account, coalesce(virtual_account, '') FROM bank_account \
-UNION ALL SELECT 'ledger', id, 0, 0, 0, 0, 0, hash, '' FROM ledger WHERE id = (SELECT max(id) FROM ledger) \
-UNION ALL SELECT 'transfer', coalesce(max(id), 0), 0, 0, 0, 0, 0, '', '' FROM transfer"
-);
-
-async fn read(tx: &mut Tx, inputs: &[Incoming], candidates: &[Vec<Candidate>]) -> Result<Known> {
-    let ids: Vec<i64> = inputs.iter().map(|input| input.sepay_id).collect();
-    let codes: Vec<&str> = candidates.iter().flatten().map(|candidate| candidate.code.as_str()).collect();
-    let rows = sqlx::query(tx.opening(&READ))
-        .bind(json!({ "ids": ids, "codes": codes }).to_string())
-        .fetch_all(&mut tx.conn)
-        .await?;
-    let mut known = Known::default();
-    let mut courses = Vec::new();
-    let mut numbers = Vec::new();
-    for row in rows {
-        let tag: &str = row.try_get("tag")?;
-        let number = |name: &str| row.try_get::<i64, _>(name);
-        let (s, t): (String, String) = (row.try_get("s")?, row.try_get("t")?);
-        match tag {
-            "event" => {
-                let (listed, out) = (number("c")? != 0, number("d")? != 0);
-                known.events.insert(number("a")?, KnownEvent { hash: s, amount: number("b")?, listed, out });
-            }
-            "order" => {
-                let stage =
-                    Stage::parse(&t).ok_or_else(|| Error::Unusable(format!("unknown order stage {t}")))?;
-                let money = OrderMoney {
-                    stage,
-                    flags: Flags(number("d")?),
-                    total: number("b")?,
-                    paid: number("c")?,
-                    expires_at: number("e")?,
-                };
-                known.orders.insert(
-                    s,
-                    KnownOrder { id: number("a")?, prio: number("f")?, money, courses: Vec::new() },
-                );
-            }
-            "course" => {
-                courses.push((
-                    s,
-                    KnownCourse {
-                        id: number("b")?,
-                        version: number("c")?,
-                        ready: number("d")? != 0,
-                        title: t,
-                    },
-                ));
-            }
-            "depositor" => known.depositors.push(Depositor { customer_id: number("a")?, code: s }),
-            "account" => numbers.extend([s, t]),
-            "ledger" => known.ledger = Tail { id: number("a")?, hash: s },
-            _ => known.last_transfer = number("a")?,
-        }
-    }
-    for (code, course) in courses {
-        if let Some(order) = known.orders.get_mut(&code) {
-            order.courses.push(course);
-        }
-    }
-    known.accounts = ShopAccounts::new(numbers);
-    Ok(known)
 }

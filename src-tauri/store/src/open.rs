@@ -51,6 +51,7 @@ impl Store {
             .test_before_acquire(false)
             .connect_with(options.read_only(true))
             .await?;
+        sqlx::raw_sql(crate::intake::BOOKING).execute(&mut connection).await?;
         let tuning = Arc::new(Tuning::default());
         Ok(Self { reader, writer: Writer::start(connection, tuning.clone()), tuning, path })
     }

@@ -1,4 +1,4 @@
-//! Writes a decided batch: one script, one argument, every table once.
+//! Writes a decided batch: one statement, an argument a table.
 
 use serde_json::{Value, json};
 
@@ -11,43 +11,51 @@ use crate::queue::lease;
 use crate::standby::standing_claim;
 use crate::writer::{Script, Tx, script};
 
-macro_rules! events {
-    () => {
-        "\
+/// What a batch writes, as one statement of the writer's connection: nine statements would wake us nine times.
+/// Of the connection, not of the schema, since it is part of the program.
+pub(crate) const BOOKING: &str = "\
+CREATE TEMP VIEW booking (events, transfers, ledger, buckets, hours, orders, timeline, tasks, repeats) AS \
+  SELECT '', '', '', '', '', '', '', '', ''; \
+CREATE TEMP TRIGGER book INSTEAD OF INSERT ON booking BEGIN \
 INSERT INTO sepay_event (sepay_id, source, received_at, body, body_sha256, outcome) \
   SELECT value ->> 'id', value ->> 'source', value ->> 'at', value ->> 'body', value ->> 'hash', value ->> 'outcome' \
-    FROM jsonb_each($1); \
+    FROM jsonb_each(NEW.events); \
 INSERT INTO transfer (id, sepay_id, direction, amount_vnd, gateway, account, sub_account, code, content, description, \
                       reference, booked_at, accumulated, state, reason, level, order_id, customer_id, received_at) \
   SELECT value ->> 'id', value ->> 'sepay', value ->> 'direction', value ->> 'amount', value ->> 'gateway', value ->> 'account', \
          value ->> 'sub', value ->> 'code', value ->> 'content', value ->> 'description', value ->> 'reference', \
          value ->> 'booked', value ->> 'accumulated', value ->> 'state', value ->> 'reason', value ->> 'level', \
          value ->> 'order', value ->> 'customer', value ->> 'at' \
-    FROM jsonb_each($2); \
+    FROM jsonb_each(NEW.transfers); \
 INSERT INTO ledger (id, at, debit, credit, amount_vnd, transfer_id, reason, prev_hash, hash) \
   SELECT value ->> 'id', value ->> 'at', value ->> 'debit', value ->> 'credit', value ->> 'amount', value ->> 'transfer', \
          value ->> 'reason', value ->> 'prev', value ->> 'hash' \
-    FROM jsonb_each($3); \
-UPDATE bucket SET balance_vnd = balance_vnd + j.value FROM json_each($4) AS j WHERE bucket.name = j.key; \
+    FROM jsonb_each(NEW.ledger); \
+UPDATE bucket SET balance_vnd = balance_vnd + j.value FROM json_each(NEW.buckets) AS j WHERE bucket.name = j.key; \
 INSERT INTO hour_stat (hour, in_vnd, transfers, paid, topups) \
   SELECT value ->> 'hour', value ->> 'in', value ->> 'transfers', value ->> 'paid', value ->> 'topups' \
-    FROM jsonb_each($5) WHERE true \
+    FROM jsonb_each(NEW.hours) WHERE true \
   ON CONFLICT (hour) DO UPDATE SET in_vnd = in_vnd + excluded.in_vnd, transfers = transfers + excluded.transfers, \
     paid = paid + excluded.paid, topups = topups + excluded.topups; \
 UPDATE orders SET stage = j.stage, flags = j.flags, paid_vnd = j.paid, paid_at = coalesce(orders.paid_at, j.paid_at) \
   FROM (SELECT value ->> 'id' AS id, value ->> 'stage' AS stage, value ->> 'flags' AS flags, value ->> 'paid' AS paid, \
-               value ->> 'paid_at' AS paid_at FROM jsonb_each($6)) AS j \
+               value ->> 'paid_at' AS paid_at FROM jsonb_each(NEW.orders)) AS j \
   WHERE orders.id = j.id; \
 INSERT INTO timeline (order_id, at, kind, data) \
-  SELECT value ->> 'order', value ->> 'at', value ->> 'kind', value ->> 'data' FROM jsonb_each($7); \
+  SELECT value ->> 'order', value ->> 'at', value ->> 'kind', value ->> 'data' FROM jsonb_each(NEW.timeline); \
 INSERT INTO task (kind, lane, prio, state, stage, run_at, waits_on, max_attempt, dedupe_key, order_id, created_at) \
   SELECT 'deliver_order', 'order', value ->> 'prio', value ->> 'state', 'share', value ->> 'run_at', value ->> 'waits_on', \
          value ->> 'max', 'deliver:' || (value ->> 'order'), value ->> 'order', value ->> 'at' \
-    FROM jsonb_each($8) WHERE true \
+    FROM jsonb_each(NEW.tasks) WHERE true \
   ON CONFLICT (dedupe_key) WHERE dedupe_key IS NOT NULL AND state NOT IN ('done','failed','cancelled') DO NOTHING; \
 UPDATE sepay_event SET repeats = repeats + j.n, other_body = coalesce(other_body, j.other) \
-  FROM (SELECT value ->> 'id' AS id, count(*) AS n, max(value ->> 'other') AS other FROM json_each($9) GROUP BY 1) AS j \
-  WHERE sepay_event.sepay_id = j.id"
+  FROM (SELECT value ->> 'id' AS id, count(*) AS n, max(value ->> 'other') AS other FROM json_each(NEW.repeats) GROUP BY 1) AS j \
+  WHERE sepay_event.sepay_id = j.id; \
+END";
+
+macro_rules! events {
+    () => {
+        "INSERT INTO booking VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
     };
 }
 

@@ -166,7 +166,7 @@ impl Serving {
             return batch.fail(error);
         }
         match self.attempt(&mut batch).await {
-            Ok(ran) => self.answer(batch, ran),
+            Ok(ran) => self.answer(batch, ran).await,
             Err(error) => {
                 self.rollback().await;
                 self.note_halt(&error);
@@ -179,7 +179,7 @@ impl Serving {
                 tracing::info!(%error, units = batch.len(), "a batch failed as a whole; running its units one by one");
                 for mut single in batch.singles() {
                     match self.attempt(&mut single).await {
-                        Ok(ran) => self.answer(single, ran),
+                        Ok(ran) => self.answer(single, ran).await,
                         Err(error) => {
                             self.rollback().await;
                             self.note_halt(&error);
@@ -216,7 +216,15 @@ impl Serving {
         Ok(Ran { settled, refused, taken, claimed })
     }
 
-    fn answer(&mut self, batch: Batch, ran: Ran) {
+    /// Says what has changed and answers everybody: the bank first, and alone unless more is waiting.
+    async fn answer(&mut self, batch: Batch, ran: Ran) {
+        let paid = !batch.intake.is_empty();
+        for (asked, output) in batch.intake.into_iter().zip(ran.taken) {
+            let _ = asked.reply.send(Ok(output));
+        }
+        if paid && self.inbox.is_empty() && self.turn.behind.len() == 0 {
+            tokio::task::yield_now().await;
+        }
         self.tx.grant(true);
         let mut touched = std::mem::take(&mut self.tx.touched);
         // Triggers queue webhooks where they are wanted; they cannot say so themselves.
@@ -236,9 +244,6 @@ impl Serving {
                 Some(error) => unit.failed(error),
                 None => unit.committed(),
             }
-        }
-        for (asked, output) in batch.intake.into_iter().zip(ran.taken) {
-            let _ = asked.reply.send(Ok(output));
         }
         for (asked, output) in batch.claim.into_iter().zip(ran.claimed) {
             let _ = asked.reply.send(Ok(output));
