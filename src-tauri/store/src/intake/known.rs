@@ -1,9 +1,8 @@
 //! What the database knows about the things a batch names, read in one row.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use serde::de::DeserializeOwned;
-use serde_json::json;
 
 use chotdon_domain::matching::{Candidate, Depositor, ShopAccounts};
 use chotdon_domain::order::{Flags, OrderMoney, Stage};
@@ -45,30 +44,31 @@ pub(crate) struct KnownCourse {
 }
 
 /// One statement for everything and one row of it, a list of rows a column: what SQLite's thread hands over piece by
-/// piece wakes us piece by piece.
+/// piece wakes us piece by piece. What is looked for leads each join; `IN` would build a table of it.
 const READ: Script = script!(
     "\
 SELECT (SELECT json_group_array(json_array(e.sepay_id, e.body_sha256, t.amount_vnd, e.source = 'reconcile', t.direction = 'out')) \
-          FROM sepay_event AS e JOIN transfer AS t ON t.sepay_id = e.sepay_id \
-         WHERE e.sepay_id IN (SELECT value FROM json_each($1, '$.ids'))), \
-       (SELECT json_group_array(json_array(code, id, prio, stage, flags, total_vnd, paid_vnd, expires_at)) \
-          FROM orders WHERE code IN (SELECT value FROM json_each($1, '$.codes'))), \
+          FROM json_each($1) AS j CROSS JOIN sepay_event AS e ON e.sepay_id = j.value JOIN transfer AS t ON t.sepay_id = e.sepay_id), \
+       (SELECT json_group_array(json_array(code, orders.id, prio, stage, flags, total_vnd, paid_vnd, expires_at)) \
+          FROM json_each($2) AS j CROSS JOIN orders ON orders.code = j.value), \
        (SELECT json_group_array(json_array(o.code, c.id, c.version, c.ready, c.title)) \
-          FROM orders AS o JOIN order_item AS i ON i.order_id = o.id JOIN course AS c ON c.id = i.course_id \
-         WHERE o.code IN (SELECT value FROM json_each($1, '$.codes'))), \
-       (SELECT json_group_array(json_array(id, deposit_code)) \
-          FROM customer WHERE deposit_code IN (SELECT value FROM json_each($1, '$.codes'))), \
+          FROM json_each($2) AS j CROSS JOIN orders AS o ON o.code = j.value JOIN order_item AS i ON i.order_id = o.id \
+               JOIN course AS c ON c.id = i.course_id), \
+       (SELECT json_group_array(json_array(customer.id, deposit_code)) \
+          FROM json_each($2) AS j CROSS JOIN customer ON customer.deposit_code = j.value), \
        (SELECT json_group_array(json_array(account, coalesce(virtual_account, ''))) FROM bank_account), \
        (SELECT json_group_array(json_array(id, hash)) FROM ledger WHERE id = (SELECT max(id) FROM ledger)), \
        (SELECT coalesce(max(id), 0) FROM transfer)"
 );
 
 pub(super) async fn read(tx: &mut Tx, inputs: &[Incoming], candidates: &[Vec<Candidate>]) -> Result<Known> {
-    let ids: Vec<i64> = inputs.iter().map(|input| input.sepay_id).collect();
-    let codes: Vec<&str> = candidates.iter().flatten().map(|candidate| candidate.code.as_str()).collect();
+    let ids: BTreeSet<i64> = inputs.iter().map(|input| input.sepay_id).collect();
+    let codes: BTreeSet<&str> =
+        candidates.iter().flatten().map(|candidate| candidate.code.as_str()).collect();
     let (events, orders, courses, depositors, accounts, tail, last_transfer): Row =
         sqlx::query_as(tx.opening(&READ))
-            .bind(json!({ "ids": ids, "codes": codes }).to_string())
+            .bind(serde_json::to_string(&ids)?)
+            .bind(serde_json::to_string(&codes)?)
             .fetch_one(&mut tx.conn)
             .await?;
     let mut known = Known { last_transfer, ..Known::default() };

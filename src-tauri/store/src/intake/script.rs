@@ -11,11 +11,11 @@ use crate::queue::lease;
 use crate::standby::standing_claim;
 use crate::writer::{Script, Tx, script};
 
-/// What a batch writes, as one statement of the writer's connection: nine statements would wake us nine times.
+/// What a batch writes, as one statement of the writer's connection: eight statements would wake us eight times.
 /// Of the connection, not of the schema, since it is part of the program.
 pub(crate) const BOOKING: &str = "\
-CREATE TEMP VIEW booking (events, transfers, ledger, buckets, hours, orders, timeline, tasks, repeats) AS \
-  SELECT '', '', '', '', '', '', '', '', ''; \
+CREATE TEMP VIEW booking (events, transfers, ledger, buckets, hours, orders, timeline, tasks) AS \
+  SELECT '', '', '', '', '', '', '', ''; \
 CREATE TEMP TRIGGER book INSTEAD OF INSERT ON booking BEGIN \
 INSERT INTO sepay_event (sepay_id, source, received_at, body, body_sha256, outcome) \
   SELECT value ->> 'id', value ->> 'source', value ->> 'at', value ->> 'body', value ->> 'hash', value ->> 'outcome' \
@@ -31,7 +31,7 @@ INSERT INTO ledger (id, at, debit, credit, amount_vnd, transfer_id, reason, prev
   SELECT value ->> 'id', value ->> 'at', value ->> 'debit', value ->> 'credit', value ->> 'amount', value ->> 'transfer', \
          value ->> 'reason', value ->> 'prev', value ->> 'hash' \
     FROM jsonb_each(NEW.ledger); \
-UPDATE bucket SET balance_vnd = balance_vnd + j.value FROM json_each(NEW.buckets) AS j WHERE bucket.name = j.key; \
+UPDATE bucket SET balance_vnd = balance_vnd + (NEW.buckets ->> name) WHERE NEW.buckets ->> name IS NOT NULL; \
 INSERT INTO hour_stat (hour, in_vnd, transfers, paid, topups) \
   SELECT value ->> 'hour', value ->> 'in', value ->> 'transfers', value ->> 'paid', value ->> 'topups' \
     FROM jsonb_each(NEW.hours) WHERE true \
@@ -48,21 +48,18 @@ INSERT INTO task (kind, lane, prio, state, stage, run_at, waits_on, max_attempt,
          value ->> 'max', 'deliver:' || (value ->> 'order'), value ->> 'order', value ->> 'at' \
     FROM jsonb_each(NEW.tasks) WHERE true \
   ON CONFLICT (dedupe_key) WHERE dedupe_key IS NOT NULL AND state NOT IN ('done','failed','cancelled') DO NOTHING; \
-UPDATE sepay_event SET repeats = repeats + j.n, other_body = coalesce(other_body, j.other) \
-  FROM (SELECT value ->> 'id' AS id, count(*) AS n, max(value ->> 'other') AS other FROM json_each(NEW.repeats) GROUP BY 1) AS j \
-  WHERE sepay_event.sepay_id = j.id; \
 END";
 
 macro_rules! events {
     () => {
-        "INSERT INTO booking VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+        "INSERT INTO booking VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
     };
 }
 
 const EVENTS: Script = script!(events!());
 
 /// The same, and the standing claim on the deliveries that it queued.
-const EVENTS_AND_CLAIM: Script = script!(concat!(events!(), "; ", standing_claim!("$10")));
+const EVENTS_AND_CLAIM: Script = script!(concat!(events!(), "; ", standing_claim!("$9")));
 
 const WALLETS: &str = "\
 UPDATE customer SET wallet_vnd = wallet_vnd + (SELECT value ->> 1 FROM json_each($1) WHERE value ->> 0 = customer.id) \
@@ -115,18 +112,22 @@ pub(super) async fn write(tx: &mut Tx, booking: Booking) -> Result<()> {
     if booking.settled_any {
         tx.ready(["order"].into_iter());
     }
-    let repeats = serde_json::to_string(&booking.repeats)?;
-    if booking.events.is_empty() {
-        sqlx::query(tx.closing(&REPEATS)).bind(repeats).execute(&mut tx.conn).await?;
-    } else {
+    let last = tx.is_last();
+    if !booking.events.is_empty() {
         tx.touched.topic("money");
-        events(tx, &booking, repeats).await?;
+        tx.set_last(last && booking.repeats.is_empty());
+        events(tx, &booking).await?;
+    }
+    if !booking.repeats.is_empty() {
+        tx.set_last(last);
+        let repeats = serde_json::to_string(&booking.repeats)?;
+        sqlx::query(tx.closing(&REPEATS)).bind(repeats).execute(&mut tx.conn).await?;
     }
     tx.orders_changed(booking.changed);
     Ok(())
 }
 
-async fn events(tx: &mut Tx, booking: &Booking, repeats: String) -> Result<()> {
+async fn events(tx: &mut Tx, booking: &Booking) -> Result<()> {
     let hours: Vec<Value> = booking
         .hours
         .iter()
@@ -145,7 +146,6 @@ async fn events(tx: &mut Tx, booking: &Booking, repeats: String) -> Result<()> {
         .bind(serde_json::to_string(&booking.orders())?)
         .bind(serde_json::to_string(&booking.timeline)?)
         .bind(serde_json::to_string(&booking.tasks)?)
-        .bind(repeats)
         .bind(claim)
         .fetch_all(&mut tx.conn)
         .await?;
