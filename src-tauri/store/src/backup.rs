@@ -128,10 +128,12 @@ impl Store {
         if whose != crate::open::APPLICATION_ID {
             return Err(Error::Unusable(format!("{} is no copy of a shop", file.display())));
         }
+        let beside = options.clone().connect().await.map_err(strange)?;
         let reader = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
         let tuning = Arc::new(Tuning::default());
-        // The writer's connection is read-only as well: whatever it was asked would be refused.
-        Ok(Self { reader, writer: Writer::start(connection, tuning.clone()), tuning, path: file.to_owned() })
+        // The writer's connections are read-only as well: whatever it was asked would be refused.
+        let writer = Writer::start(connection, beside, tuning.clone());
+        Ok(Self { reader, writer, tuning, path: file.to_owned() })
     }
 
     /// Brings everything of a database that nobody has open into its one file, so that it can be moved.

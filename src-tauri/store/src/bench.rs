@@ -34,7 +34,9 @@ impl RawFile {
     /// When the file cannot be written.
     pub async fn create(directory: &Path) -> Result<Self> {
         let path = directory.join("raw-commits.db");
-        let mut connection = crate::open::options(&path)?.connect().await?;
+        // With SQLite's own checkpoints: the file has nobody else to do them.
+        let options = crate::open::options(&path)?.pragma("wal_autocheckpoint", "1000");
+        let mut connection = options.connect().await?;
         sqlx::query("CREATE TABLE row (id INTEGER PRIMARY KEY, body TEXT NOT NULL, at INTEGER NOT NULL)")
             .execute(&mut connection)
             .await?;

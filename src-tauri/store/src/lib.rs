@@ -13,6 +13,7 @@ pub mod bring_over;
 mod bundles;
 mod cases;
 mod catalogue;
+mod checkpoint;
 mod customer_mail;
 mod effects;
 mod enqueue;

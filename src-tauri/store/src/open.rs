@@ -49,11 +49,12 @@ impl Store {
             .max_connections(READERS)
             .min_connections(1)
             .test_before_acquire(false)
-            .connect_with(options.read_only(true))
+            .connect_with(options.clone().read_only(true))
             .await?;
+        let beside = options.connect().await?;
         sqlx::raw_sql(crate::intake::BOOKING).execute(&mut connection).await?;
         let tuning = Arc::new(Tuning::default());
-        Ok(Self { reader, writer: Writer::start(connection, tuning.clone()), tuning, path })
+        Ok(Self { reader, writer: Writer::start(connection, beside, tuning.clone()), tuning, path })
     }
 
     /// The database file.
@@ -105,6 +106,8 @@ pub(crate) fn options(path: &Path) -> Result<SqliteConnectOptions> {
         .statement_cache_capacity(256)
         .pragma("fullfsync", "1")
         .pragma("checkpoint_fullfsync", "1")
+        // By `checkpoint` alone.
+        .pragma("wal_autocheckpoint", "0")
         .pragma("trusted_schema", "OFF")
         .pragma("cell_size_check", "ON")
         .pragma("mmap_size", "0")

@@ -16,6 +16,7 @@ use futures::future::BoxFuture;
 use sqlx::SqliteConnection;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+use crate::checkpoint::Checkpoints;
 use crate::standby::{Standby, Taken};
 use crate::{Error, Result, Tuning};
 use serving::Serving;
@@ -213,7 +214,7 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn start(connection: SqliteConnection, tuning: Arc<Tuning>) -> Self {
+    pub(crate) fn start(connection: SqliteConnection, beside: SqliteConnection, tuning: Arc<Tuning>) -> Self {
         let standby = Standby::default();
         let (requests, inbox) = mpsc::channel(QUEUE);
         let (changes, _) = broadcast::channel(CHANGES);
@@ -228,7 +229,10 @@ impl Writer {
             done: done.clone(),
             standby: standby.clone(),
         };
+        let (checkpoints, checkpointing) = Checkpoints::start(beside);
         let serving = Serving {
+            checkpoints,
+            checkpointing,
             tx: Tx::new(connection, tuning, standby),
             turn: serving::Turn::default(),
             inbox,

@@ -8,6 +8,7 @@ use sqlx::Connection;
 use tokio::sync::{broadcast, mpsc};
 
 use super::{Asked, Request, Set, Touched, Tx, Unit, closing};
+use crate::checkpoint::Checkpoints;
 use crate::{Error, Result};
 
 /// At most this many units share a commit, which bounds how long one of them can wait for its neighbours.
@@ -22,6 +23,8 @@ const QUIET: Duration = Duration::from_millis(2);
 pub(super) struct Serving {
     pub(super) tx: Tx,
     pub(super) turn: Turn,
+    pub(super) checkpoints: Arc<Checkpoints>,
+    pub(super) checkpointing: tokio::task::JoinHandle<()>,
     pub(super) inbox: mpsc::Receiver<Request>,
     pub(super) changes: broadcast::Sender<Touched>,
     pub(super) closed: Arc<AtomicBool>,
@@ -144,7 +147,11 @@ struct Ran {
 impl Serving {
     pub(super) async fn serve(mut self) {
         while let Some(batch) = self.turn.gather(&mut self.inbox).await {
+            let units = batch.len();
             self.commit(batch).await;
+            if self.checkpoints.committed(units) {
+                self.checkpoints.run(&mut self.tx.conn).await;
+            }
             if self.closed.load(Ordering::Acquire) && self.inbox.is_empty() && self.turn.behind.len() == 0 {
                 break;
             }
@@ -155,6 +162,10 @@ impl Serving {
             rest.add(request);
             rest.fail(&closing());
         }
+        self.checkpoints.end();
+        if let Err(error) = self.checkpointing.await {
+            tracing::error!(%error, "checkpoints had ended by themselves");
+        }
         if let Err(error) = self.tx.conn.close().await {
             tracing::warn!(%error, "closing the database");
         }
@@ -162,6 +173,11 @@ impl Serving {
 
     /// Commits `batch`, falling back to one commit per request when it fails as a whole.
     async fn commit(&mut self, mut batch: Batch) {
+        if let Some(error) = self.checkpoints.failed().cloned()
+            && self.halted.is_none()
+        {
+            self.note_halt(&error);
+        }
         if let Some(error) = &self.halted {
             return batch.fail(error);
         }
