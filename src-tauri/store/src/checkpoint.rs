@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use crate::{Error, Result};
 
 /// So many units of work leave about a thousand pages.
-const EVERY: usize = 32;
+pub(crate) const EVERY: usize = 32;
 /// Pages of 4 KiB from which on a log is long.
 const LONG: i64 = 4_000;
 
@@ -63,10 +63,17 @@ impl Checkpoints {
             sqlx::query_as("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(connection).await.map_err(Error::from);
         match ran {
             Ok((_, pages, _)) => self.long.store(pages >= LONG, Ordering::Release),
-            Err(error @ Error::Halted(_)) => drop(self.failed.set(error)),
+            Err(error @ Error::Halted(_)) => self.fail(error),
             // The log still holds everything; a full disk is told where it keeps a commit from being made.
             Err(error) => tracing::warn!(%error, "a checkpoint"),
         }
+    }
+
+    /// Keeps why nothing may be acknowledged any more.
+    pub(crate) fn fail(&self, error: Error) {
+        tracing::error!(%error, "the disk failed to sync a checkpoint; no further write is acknowledged");
+        // The first failure is the one to tell.
+        let _ = self.failed.set(error);
     }
 
     /// Why nothing may be acknowledged any more.

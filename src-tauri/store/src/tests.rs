@@ -1,5 +1,6 @@
 //! The store as its callers see it, on a real file.
 
+mod checkpoint;
 mod enrolment;
 mod standby;
 

@@ -211,6 +211,7 @@ pub(crate) struct Writer {
     halted: Arc<AtomicBool>,
     done: Arc<tokio::sync::Notify>,
     pub(crate) standby: Standby,
+    pub(crate) checkpoints: Arc<Checkpoints>,
 }
 
 impl Writer {
@@ -221,7 +222,9 @@ impl Writer {
         let closed = Arc::new(AtomicBool::new(false));
         let halted = Arc::new(AtomicBool::new(false));
         let done = Arc::new(tokio::sync::Notify::new());
+        let (checkpoints, checkpointing) = Checkpoints::start(beside);
         let writer = Self {
+            checkpoints: checkpoints.clone(),
             requests,
             changes: changes.clone(),
             closed: closed.clone(),
@@ -229,7 +232,6 @@ impl Writer {
             done: done.clone(),
             standby: standby.clone(),
         };
-        let (checkpoints, checkpointing) = Checkpoints::start(beside);
         let serving = Serving {
             checkpoints,
             checkpointing,
@@ -249,7 +251,7 @@ impl Writer {
     }
 
     pub(crate) fn halted(&self) -> bool {
-        self.halted.load(Ordering::Acquire)
+        self.halted.load(Ordering::Acquire) || self.checkpoints.failed().is_some()
     }
 
     pub(crate) fn announce(&self, topic: &str) {

@@ -16,7 +16,7 @@ const BATCH: usize = 256;
 
 /// At most this many commits of payments go before other work that waits.
 const AHEAD: u32 = 8;
-/// So long other work waits for the next payment after one came.
+/// So long other work waits for the next payment while they come densely.
 const QUIET: Duration = Duration::from_millis(2);
 
 /// Where the writer works: its connection and its inbox.
@@ -39,8 +39,10 @@ pub(super) struct Turn {
     behind: Batch,
     /// How many commits of payments it has let go.
     let_go: u32,
-    /// Whether a payment came and no silence since.
+    /// Whether other work stood in a payment's way, and no silence since.
     paying: bool,
+    /// Whether the last commit had other work in it.
+    worked: bool,
 }
 
 /// One batch, sorted by kind in the order in which it runs.
@@ -94,9 +96,11 @@ impl Batch {
 
 impl Turn {
     /// What the next commit is made of; `None` when nobody can ask any more. Payments never wait for company. While
-    /// they come, other work lets them go first, a few commits at most, and then shares one.
+    /// they come so densely that one had to wait for other work, that lets them go first, a few commits at most, and
+    /// then shares one.
     async fn gather(&mut self, inbox: &mut mpsc::Receiver<Request>) -> Option<Batch> {
         let mut batch = std::mem::take(&mut self.behind);
+        let mut worked = std::mem::take(&mut self.worked);
         loop {
             while !batch.is_full() {
                 match inbox.try_recv() {
@@ -104,7 +108,8 @@ impl Turn {
                     Err(_) => break,
                 }
             }
-            self.paying |= !batch.intake.is_empty();
+            // What is here after a commit came during it.
+            self.paying |= batch.is_mixed() || (std::mem::take(&mut worked) && !batch.intake.is_empty());
             if batch.is_mixed() && !batch.is_full() && self.let_go < AHEAD {
                 self.let_go += 1;
                 let intake = std::mem::take(&mut batch.intake);
@@ -126,7 +131,8 @@ impl Turn {
             match next {
                 Some(request) => batch.add(request),
                 None => {
-                    if batch.intake.len() < batch.len() {
+                    self.worked = batch.intake.len() < batch.len();
+                    if self.worked {
                         self.let_go = 0;
                     }
                     return (batch.len() > 0).then_some(batch);
@@ -176,7 +182,7 @@ impl Serving {
         if let Some(error) = self.checkpoints.failed().cloned()
             && self.halted.is_none()
         {
-            self.note_halt(&error);
+            self.halted = Some(error);
         }
         if let Some(error) = &self.halted {
             return batch.fail(error);

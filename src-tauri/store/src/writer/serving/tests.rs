@@ -55,12 +55,15 @@ async fn payments_go_first_and_the_rest_follows_before_long() {
 }
 
 #[tokio::test]
-async fn work_waits_for_the_next_payment_as_long_as_they_come_and_no_longer() {
+async fn work_waits_for_the_next_payment_once_it_kept_one_waiting_and_until_they_are_over() {
     let mut inbox = Inbox::new();
-    inbox.works(2);
-    assert_eq!(inbox.next().await, Some((0, 2)));
     inbox.pays(1);
     assert_eq!(inbox.next().await, Some((1, 0)));
+    inbox.works(2);
+    assert_eq!(inbox.next().await, Some((0, 2)));
+    assert!(!inbox.turn.paying, "one payment now and then is in nobody's way");
+    inbox.pays(1);
+    assert_eq!(inbox.next().await, Some((1, 0)), "it came while the work was committed");
     assert!(inbox.turn.paying);
     inbox.works(2);
     assert_eq!(inbox.next().await, Some((0, 2)));
