@@ -108,23 +108,34 @@ pub(crate) fn wait_for_window(machine: &Machine, title: &str) -> Result<()> {
 
 /// Waits until none is.
 pub(crate) fn wait_for_no_window(machine: &Machine, title: &str) -> Result<()> {
+    gone_within(machine, title, "60")
+}
+
+fn gone_within(machine: &Machine, title: &str, seconds: &str) -> Result<()> {
     // xdotool has no wait for an absence; this looks as often as its `search --sync` does.
     let script = "while xdotool search --onlyvisible --name \"$0\" >/dev/null 2>&1; do sleep 0.03; done";
-    machine.must(machine.command("timeout").args(["60", "sh", "-c", script, title]))
+    machine.must(machine.command("timeout").args([seconds, "sh", "-c", script, title]))
 }
 
 /// Presses a key in the window with such a title, once it has the focus.
 pub(crate) fn press(machine: &Machine, title: &str, key: &str) -> Result<()> {
     wait_for_window(machine, title)?;
-    let search = ["search", "--onlyvisible", "--name", title];
-    machine.must(machine.command("xdotool").args(search).args(["windowactivate", "--sync"]))?;
+    // Again when another window goes while it looks.
+    let script = "until xdotool search --onlyvisible --name \"$0\" windowactivate --sync >/dev/null 2>&1; do sleep 0.03; done";
+    machine.must(machine.command("timeout").args(["60", "sh", "-c", script, title]))?;
     // A call of its own: with a window given, xdotool sends an event that programs ignore.
     machine.must(machine.command("xdotool").args(["key", "--clearmodifiers", key]))
 }
 
 /// Closes the app's window as its close button does, and waits until it is gone.
 pub(crate) fn close_window(machine: &Machine) -> Result<()> {
-    press(machine, MAIN, "alt+F4")?;
+    // While windows come and go at a start, the window manager may miss a key; a person presses it again.
+    for _ in 0..3 {
+        press(machine, MAIN, "alt+F4")?;
+        if gone_within(machine, MAIN, "5").is_ok() {
+            return Ok(());
+        }
+    }
     wait_for_no_window(machine, MAIN)
 }
 
