@@ -4,12 +4,13 @@
 //! connection of its own does it; only when the log has grown long does the writer help, between two commits, since a
 //! log begins anew only when nothing was added meanwhile.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::Notify;
 
+use crate::writer::Halt;
 use crate::{Error, Result};
 
 /// So many units of work leave about a thousand pages.
@@ -24,13 +25,16 @@ pub(crate) struct Checkpoints {
     ended: AtomicBool,
     long: AtomicBool,
     units: AtomicUsize,
-    failed: OnceLock<Error>,
+    halt: Halt,
 }
 
 impl Checkpoints {
     /// Begins to checkpoint over `connection`, until [`Checkpoints::end`].
-    pub(crate) fn start(mut connection: SqliteConnection) -> (Arc<Self>, tokio::task::JoinHandle<()>) {
-        let checkpoints = Arc::new(Self::default());
+    pub(crate) fn start(
+        mut connection: SqliteConnection,
+        halt: Halt,
+    ) -> (Arc<Self>, tokio::task::JoinHandle<()>) {
+        let checkpoints = Arc::new(Self { halt, ..Self::default() });
         let shared = checkpoints.clone();
         let running = tokio::spawn(async move {
             loop {
@@ -38,7 +42,8 @@ impl Checkpoints {
                 if shared.ended.load(Ordering::Acquire) {
                     break;
                 }
-                shared.run(&mut connection).await;
+                let pages = shared.run(&mut connection).await;
+                shared.long.store(pages >= LONG, Ordering::Release);
             }
             if let Err(error) = connection.close().await {
                 tracing::warn!(%error, "closing the connection that checkpoints");
@@ -56,29 +61,20 @@ impl Checkpoints {
         self.long.swap(false, Ordering::AcqRel)
     }
 
-    /// Brings over what can be brought without anybody waiting. A failed sync is kept: what the disk holds is unknown
-    /// from then on.
-    pub(crate) async fn run(&self, connection: &mut SqliteConnection) {
+    /// Brings over what can be brought without anybody waiting; returns how many pages the log has. A failed sync halts
+    /// the writer: what the disk holds is unknown from then on.
+    pub(crate) async fn run(&self, connection: &mut SqliteConnection) -> i64 {
         let ran: Result<(i64, i64, i64)> =
             sqlx::query_as("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(connection).await.map_err(Error::from);
         match ran {
-            Ok((_, pages, _)) => self.long.store(pages >= LONG, Ordering::Release),
-            Err(error @ Error::Halted(_)) => self.fail(error),
-            // The log still holds everything; a full disk is told where it keeps a commit from being made.
-            Err(error) => tracing::warn!(%error, "a checkpoint"),
+            Ok((_, pages, _)) => pages,
+            Err(error) => {
+                // Otherwise the log still holds everything; a full disk is told where it keeps a commit from being made.
+                self.halt.note(&error);
+                tracing::warn!(%error, "a checkpoint");
+                0
+            }
         }
-    }
-
-    /// Keeps why nothing may be acknowledged any more.
-    pub(crate) fn fail(&self, error: Error) {
-        tracing::error!(%error, "the disk failed to sync a checkpoint; no further write is acknowledged");
-        // The first failure is the one to tell.
-        let _ = self.failed.set(error);
-    }
-
-    /// Why nothing may be acknowledged any more.
-    pub(crate) fn failed(&self) -> Option<&Error> {
-        self.failed.get()
     }
 
     /// Ends it.

@@ -1,11 +1,12 @@
 //! A claim that stands ready: an idle pool leaves it with the writer, and whichever commit makes tasks of the
-//! order lane ready leases them in that same commit. A buyer's delivery then begins without a commit of its own.
+//! order lane ready leases them in that same commit. A buyer's delivery then begins without a commit of its own; one
+//! that a payment queues is leased from its first moment.
 //!
 //! The pool puts it up and takes it down; claims by request are in `queue`.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde_json::json;
+use serde::Serialize;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use tokio::sync::mpsc;
@@ -69,56 +70,88 @@ pub(crate) struct Taken {
     claimed: Vec<Claimed>,
 }
 
-/// Leases ready tasks of the order lane unless it is paused, and moves their orders. The argument is JSON.
-macro_rules! standing_claim {
-    ($args:literal) => {
+/// The lease under which a commit's own tasks begin.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Lease {
+    owner: String,
+    until: i64,
+    pub(crate) started_at: i64,
+}
+
+/// Leases ready tasks of the order lane unless it is paused, and moves their orders.
+const CLAIM: Script = script!(concat!(
+    lease!(
+        owner: ["$1"],
+        until: ["$2"],
+        now: ["$3"],
+        which: [
+            "lane = 'order' AND NOT EXISTS (SELECT 1 FROM lane WHERE name = 'order' AND paused_at IS NOT NULL ",
+            "AND (until IS NULL OR until > $3)) ORDER BY prio, id LIMIT $4"
+        ]
+    ),
+    "; ",
+    "UPDATE orders SET stage = 'processing' WHERE stage = 'paid' AND id IN (SELECT order_id FROM task ",
+    "WHERE state = 'running' AND lease_until = $2 AND lease_owner = $1) RETURNING code"
+));
+
+/// Reads the tasks above an id that run: those that began in the commit that queued them, each beside whether the lane
+/// has more that is ready.
+macro_rules! begun {
+    ($above:literal) => {
         concat!(
-            lease!(
-                owner: [$args, " ->> 'owner'"],
-                until: [$args, " ->> 'until'"],
-                now: [$args, " ->> 'now'"],
-                which: [
-                    "lane = 'order' AND NOT EXISTS (SELECT 1 FROM lane WHERE name = 'order' AND paused_at IS NOT NULL ",
-                    "AND (until IS NULL OR until > ", $args, " ->> 'now')) ORDER BY prio, id LIMIT ", $args, " ->> 'limit'"
-                ]
-            ),
-            "; ",
-            "UPDATE orders SET stage = 'processing' WHERE stage = 'paid' AND id IN (SELECT order_id FROM task ",
-            "WHERE state = 'running' AND lease_until = ", $args, " ->> 'until' AND lease_owner = ", $args, " ->> 'owner') ",
-            "RETURNING code"
+            "SELECT ",
+            $crate::queue::claimed_columns!(),
+            ", EXISTS (SELECT 1 FROM task WHERE lane = 'order' AND state = 'ready') AS more \
+             FROM task WHERE id > ",
+            $above,
+            " AND state = 'running'"
         )
     };
 }
-pub(crate) use standing_claim;
-
-const CLAIM: Script = script!(standing_claim!("$1"));
+pub(crate) use begun;
 
 impl Tx {
-    /// Takes the standing claim up, if there is one, and returns the argument of its script.
-    pub(crate) fn take_standing(&mut self) -> Option<String> {
+    /// Takes the standing claim up, if there is one: the lease, and how many tasks it is good for.
+    pub(crate) fn take_standing(&mut self) -> Option<(Lease, i64)> {
         let standing = self.standby.replace(None)?;
         let now = (standing.now)();
-        let args = json!({
-            "owner": standing.owner, "now": now, "until": now + standing.lease_ms, "limit": standing.limit,
-        });
+        let lease = Lease { owner: standing.owner.clone(), until: now + standing.lease_ms, started_at: now };
+        let limit = standing.limit;
         self.taken = Some(Taken { standing, now, claimed: Vec::new() });
-        Some(args.to_string())
+        Some((lease, limit))
     }
 
-    /// Reads what the script of the standing claim returned.
-    pub(crate) fn note_granted(&mut self, rows: &[SqliteRow]) -> Result<()> {
-        let Some(taken) = &mut self.taken else { return Ok(()) };
+    /// Keeps for the pool the tasks that [`begun`] read.
+    pub(crate) fn note_begun(&mut self, rows: &[SqliteRow]) -> Result<()> {
+        let mut more = rows.is_empty();
+        for row in rows {
+            more |= row.try_get::<bool, _>("more")?;
+            self.note_granted(row)?;
+        }
+        if !more {
+            // Nothing is left in the lane that the pool would have to be woken for.
+            self.touched.lanes.remove(LANE.as_str());
+        }
+        Ok(())
+    }
+
+    fn note_granted(&mut self, row: &SqliteRow) -> Result<()> {
+        if let Some(taken) = &mut self.taken {
+            taken.claimed.push(claimed(row, taken.now)?);
+        }
+        Ok(())
+    }
+
+    /// Reads what the standing claim's script returned: tasks, and codes of orders.
+    fn note_claimed(&mut self, rows: &[SqliteRow], limit: i64) -> Result<()> {
         let mut codes: Vec<String> = Vec::new();
         for row in rows {
             match row.try_get("code") {
                 Ok(code) => codes.push(code),
-                Err(_) => taken.claimed.push(claimed(row, taken.now)?),
+                Err(_) => self.note_granted(row)?,
             }
         }
-        taken.claimed.sort_by_key(|task| (task.prio, task.id));
-        let all = i64::try_from(taken.claimed.len()).unwrap_or(i64::MAX) < taken.standing.limit;
-        if all {
-            // Nothing is left in the lane that the pool would have to be woken for.
+        if i64::try_from(rows.len() - codes.len()).unwrap_or(i64::MAX) < limit {
             self.touched.lanes.remove(LANE.as_str());
         }
         self.orders_changed(codes);
@@ -133,9 +166,15 @@ impl Tx {
             None => {
                 sqlx::query("COMMIT").execute(&mut self.conn).await?;
             }
-            Some(args) => {
-                let rows = sqlx::query(self.closing(&CLAIM)).bind(args).fetch_all(&mut self.conn).await?;
-                self.note_granted(&rows)?;
+            Some((lease, limit)) => {
+                let rows = sqlx::query(self.closing(&CLAIM))
+                    .bind(lease.owner)
+                    .bind(lease.until)
+                    .bind(lease.started_at)
+                    .bind(limit)
+                    .fetch_all(&mut self.conn)
+                    .await?;
+                self.note_claimed(&rows, limit)?;
             }
         }
         Ok(())
@@ -144,7 +183,8 @@ impl Tx {
     /// Tells the pool what became of its standing claim; `durable` is false when the commit came to nothing.
     pub(crate) fn grant(&mut self, durable: bool) {
         if let Some(taken) = self.taken.take() {
-            let claimed = if durable { taken.claimed } else { Vec::new() };
+            let mut claimed = if durable { taken.claimed } else { Vec::new() };
+            claimed.sort_by_key(|task| (task.prio, task.id));
             // A pool that is gone takes nothing; its leases are reclaimed at the next start.
             let _ = taken.standing.grants.send(claimed);
         }

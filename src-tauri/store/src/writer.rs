@@ -9,8 +9,8 @@
 mod serving;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use futures::future::BoxFuture;
 use sqlx::SqliteConnection;
@@ -208,10 +208,27 @@ pub(crate) struct Writer {
     requests: mpsc::Sender<Request>,
     changes: broadcast::Sender<Touched>,
     closed: Arc<AtomicBool>,
-    halted: Arc<AtomicBool>,
+    pub(crate) halt: Halt,
     done: Arc<tokio::sync::Notify>,
     pub(crate) standby: Standby,
-    pub(crate) checkpoints: Arc<Checkpoints>,
+}
+
+/// Why nothing is written any more: a sync failed, and what the disk holds is not known until a restart has read it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Halt(Arc<OnceLock<Error>>);
+
+impl Halt {
+    /// Keeps `error` when it is a failed sync. The first one stays.
+    pub(crate) fn note(&self, error: &Error) {
+        if matches!(error, Error::Halted(_)) && self.0.set(error.clone()).is_ok() {
+            tracing::error!(%error, "the disk failed to sync; no further write is acknowledged");
+        }
+    }
+
+    /// The failure; `None` while all is well.
+    pub(crate) fn why(&self) -> Option<&Error> {
+        self.0.get()
+    }
 }
 
 impl Writer {
@@ -220,15 +237,14 @@ impl Writer {
         let (requests, inbox) = mpsc::channel(QUEUE);
         let (changes, _) = broadcast::channel(CHANGES);
         let closed = Arc::new(AtomicBool::new(false));
-        let halted = Arc::new(AtomicBool::new(false));
+        let halt = Halt::default();
         let done = Arc::new(tokio::sync::Notify::new());
-        let (checkpoints, checkpointing) = Checkpoints::start(beside);
+        let (checkpoints, checkpointing) = Checkpoints::start(beside, halt.clone());
         let writer = Self {
-            checkpoints: checkpoints.clone(),
             requests,
             changes: changes.clone(),
             closed: closed.clone(),
-            halted: halted.clone(),
+            halt: halt.clone(),
             done: done.clone(),
             standby: standby.clone(),
         };
@@ -240,8 +256,7 @@ impl Writer {
             inbox,
             changes,
             closed,
-            halted: None,
-            halt: halted,
+            halt,
         };
         tokio::spawn(async move {
             serving.serve().await;
@@ -251,7 +266,7 @@ impl Writer {
     }
 
     pub(crate) fn halted(&self) -> bool {
-        self.halted.load(Ordering::Acquire) || self.checkpoints.failed().is_some()
+        self.halt.why().is_some()
     }
 
     pub(crate) fn announce(&self, topic: &str) {

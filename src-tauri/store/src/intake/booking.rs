@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use chotdon_domain::matching::{Candidate, OpenOrder, Settlement, TransferFacts, decide};
@@ -11,6 +12,7 @@ use chotdon_domain::order::{Flags, Outcome, Stage};
 use super::{Answer, Incoming, Known, KnownEvent, KnownOrder};
 use crate::ledger::{Account, Movement};
 use crate::queue::{NEVER, prepare_key};
+use crate::standby::Lease;
 use crate::{Error, Result};
 
 /// What a batch will write, growing transfer by transfer.
@@ -23,7 +25,7 @@ pub(crate) struct Booking {
     pub(super) transfers: Vec<Value>,
     pub(super) ledger: Vec<Value>,
     pub(super) timeline: Vec<Value>,
-    pub(super) tasks: Vec<Value>,
+    pub(super) deliveries: Vec<Delivery>,
     /// Orders to save, by code.
     pub(super) changed: BTreeSet<String>,
     /// Credits to wallets by customer id.
@@ -40,6 +42,20 @@ pub(crate) struct Booking {
     /// Whether a transfer was left to the owner.
     pub(super) unmatched_any: bool,
     pub(super) now: i64,
+}
+
+/// The task that delivers a paid order.
+#[derive(Debug, Serialize)]
+pub(super) struct Delivery {
+    order: i64,
+    prio: i64,
+    max: i64,
+    at: i64,
+    state: &'static str,
+    run_at: i64,
+    waits_on: Option<String>,
+    #[serde(flatten)]
+    lease: Option<Lease>,
 }
 
 /// What an hour gains.
@@ -62,7 +78,7 @@ impl Booking {
             transfers: Vec::new(),
             ledger: Vec::new(),
             timeline: Vec::new(),
-            tasks: Vec::new(),
+            deliveries: Vec::new(),
             changed: BTreeSet::new(),
             wallets: BTreeMap::new(),
             buckets: BTreeMap::new(),
@@ -77,10 +93,17 @@ impl Booking {
 
     /// Orders to save, as they stand after the batch.
     pub(super) fn orders(&self) -> Vec<Value> {
+        let begun: BTreeSet<i64> = self
+            .deliveries
+            .iter()
+            .filter(|delivery| delivery.lease.is_some())
+            .map(|delivery| delivery.order)
+            .collect();
         let changed = self.changed.iter().filter_map(|code| self.known.orders.get(code));
         changed
             .map(|order| {
-                json!({ "id": order.id, "stage": order.money.stage.as_str(), "flags": order.money.flags.0,
+                let stage = if begun.contains(&order.id) { Stage::Processing } else { order.money.stage };
+                json!({ "id": order.id, "stage": stage.as_str(), "flags": order.money.flags.0,
                         "paid": order.money.paid, "paid_at": (order.money.stage == Stage::Paid).then_some(self.now) })
             })
             .collect()
@@ -227,11 +250,45 @@ impl Booking {
             self.timeline.push(json!({ "order": order.id, "at": at, "kind": kind, "data": data }));
         }
         let waits_on = missing.first().map(|course| prepare_key(course.id, course.version));
-        self.tasks.push(json!({
-            "order": order.id, "prio": order.prio, "max": self.max_attempt, "at": at,
-            "state": if waits_on.is_some() { "scheduled" } else { "ready" },
-            "run_at": if waits_on.is_some() { NEVER } else { at }, "waits_on": waits_on,
-        }));
+        self.deliveries.push(Delivery {
+            order: order.id,
+            prio: order.prio,
+            max: self.max_attempt,
+            at,
+            state: if waits_on.is_some() { "scheduled" } else { "ready" },
+            run_at: if waits_on.is_some() { NEVER } else { at },
+            waits_on,
+            lease: None,
+        });
+    }
+
+    /// Whether a delivery can begin at once.
+    pub(super) fn any_ready(&self) -> bool {
+        self.deliveries.iter().any(|delivery| delivery.state == "ready")
+    }
+
+    /// Leases as many deliveries as `lease` is good for, the most urgent first, unless their lane is paused.
+    pub(super) fn begin(&mut self, lease: &Lease, limit: i64) {
+        if self.known.paused_until.is_some_and(|until| until > lease.started_at) {
+            return;
+        }
+        let mut ready: Vec<_> =
+            self.deliveries.iter_mut().filter(|delivery| delivery.state == "ready").collect();
+        ready.sort_by_key(|delivery| delivery.prio);
+        for delivery in ready.into_iter().take(usize::try_from(limit).unwrap_or_default()) {
+            delivery.state = "running";
+            delivery.lease = Some(lease.clone());
+        }
+    }
+
+    /// Whether deliveries begin in this commit.
+    pub(super) fn any_begun(&self) -> bool {
+        self.deliveries.iter().any(|delivery| delivery.lease.is_some())
+    }
+
+    /// Ids of tasks above it are the batch's own.
+    pub(super) fn last_task(&self) -> i64 {
+        self.known.last_task
     }
 
     /// Moves the money from the bank to `credit`.

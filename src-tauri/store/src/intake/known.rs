@@ -23,6 +23,9 @@ pub(crate) struct Known {
     pub(crate) accounts: ShopAccounts,
     pub(crate) ledger: Tail,
     pub(crate) last_transfer: i64,
+    pub(crate) last_task: i64,
+    /// Until when the lane of deliveries is paused, ms; `None` when it is not.
+    pub(crate) paused_until: Option<i64>,
 }
 
 /// An order that a batch may pay.
@@ -58,20 +61,22 @@ SELECT (SELECT json_group_array(json_array(e.sepay_id, e.body_sha256, t.amount_v
           FROM json_each($2) AS j CROSS JOIN customer ON customer.deposit_code = j.value), \
        (SELECT json_group_array(json_array(account, coalesce(virtual_account, ''))) FROM bank_account), \
        (SELECT json_group_array(json_array(id, hash)) FROM ledger WHERE id = (SELECT max(id) FROM ledger)), \
-       (SELECT coalesce(max(id), 0) FROM transfer)"
+       (SELECT coalesce(max(id), 0) FROM transfer), \
+       (SELECT coalesce(max(id), 0) FROM task), \
+       (SELECT coalesce(until, 9223372036854775807) FROM lane WHERE name = 'order' AND paused_at IS NOT NULL)"
 );
 
 pub(super) async fn read(tx: &mut Tx, inputs: &[Incoming], candidates: &[Vec<Candidate>]) -> Result<Known> {
     let ids: BTreeSet<i64> = inputs.iter().map(|input| input.sepay_id).collect();
     let codes: BTreeSet<&str> =
         candidates.iter().flatten().map(|candidate| candidate.code.as_str()).collect();
-    let (events, orders, courses, depositors, accounts, tail, last_transfer): Row =
+    let (events, orders, courses, depositors, accounts, tail, last_transfer, last_task, paused_until): Row =
         sqlx::query_as(tx.opening(&READ))
             .bind(serde_json::to_string(&ids)?)
             .bind(serde_json::to_string(&codes)?)
             .fetch_one(&mut tx.conn)
             .await?;
-    let mut known = Known { last_transfer, ..Known::default() };
+    let mut known = Known { last_transfer, last_task, paused_until, ..Known::default() };
     for (id, hash, amount, listed, out) in list::<(i64, String, i64, u8, u8)>(&events)? {
         known.events.insert(id, KnownEvent { hash, amount, listed: listed != 0, out: out != 0 });
     }
@@ -99,8 +104,8 @@ pub(super) async fn read(tx: &mut Tx, inputs: &[Incoming], candidates: &[Vec<Can
     Ok(known)
 }
 
-/// The columns of `READ`: six lists and the last transfer's id.
-type Row = (String, String, String, String, String, String, i64);
+/// The columns of `READ`: six lists, the last ids of transfers and tasks, and the pause.
+type Row = (String, String, String, String, String, String, i64, i64, Option<i64>);
 
 fn list<T: DeserializeOwned>(column: &str) -> Result<Vec<T>> {
     Ok(serde_json::from_str(column)?)

@@ -7,14 +7,13 @@ use crate::Result;
 use crate::customer_mail::queue_topups;
 use crate::enqueue::ensure_prepared;
 use crate::notices::{self, NEEDS_OWNER, Raise};
-use crate::queue::lease;
-use crate::standby::standing_claim;
+use crate::standby::begun;
 use crate::writer::{Script, Tx, script};
 
 /// What a batch writes, as one statement of the writer's connection: eight statements would wake us eight times.
 /// Of the connection, not of the schema, since it is part of the program.
 pub(crate) const BOOKING: &str = "\
-CREATE TEMP VIEW booking (events, transfers, ledger, buckets, hours, orders, timeline, tasks) AS \
+CREATE TEMP VIEW booking (events, transfers, ledger, buckets, hours, orders, timeline, deliveries) AS \
   SELECT '', '', '', '', '', '', '', ''; \
 CREATE TEMP TRIGGER book INSTEAD OF INSERT ON booking BEGIN \
 INSERT INTO sepay_event (sepay_id, source, received_at, body, body_sha256, outcome) \
@@ -43,10 +42,12 @@ UPDATE orders SET stage = j.stage, flags = j.flags, paid_vnd = j.paid, paid_at =
   WHERE orders.id = j.id; \
 INSERT INTO timeline (order_id, at, kind, data) \
   SELECT value ->> 'order', value ->> 'at', value ->> 'kind', value ->> 'data' FROM jsonb_each(NEW.timeline); \
-INSERT INTO task (kind, lane, prio, state, stage, run_at, waits_on, max_attempt, dedupe_key, order_id, created_at) \
+INSERT INTO task (kind, lane, prio, state, stage, run_at, waits_on, max_attempt, dedupe_key, order_id, created_at, \
+                  attempt, lease_epoch, lease_owner, lease_until, started_at) \
   SELECT 'deliver_order', 'order', value ->> 'prio', value ->> 'state', 'share', value ->> 'run_at', value ->> 'waits_on', \
-         value ->> 'max', 'deliver:' || (value ->> 'order'), value ->> 'order', value ->> 'at' \
-    FROM jsonb_each(NEW.tasks) WHERE true \
+         value ->> 'max', 'deliver:' || (value ->> 'order'), value ->> 'order', value ->> 'at', \
+         value ->> 'state' = 'running', value ->> 'state' = 'running', value ->> 'owner', value ->> 'until', value ->> 'started_at' \
+    FROM jsonb_each(NEW.deliveries) WHERE true \
   ON CONFLICT (dedupe_key) WHERE dedupe_key IS NOT NULL AND state NOT IN ('done','failed','cancelled') DO NOTHING; \
 END";
 
@@ -58,8 +59,8 @@ macro_rules! events {
 
 const EVENTS: Script = script!(events!());
 
-/// The same, and the standing claim on the deliveries that it queued.
-const EVENTS_AND_CLAIM: Script = script!(concat!(events!(), "; ", standing_claim!("$9")));
+/// The same, and reads which of the batch's deliveries began with it.
+const EVENTS_AND_BEGUN: Script = script!(concat!(events!(), "; ", begun!("$9")));
 
 const WALLETS: &str = "\
 UPDATE customer SET wallet_vnd = wallet_vnd + (SELECT value ->> 1 FROM json_each($1) WHERE value ->> 0 = customer.id) \
@@ -77,7 +78,7 @@ UPDATE order_item SET delivery = 'preparing' \
   WHERE order_id IN (SELECT value ->> 'order' FROM json_each($1)) \
     AND course_id IN (SELECT id FROM course WHERE ready = 0)";
 
-pub(super) async fn write(tx: &mut Tx, booking: Booking) -> Result<()> {
+pub(super) async fn write(tx: &mut Tx, mut booking: Booking) -> Result<()> {
     if !booking.wallets.is_empty() {
         let wallets: Vec<(i64, i64)> = booking.wallets.iter().map(|(id, credit)| (*id, *credit)).collect();
         sqlx::query(WALLETS).bind(serde_json::to_string(&wallets)?).execute(&mut tx.conn).await?;
@@ -87,7 +88,10 @@ pub(super) async fn write(tx: &mut Tx, booking: Booking) -> Result<()> {
         for (course, version) in &booking.wanted {
             ensure_prepared(tx, *course, *version, booking.now).await?;
         }
-        sqlx::query(PREPARING).bind(serde_json::to_string(&booking.tasks)?).execute(&mut tx.conn).await?;
+        sqlx::query(PREPARING)
+            .bind(serde_json::to_string(&booking.deliveries)?)
+            .execute(&mut tx.conn)
+            .await?;
     }
     for id in &booking.different {
         let notice = Raise {
@@ -116,6 +120,11 @@ pub(super) async fn write(tx: &mut Tx, booking: Booking) -> Result<()> {
     if !booking.events.is_empty() {
         tx.touched.topic("money");
         tx.set_last(last && booking.repeats.is_empty());
+        if booking.any_ready()
+            && let Some((lease, limit)) = tx.take_standing()
+        {
+            booking.begin(&lease, limit);
+        }
         events(tx, &booking).await?;
     }
     if !booking.repeats.is_empty() {
@@ -135,9 +144,8 @@ async fn events(tx: &mut Tx, booking: &Booking) -> Result<()> {
             json!({ "hour": hour, "in": gain.in_vnd, "transfers": gain.transfers, "paid": gain.paid, "topups": gain.topups })
         })
         .collect();
-    let takes_up = tx.is_last() && booking.settled_any;
-    let claim = takes_up.then(|| tx.take_standing()).flatten();
-    let rows = sqlx::query(tx.closing(if claim.is_some() { &EVENTS_AND_CLAIM } else { &EVENTS }))
+    let begun = booking.any_begun();
+    let rows = sqlx::query(tx.closing(if begun { &EVENTS_AND_BEGUN } else { &EVENTS }))
         .bind(serde_json::to_string(&booking.events)?)
         .bind(serde_json::to_string(&booking.transfers)?)
         .bind(serde_json::to_string(&booking.ledger)?)
@@ -145,9 +153,12 @@ async fn events(tx: &mut Tx, booking: &Booking) -> Result<()> {
         .bind(serde_json::to_string(&hours)?)
         .bind(serde_json::to_string(&booking.orders())?)
         .bind(serde_json::to_string(&booking.timeline)?)
-        .bind(serde_json::to_string(&booking.tasks)?)
-        .bind(claim)
+        .bind(serde_json::to_string(&booking.deliveries)?)
+        .bind(begun.then(|| booking.last_task()))
         .fetch_all(&mut tx.conn)
         .await?;
-    tx.note_granted(&rows)
+    if begun {
+        tx.note_begun(&rows)?
+    }
+    Ok(())
 }

@@ -32,6 +32,14 @@ impl Set for Claiming {
     }
 }
 
+/// What [`claimed`] reads.
+macro_rules! claimed_columns {
+    () => {
+        "id, kind, prio, stage, attempt, max_attempt, lease_epoch, order_id, course_id, course_version, payload"
+    };
+}
+pub(crate) use claimed_columns;
+
 /// Leases the ready tasks that `which` picks, for whoever claims: pieces of SQL that name the owner, the lease's end, the
 /// present time and the choice. Returns what [`claimed`] reads.
 macro_rules! lease {
@@ -39,8 +47,8 @@ macro_rules! lease {
         concat!(
             "UPDATE task SET state = 'running', attempt = attempt + 1, lease_epoch = lease_epoch + 1, lease_owner = ",
             $($owner),+, ", lease_until = ", $($until),+, ", started_at = ", $($now),+,
-            " WHERE id IN (SELECT id FROM task WHERE state = 'ready' AND ", $($which),+, ") \
-             RETURNING id, kind, prio, stage, attempt, max_attempt, lease_epoch, order_id, course_id, course_version, payload"
+            " WHERE id IN (SELECT id FROM task WHERE state = 'ready' AND ", $($which),+, ") RETURNING ",
+            $crate::queue::claimed_columns!()
         )
     };
 }

@@ -24,7 +24,7 @@ async fn after_a_checkpoint_that_was_not_synced_nothing_is_acknowledged() {
     let bench = bench().await;
     bench.store.take_in(incoming(1, 1_000, "no code")).await.unwrap();
     assert!(!bench.store.halted());
-    bench.store.writer.checkpoints.fail(Error::Halted("the disk".to_owned()));
+    bench.store.writer.halt.note(&Error::Halted("the disk".to_owned()));
     assert!(bench.store.halted(), "before anybody writes");
     let refused = bench.store.take_in(incoming(2, 1_000, "no code")).await;
     assert!(matches!(refused, Err(Error::Halted(_))), "{refused:?}");

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chotdon_domain::order::Outcome;
 use chotdon_domain::task::Lane;
 use tokio::sync::mpsc;
 
@@ -44,14 +45,44 @@ async fn a_payment_leases_its_delivery_in_its_own_commit() {
 async fn what_the_standing_claim_leaves_is_told_to_the_pool() {
     let bench = bench().await;
     bench.course("rust", true).await;
-    let (one, two) = (bench.order(&["rust"]).await, bench.order(&["rust"]).await);
+    let (one, two, three) =
+        (bench.order(&["rust"]).await, bench.order(&["rust"]).await, bench.order(&["rust"]).await);
+    bench.pay(1, 499_000, &one).await;
     let mut changes = bench.store.changes();
     let mut granted = bench.stand_by(1);
-    bench.pay(1, 499_000, &one).await;
-    assert_eq!(granted.recv().await.unwrap().len(), 1);
-    assert!(changes.recv().await.unwrap().lanes.contains("order"), "it took as many as it asked for");
     bench.pay(2, 499_000, &two).await;
-    assert_eq!(bench.claim(Lane::Order).await.len(), 1, "it is good for one commit");
+    let begun = granted.recv().await.unwrap();
+    assert_eq!(
+        begun.iter().map(|task| task.order_id).collect::<Vec<_>>(),
+        [Some(2)],
+        "what it queued itself"
+    );
+    assert!(
+        changes.recv().await.unwrap().lanes.contains("order"),
+        "the first order's delivery is still waiting"
+    );
+    bench.pay(3, 499_000, &three).await;
+    assert_eq!(bench.claim(Lane::Order).await.len(), 2, "it is good for one commit");
+    bench.sound().await;
+}
+
+#[tokio::test]
+async fn of_a_batch_the_most_urgent_deliveries_begin_and_the_others_wait() {
+    let bench = bench().await;
+    bench.course("rust", true).await;
+    let (one, two) = (bench.order(&["rust"]).await, bench.order(&["rust"]).await);
+    bench.script("UPDATE orders SET prio = 0 WHERE id = 2").await;
+    let mut changes = bench.store.changes();
+    let mut granted = bench.stand_by(1);
+    let both = [super::incoming(1, 499_000, &one), super::incoming(2, 499_000, &two)];
+    let [first, second] = both.map(|incoming| bench.store.take_in(incoming));
+    let (first, second) = tokio::join!(first, second);
+    assert_eq!((first.unwrap().outcome, second.unwrap().outcome), (Outcome::Paid, Outcome::Paid));
+    let begun = granted.recv().await.unwrap();
+    assert_eq!(begun.iter().map(|task| (task.order_id, task.prio)).collect::<Vec<_>>(), [(Some(2), 0)]);
+    assert!(changes.recv().await.unwrap().lanes.contains("order"));
+    assert_eq!(bench.text("SELECT group_concat(stage, ' ') FROM orders").await, "paid processing");
+    bench.sound().await;
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sqlx::Connection;
 use tokio::sync::{broadcast, mpsc};
 
-use super::{Asked, Request, Set, Touched, Tx, Unit, closing};
+use super::{Asked, Halt, Request, Set, Touched, Tx, Unit, closing};
 use crate::checkpoint::Checkpoints;
 use crate::{Error, Result};
 
@@ -28,8 +28,7 @@ pub(super) struct Serving {
     pub(super) inbox: mpsc::Receiver<Request>,
     pub(super) changes: broadcast::Sender<Touched>,
     pub(super) closed: Arc<AtomicBool>,
-    pub(super) halted: Option<Error>,
-    pub(super) halt: Arc<AtomicBool>,
+    pub(super) halt: Halt,
 }
 
 /// Whose turn it is. A bank waits for its answer, and a worker that settles a task does not mind to be second.
@@ -179,19 +178,14 @@ impl Serving {
 
     /// Commits `batch`, falling back to one commit per request when it fails as a whole.
     async fn commit(&mut self, mut batch: Batch) {
-        if let Some(error) = self.checkpoints.failed().cloned()
-            && self.halted.is_none()
-        {
-            self.halted = Some(error);
-        }
-        if let Some(error) = &self.halted {
+        if let Some(error) = self.halt.why() {
             return batch.fail(error);
         }
         match self.attempt(&mut batch).await {
             Ok(ran) => self.answer(batch, ran).await,
             Err(error) => {
                 self.rollback().await;
-                self.note_halt(&error);
+                self.halt.note(&error);
                 if batch.len() == 1
                     || matches!(error, Error::Unavailable(_) | Error::Halted(_) | Error::Unusable(_))
                 {
@@ -204,7 +198,7 @@ impl Serving {
                         Ok(ran) => self.answer(single, ran).await,
                         Err(error) => {
                             self.rollback().await;
-                            self.note_halt(&error);
+                            self.halt.note(&error);
                             single.fail(&error);
                         }
                     }
@@ -277,14 +271,6 @@ impl Serving {
         // SQLite has already rolled back by itself after some errors; then this one is refused, harmlessly.
         if let Err(error) = sqlx::query("ROLLBACK").execute(&mut self.tx.conn).await {
             tracing::debug!(%error, "rollback");
-        }
-    }
-
-    fn note_halt(&mut self, error: &Error) {
-        if matches!(error, Error::Halted(_)) {
-            tracing::error!(%error, "the disk failed to sync; no further write is acknowledged");
-            self.halted = Some(error.clone());
-            self.halt.store(true, Ordering::Release);
         }
     }
 }
