@@ -477,16 +477,15 @@ async fn keep(tx: &mut Tx, call: &WorkerCall, outcome: &CallOutcome, lasting: bo
 
 async fn claim(tx: &mut Tx, call: &WorkerCall, wish: &ExternalWish) -> Result<Vec<ExternalTask>> {
     let rows = sqlx::query(lease!(
-        owner: ["'worker:' || $1"],
-        until: ["$2"],
-        now: ["$3"],
+        lane: "'course'",
+        owner: "'worker:' || $1",
+        until: "$2",
+        now: "$3",
         which: [
-            "lane = 'course' AND kind = 'prepare_course' AND stage = 'fetch' AND EXISTS (SELECT 1 FROM course \
+            "AND kind = 'prepare_course' AND stage = 'fetch' AND EXISTS (SELECT 1 FROM course \
                WHERE course.id = task.course_id AND course.source ->> '$.kind' IN (SELECT value FROM json_each($4)) \
                  AND coalesce(course.source ->> '$.worker', 'also') <> 'never' \
-                 AND (course.source ->> '$.secret' IS NULL OR course.source ->> '$.share_secret' = 1)) \
-             AND NOT EXISTS (SELECT 1 FROM lane WHERE name = 'course' AND paused_at IS NOT NULL \
-                               AND (until IS NULL OR until > $3)) AND NOT ",
+                 AND (course.source ->> '$.secret' IS NULL OR course.source ->> '$.share_secret' = 1)) AND NOT ",
             brought!(),
             " ORDER BY prio, id LIMIT $5"
         ]

@@ -14,7 +14,7 @@ use crate::aftermath::Aftermath;
 use crate::writer::{Request, Tx};
 use crate::{Result, Store};
 
-pub(crate) use claim::{Claiming, begin_orders, claim_script, claimed, claimed_columns, lease};
+pub(crate) use claim::{Claiming, begin_orders, claim_one, claim_script, claimed, claimed_columns, lease};
 pub(crate) use settle::Settling;
 
 /// `run_at` of a task that waits for another task and not for a time: the last millisecond of year 9999.

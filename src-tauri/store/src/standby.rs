@@ -6,15 +6,14 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde::Serialize;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use tokio::sync::mpsc;
 
 use chotdon_domain::task::Lane;
 
-use crate::queue::{Claimed, claimed, lease};
-use crate::writer::{Script, Tx, script};
+use crate::queue::{Claim, Claimed, claim_one, claimed};
+use crate::writer::Tx;
 use crate::{Result, Store};
 
 /// The lane that buyers wait for, the only one with a standing claim.
@@ -70,30 +69,6 @@ pub(crate) struct Taken {
     claimed: Vec<Claimed>,
 }
 
-/// The lease under which a commit's own tasks begin.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Lease {
-    owner: String,
-    until: i64,
-    pub(crate) started_at: i64,
-}
-
-/// Leases ready tasks of the order lane unless it is paused, and moves their orders.
-const CLAIM: Script = script!(concat!(
-    lease!(
-        owner: ["$1"],
-        until: ["$2"],
-        now: ["$3"],
-        which: [
-            "lane = 'order' AND NOT EXISTS (SELECT 1 FROM lane WHERE name = 'order' AND paused_at IS NOT NULL ",
-            "AND (until IS NULL OR until > $3)) ORDER BY prio, id LIMIT $4"
-        ]
-    ),
-    "; ",
-    "UPDATE orders SET stage = 'processing' WHERE stage = 'paid' AND id IN (SELECT order_id FROM task ",
-    "WHERE state = 'running' AND lease_until = $2 AND lease_owner = $1) RETURNING code"
-));
-
 /// Reads the tasks above an id that run: those that began in the commit that queued them, each beside whether the lane
 /// has more that is ready.
 macro_rules! begun {
@@ -111,80 +86,60 @@ macro_rules! begun {
 pub(crate) use begun;
 
 impl Tx {
-    /// Takes the standing claim up, if there is one: the lease, and how many tasks it is good for.
-    pub(crate) fn take_standing(&mut self) -> Option<(Lease, i64)> {
+    /// Takes the standing claim up, if there is one.
+    pub(crate) fn take_standing(&mut self) -> Option<Claim> {
         let standing = self.standby.replace(None)?;
         let now = (standing.now)();
-        let lease = Lease { owner: standing.owner.clone(), until: now + standing.lease_ms, started_at: now };
-        let limit = standing.limit;
+        let claim = Claim {
+            lane: LANE,
+            limit: standing.limit,
+            oldest_first: false,
+            owner: standing.owner.clone(),
+            now,
+            until: now + standing.lease_ms,
+        };
         self.taken = Some(Taken { standing, now, claimed: Vec::new() });
-        Some((lease, limit))
+        Some(claim)
     }
 
     /// Keeps for the pool the tasks that [`begun`] read.
     pub(crate) fn note_begun(&mut self, rows: &[SqliteRow]) -> Result<()> {
+        let Some(taken) = &mut self.taken else { return Ok(()) };
         let mut more = rows.is_empty();
         for row in rows {
             more |= row.try_get::<bool, _>("more")?;
-            self.note_granted(row)?;
-        }
-        if !more {
-            // Nothing is left in the lane that the pool would have to be woken for.
-            self.touched.lanes.remove(LANE.as_str());
-        }
-        Ok(())
-    }
-
-    fn note_granted(&mut self, row: &SqliteRow) -> Result<()> {
-        if let Some(taken) = &mut self.taken {
             taken.claimed.push(claimed(row, taken.now)?);
         }
+        taken.claimed.sort_by_key(|task| (task.prio, task.id));
+        self.leave_to_pool(more);
         Ok(())
     }
 
-    /// Reads what the standing claim's script returned: tasks, and codes of orders.
-    fn note_claimed(&mut self, rows: &[SqliteRow], limit: i64) -> Result<()> {
-        let mut codes: Vec<String> = Vec::new();
-        for row in rows {
-            match row.try_get("code") {
-                Ok(code) => codes.push(code),
-                Err(_) => self.note_granted(row)?,
-            }
-        }
-        if i64::try_from(rows.len() - codes.len()).unwrap_or(i64::MAX) < limit {
+    /// The pool is woken for the lane only when `more` is ready in it than its standing claim got.
+    fn leave_to_pool(&mut self, more: bool) {
+        if !more {
             self.touched.lanes.remove(LANE.as_str());
         }
-        self.orders_changed(codes);
-        Ok(())
     }
 
     /// Ends the transaction, with the standing claim when it made tasks ready for it.
     pub(crate) async fn end(&mut self) -> Result<()> {
-        let made_ready = self.touched.lanes.contains(LANE.as_str());
         self.set_last(true);
-        match made_ready.then(|| self.take_standing()).flatten() {
-            None => {
-                sqlx::query("COMMIT").execute(&mut self.conn).await?;
-            }
-            Some((lease, limit)) => {
-                let rows = sqlx::query(self.closing(&CLAIM))
-                    .bind(lease.owner)
-                    .bind(lease.until)
-                    .bind(lease.started_at)
-                    .bind(limit)
-                    .fetch_all(&mut self.conn)
-                    .await?;
-                self.note_claimed(&rows, limit)?;
+        let made_ready = self.touched.lanes.contains(LANE.as_str());
+        if let Some(claim) = made_ready.then(|| self.take_standing()).flatten() {
+            let claimed = claim_one(self, &claim).await?;
+            self.leave_to_pool(i64::try_from(claimed.len()).unwrap_or(i64::MAX) >= claim.limit);
+            if let Some(taken) = &mut self.taken {
+                taken.claimed = claimed;
             }
         }
-        Ok(())
+        self.commit().await
     }
 
     /// Tells the pool what became of its standing claim; `durable` is false when the commit came to nothing.
     pub(crate) fn grant(&mut self, durable: bool) {
         if let Some(taken) = self.taken.take() {
-            let mut claimed = if durable { taken.claimed } else { Vec::new() };
-            claimed.sort_by_key(|task| (task.prio, task.id));
+            let claimed = if durable { taken.claimed } else { Vec::new() };
             // A pool that is gone takes nothing; its leases are reclaimed at the next start.
             let _ = taken.standing.grants.send(claimed);
         }

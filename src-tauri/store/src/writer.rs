@@ -90,6 +90,14 @@ impl Tx {
         Ok(())
     }
 
+    /// Commits what the last script has not.
+    pub(crate) async fn commit(&mut self) -> Result<()> {
+        if std::mem::replace(&mut self.open, false) {
+            sqlx::query("COMMIT").execute(&mut self.conn).await?;
+        }
+        Ok(())
+    }
+
     /// Forgets the transaction before.
     fn start(&mut self) {
         self.touched = Touched::default();

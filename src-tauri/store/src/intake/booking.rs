@@ -11,8 +11,7 @@ use chotdon_domain::order::{Flags, Outcome, Stage};
 
 use super::{Answer, Incoming, Known, KnownEvent, KnownOrder};
 use crate::ledger::{Account, Movement};
-use crate::queue::{NEVER, prepare_key};
-use crate::standby::Lease;
+use crate::queue::{Claim, NEVER, prepare_key};
 use crate::{Error, Result};
 
 /// What a batch will write, growing transfer by transfer.
@@ -56,6 +55,14 @@ pub(super) struct Delivery {
     waits_on: Option<String>,
     #[serde(flatten)]
     lease: Option<Lease>,
+}
+
+/// Under what a delivery begins in the commit that queues it.
+#[derive(Debug, Serialize)]
+struct Lease {
+    owner: String,
+    until: i64,
+    started_at: i64,
 }
 
 /// What an hour gains.
@@ -267,17 +274,18 @@ impl Booking {
         self.deliveries.iter().any(|delivery| delivery.state == "ready")
     }
 
-    /// Leases as many deliveries as `lease` is good for, the most urgent first, unless their lane is paused.
-    pub(super) fn begin(&mut self, lease: &Lease, limit: i64) {
-        if self.known.paused_until.is_some_and(|until| until > lease.started_at) {
+    /// Leases as many deliveries as `claim` is good for, the most urgent first, unless their lane is paused.
+    pub(super) fn begin(&mut self, claim: &Claim) {
+        if self.known.paused_until.is_some_and(|until| until > claim.now) {
             return;
         }
         let mut ready: Vec<_> =
             self.deliveries.iter_mut().filter(|delivery| delivery.state == "ready").collect();
         ready.sort_by_key(|delivery| delivery.prio);
-        for delivery in ready.into_iter().take(usize::try_from(limit).unwrap_or_default()) {
+        for delivery in ready.into_iter().take(usize::try_from(claim.limit).unwrap_or_default()) {
             delivery.state = "running";
-            delivery.lease = Some(lease.clone());
+            delivery.lease =
+                Some(Lease { owner: claim.owner.clone(), until: claim.until, started_at: claim.now });
         }
     }
 

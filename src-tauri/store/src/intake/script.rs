@@ -121,9 +121,9 @@ pub(super) async fn write(tx: &mut Tx, mut booking: Booking) -> Result<()> {
         tx.touched.topic("money");
         tx.set_last(last && booking.repeats.is_empty());
         if booking.any_ready()
-            && let Some((lease, limit)) = tx.take_standing()
+            && let Some(claim) = tx.take_standing()
         {
-            booking.begin(&lease, limit);
+            booking.begin(&claim);
         }
         events(tx, &booking).await?;
     }

@@ -40,14 +40,16 @@ macro_rules! claimed_columns {
 }
 pub(crate) use claimed_columns;
 
-/// Leases the ready tasks that `which` picks, for whoever claims: pieces of SQL that name the owner, the lease's end, the
-/// present time and the choice. Returns what [`claimed`] reads.
+/// Leases the ready tasks of a lane that `which` picks, for whoever claims, unless the lane is paused: pieces of SQL that
+/// name the lane, the owner, the lease's end, the present time and the choice. Returns what [`claimed`] reads.
 macro_rules! lease {
-    (owner: [$($owner:literal),+], until: [$($until:literal),+], now: [$($now:literal),+], which: [$($which:expr),+]) => {
+    (lane: $lane:literal, owner: $owner:literal, until: $until:literal, now: $now:literal, which: [$($which:expr),+]) => {
         concat!(
             "UPDATE task SET state = 'running', attempt = attempt + 1, lease_epoch = lease_epoch + 1, lease_owner = ",
-            $($owner),+, ", lease_until = ", $($until),+, ", started_at = ", $($now),+,
-            " WHERE id IN (SELECT id FROM task WHERE state = 'ready' AND ", $($which),+, ") RETURNING ",
+            $owner, ", lease_until = ", $until, ", started_at = ", $now,
+            " WHERE id IN (SELECT id FROM task WHERE state = 'ready' AND lane = ", $lane,
+            " AND NOT EXISTS (SELECT 1 FROM lane WHERE name = ", $lane, " AND paused_at IS NOT NULL AND (until IS NULL OR until > ",
+            $now, ")) ", $($which),+, ") RETURNING ",
             $crate::queue::claimed_columns!()
         )
     };
@@ -60,7 +62,7 @@ macro_rules! claim_script {
     };
     ($but:expr, $order:literal) => {
         script!(lease!(
-            owner: ["$1"], until: ["$2"], now: ["$3"], which: ["lane = $4 ", $but, " ORDER BY ", $order, " LIMIT $5"]
+            lane: "$4", owner: "$1", until: "$2", now: "$3", which: [$but, " ORDER BY ", $order, " LIMIT $5"]
         ))
     };
 }
@@ -69,7 +71,7 @@ pub(crate) use claim_script;
 const MOST_URGENT: Script = claim_script!("prio, id");
 const OLDEST: Script = claim_script!("id");
 
-async fn claim_one(tx: &mut Tx, claim: &Claim) -> Result<Vec<Claimed>> {
+pub(crate) async fn claim_one(tx: &mut Tx, claim: &Claim) -> Result<Vec<Claimed>> {
     let script = match (claim.lane, claim.oldest_first) {
         (Lane::Course, false) => &MOST_URGENT_COURSE,
         (Lane::Course, true) => &OLDEST_COURSE,

@@ -94,6 +94,7 @@ async fn a_paused_lane_and_a_withdrawn_claim_lease_nothing() {
     let mut granted = bench.stand_by(1);
     bench.pay(1, 499_000, &one).await;
     assert!(granted.recv().await.unwrap().is_empty());
+    assert!(bench.claim(Lane::Order).await.is_empty(), "a pool that has not heard of the pause");
     bench.store.resume(None, "owner", NOW).await.unwrap();
     let mut granted = bench.stand_by(1);
     assert!(bench.store.stand_down(), "no commit has taken it up");
