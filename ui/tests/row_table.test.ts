@@ -7,6 +7,7 @@ import { router } from '../src/lib/route.svelte';
 import RowTable from '../src/lib/ui/RowTable.svelte';
 import { toast } from '../src/lib/ui/toast.svelte';
 import { calm, close, open } from './desk';
+import { Refusal } from './fake';
 import { taskRow } from './samples';
 
 type Row = { id: number; text: string };
@@ -67,7 +68,10 @@ describe('a table of rows that open', () => {
   });
 
   it('is one stop of the Tab key: the open row, else the first', async () => {
-    await open('#/queue?state=failed', { tasks: () => ({ rows: [taskRow(8), taskRow(7)], next: null }) });
+    await open('#/queue?state=failed', {
+      tasks: () => ({ rows: [taskRow(8), taskRow(7)], next: null }),
+      'tasks/7': () => new Refusal(404, 'not_found'),
+    });
     expect([link('8').tabIndex, link('7').tabIndex]).toEqual([0, -1]);
     expect(link('7').getAttribute('href')).toBe('#/queue/7?state=failed');
     router.detail('7');
