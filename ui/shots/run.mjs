@@ -1,5 +1,6 @@
 // Takes a picture of every page in every dress and asks axe about each: `npm run shots -- [--only NAME] [--out DIR]`.
-// Fails on serious axe findings, on page errors, and on anything the Content-Security-Policy blocked.
+// Fails on serious axe findings, on page errors, on columns without room at any width of the window, and on anything
+// the Content-Security-Policy blocked.
 import { mkdir, mkdtemp, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -339,6 +340,8 @@ const SIZES = [
   // 1280 × 800 at 200 % zoom.
   { width: 640, height: 400 },
 ];
+/** From the widest picture to the narrowest. */
+const WIDTHS = Array.from({ length: 9 }, (_, at) => 1280 - 80 * at);
 
 const require = createRequire(import.meta.url);
 const axe = await readFile(require.resolve('axe-core/axe.min.js'), 'utf8');
@@ -417,5 +420,19 @@ async function shoot(context, { scene, data, locale, theme, size }) {
     });
     for (const violation of serious) findings.push(`${name}: axe ${violation}`);
   }
+  // Columns come and go with the width, so that between the sizes none may have lost its room either.
+  const sweep = size === SIZES[0] && data === 'full' && (await page.locator('th').count()) > 0;
+  for (const width of sweep ? WIDTHS : [size.width]) {
+    if (width !== size.width) await page.setViewportSize({ width, height: size.height });
+    for (const column of await page.evaluate(cramped)) findings.push(`${name} at ${width}: ${column}`);
+  }
   await page.close();
+}
+
+/** Columns of tables that are too narrow to read and do not even show their head. Runs in the page. */
+function cramped() {
+  return [...document.querySelectorAll('th')]
+    .filter((th) => th.getClientRects().length > 0 && th.querySelector('.visually-hidden') === null)
+    .filter((th) => th.clientWidth < 85 && th.scrollWidth > th.clientWidth + 1)
+    .map((th) => `the column "${th.textContent.trim()}" has ${th.clientWidth} px`);
 }
