@@ -424,9 +424,19 @@ async function shoot(context, { scene, data, locale, theme, size }) {
   const sweep = size === SIZES[0] && data === 'full' && (await page.locator('th').count()) > 0;
   for (const width of sweep ? WIDTHS : [size.width]) {
     if (width !== size.width) await page.setViewportSize({ width, height: size.height });
-    for (const column of await page.evaluate(cramped)) findings.push(`${name} at ${width}: ${column}`);
+    for (const column of await settled(page)) findings.push(`${name} at ${width}: ${column}`);
   }
   await page.close();
+}
+
+/** What is cramped for good: a panel that becomes an overlay does so a moment after the width has changed. */
+async function settled(page) {
+  let columns = await page.evaluate(cramped);
+  for (let tries = 0; columns.length > 0 && tries < 20; tries += 1) {
+    await page.waitForTimeout(100);
+    columns = await page.evaluate(cramped);
+  }
+  return columns;
 }
 
 /** Columns of tables that are too narrow to read and do not even show their head. Runs in the page. */
