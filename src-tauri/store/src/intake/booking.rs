@@ -50,19 +50,30 @@ pub(super) struct Delivery {
     prio: i64,
     max: i64,
     at: i64,
-    state: &'static str,
-    run_at: i64,
-    waits_on: Option<String>,
     #[serde(flatten)]
-    lease: Option<Lease>,
+    begins: Begins,
 }
 
-/// Under what a delivery begins in the commit that queues it.
+/// When a delivery begins; the tag is its task's state.
 #[derive(Debug, Serialize)]
-struct Lease {
-    owner: String,
-    until: i64,
-    started_at: i64,
+#[serde(tag = "state", rename_all = "snake_case")]
+enum Begins {
+    /// Once a course is prepared.
+    Scheduled { waits_on: String, run_at: i64 },
+    /// When a worker takes it.
+    Ready,
+    /// In the commit that queues it, leased.
+    Running { owner: String, until: i64, started_at: i64 },
+}
+
+impl Delivery {
+    fn is_ready(&self) -> bool {
+        matches!(self.begins, Begins::Ready)
+    }
+
+    fn is_running(&self) -> bool {
+        matches!(self.begins, Begins::Running { .. })
+    }
 }
 
 /// What an hour gains.
@@ -100,12 +111,8 @@ impl Booking {
 
     /// Orders to save, as they stand after the batch.
     pub(super) fn orders(&self) -> Vec<Value> {
-        let begun: BTreeSet<i64> = self
-            .deliveries
-            .iter()
-            .filter(|delivery| delivery.lease.is_some())
-            .map(|delivery| delivery.order)
-            .collect();
+        let running = self.deliveries.iter().filter(|delivery| delivery.is_running());
+        let begun: BTreeSet<i64> = running.map(|delivery| delivery.order).collect();
         let changed = self.changed.iter().filter_map(|code| self.known.orders.get(code));
         changed
             .map(|order| {
@@ -256,22 +263,24 @@ impl Booking {
             let data = json!({ "course": course.title }).to_string();
             self.timeline.push(json!({ "order": order.id, "at": at, "kind": kind, "data": data }));
         }
-        let waits_on = missing.first().map(|course| prepare_key(course.id, course.version));
+        let begins = match missing.first() {
+            Some(course) => {
+                Begins::Scheduled { waits_on: prepare_key(course.id, course.version), run_at: NEVER }
+            }
+            None => Begins::Ready,
+        };
         self.deliveries.push(Delivery {
             order: order.id,
             prio: order.prio,
             max: self.max_attempt,
             at,
-            state: if waits_on.is_some() { "scheduled" } else { "ready" },
-            run_at: if waits_on.is_some() { NEVER } else { at },
-            waits_on,
-            lease: None,
+            begins,
         });
     }
 
     /// Whether a delivery can begin at once.
     pub(super) fn any_ready(&self) -> bool {
-        self.deliveries.iter().any(|delivery| delivery.state == "ready")
+        self.deliveries.iter().any(Delivery::is_ready)
     }
 
     /// Leases as many deliveries as `claim` is good for, the most urgent first, unless their lane is paused.
@@ -279,19 +288,17 @@ impl Booking {
         if self.known.paused_until.is_some_and(|until| until > claim.now) {
             return;
         }
-        let mut ready: Vec<_> =
-            self.deliveries.iter_mut().filter(|delivery| delivery.state == "ready").collect();
+        let mut ready: Vec<_> = self.deliveries.iter_mut().filter(|delivery| delivery.is_ready()).collect();
         ready.sort_by_key(|delivery| delivery.prio);
         for delivery in ready.into_iter().take(usize::try_from(claim.limit).unwrap_or_default()) {
-            delivery.state = "running";
-            delivery.lease =
-                Some(Lease { owner: claim.owner.clone(), until: claim.until, started_at: claim.now });
+            delivery.begins =
+                Begins::Running { owner: claim.owner.clone(), until: claim.until, started_at: claim.now };
         }
     }
 
     /// Whether deliveries begin in this commit.
     pub(super) fn any_begun(&self) -> bool {
-        self.deliveries.iter().any(|delivery| delivery.lease.is_some())
+        self.deliveries.iter().any(Delivery::is_running)
     }
 
     /// Ids of tasks above it are the batch's own.

@@ -44,7 +44,7 @@ INSERT INTO timeline (order_id, at, kind, data) \
   SELECT value ->> 'order', value ->> 'at', value ->> 'kind', value ->> 'data' FROM jsonb_each(NEW.timeline); \
 INSERT INTO task (kind, lane, prio, state, stage, run_at, waits_on, max_attempt, dedupe_key, order_id, created_at, \
                   attempt, lease_epoch, lease_owner, lease_until, started_at) \
-  SELECT 'deliver_order', 'order', value ->> 'prio', value ->> 'state', 'share', value ->> 'run_at', value ->> 'waits_on', \
+  SELECT 'deliver_order', 'order', value ->> 'prio', value ->> 'state', 'share', coalesce(value ->> 'run_at', value ->> 'at'), value ->> 'waits_on', \
          value ->> 'max', 'deliver:' || (value ->> 'order'), value ->> 'order', value ->> 'at', \
          value ->> 'state' = 'running', value ->> 'state' = 'running', value ->> 'owner', value ->> 'until', value ->> 'started_at' \
     FROM jsonb_each(NEW.deliveries) WHERE true \
