@@ -487,7 +487,7 @@ async fn claim(tx: &mut Tx, call: &WorkerCall, wish: &ExternalWish) -> Result<Ve
                  AND coalesce(course.source ->> '$.worker', 'also') <> 'never' \
                  AND (course.source ->> '$.secret' IS NULL OR course.source ->> '$.share_secret' = 1)) AND NOT ",
             brought!(),
-            " ORDER BY prio, id LIMIT $5"
+            " ORDER BY prio, id LIMIT +$5"
         ]
     ))
     .bind(&call.worker)

@@ -56,13 +56,14 @@ macro_rules! lease {
 }
 pub(crate) use lease;
 
+// SQLite plans by the value of a bare `LIMIT ?` and prepares the statement again whenever one is bound; `+` hides it.
 macro_rules! claim_script {
     ($order:literal) => {
         claim_script!("", $order)
     };
     ($but:expr, $order:literal) => {
         script!(lease!(
-            lane: "$4", owner: "$1", until: "$2", now: "$3", which: [$but, " ORDER BY ", $order, " LIMIT $5"]
+            lane: "$4", owner: "$1", until: "$2", now: "$3", which: [$but, " ORDER BY ", $order, " LIMIT +$5"]
         ))
     };
 }
