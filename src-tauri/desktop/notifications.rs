@@ -17,6 +17,8 @@ use crate::{window, words};
 const WATCHED: usize = 8;
 /// How long a message is watched. One clicked later only disappears; the in-app inbox still has it.
 const PATIENCE: Duration = Duration::from_secs(600);
+/// How long the notification service may take to say that it is there; the bus may have to start it.
+const LOOK: Duration = Duration::from_secs(3);
 
 /// What the owner did with a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +59,17 @@ impl Notifier for Desktop {
             Ok(())
         })
     }
+
+    fn ready(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async {
+            let asked = tauri::async_runtime::spawn_blocking(system::ready);
+            match tokio::time::timeout(LOOK, asked).await {
+                Ok(Ok(ready)) => ready,
+                Ok(Err(error)) => Err(error.to_string()),
+                Err(_) => Err("the notification service does not answer".to_owned()),
+            }
+        })
+    }
 }
 
 /// Says that the app goes on in the tray, and waits for what the owner makes of it.
@@ -85,6 +98,10 @@ mod system {
     use super::{Choice, PATIENCE};
 
     pub(super) struct Shown(NotificationHandle);
+
+    pub(super) fn ready() -> Result<(), String> {
+        notify_rust::get_server_information().map(drop).map_err(|error| error.to_string())
+    }
 
     pub(super) async fn show(toast: &Toast, actions: &[(&str, &str)]) -> Result<Shown, String> {
         let mut note = Notification::new();
@@ -139,6 +156,11 @@ mod system {
     use super::Choice;
 
     pub(super) struct Shown;
+
+    /// There always is a service; whether the owner lets it show anything is seen by trying.
+    pub(super) fn ready() -> Result<(), String> {
+        Ok(())
+    }
 
     pub(super) async fn show(toast: &Toast, _actions: &[(&str, &str)]) -> Result<Shown, String> {
         let (title, body) = (toast.title.clone(), toast.body.clone());

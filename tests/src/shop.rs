@@ -94,6 +94,10 @@ struct HandedNotifier(Arc<HeldNotifier>);
 impl Notifier for HandedNotifier {
     fn show(&self, toast: Toast) -> BoxFuture<'_, Result<(), String>> {
         self.0.toasts.lock().expect("no test panics while showing").push(toast);
+        self.ready()
+    }
+
+    fn ready(&self) -> BoxFuture<'_, Result<(), String>> {
         Box::pin(async { Ok(()) })
     }
 }

@@ -84,6 +84,8 @@ pub struct Toast {
 pub trait Notifier: Send + Sync + 'static {
     /// Shows `toast`; the text says why it could not be shown.
     fn show(&self, toast: Toast) -> BoxFuture<'_, Result<(), String>>;
+    /// Whether there is something to show toasts on, without showing one; the text says why not.
+    fn ready(&self) -> BoxFuture<'_, Result<(), String>>;
 }
 
 /// A notifier for machines without a desktop.
@@ -92,6 +94,10 @@ pub struct NoDesktop;
 
 impl Notifier for NoDesktop {
     fn show(&self, _: Toast) -> BoxFuture<'_, Result<(), String>> {
+        self.ready()
+    }
+
+    fn ready(&self) -> BoxFuture<'_, Result<(), String>> {
         Box::pin(async { Err("this process has no desktop".to_owned()) })
     }
 }

@@ -291,7 +291,7 @@ impl Shop {
             floor.clock.clone(),
             self.inner.secrets.clone(),
             floor.credentials.clone(),
-            floor.notifier.clone(),
+            floor.desktop.clone(),
             Arc::new(self.clone()),
         );
         // The window and the private listener show the same test results.

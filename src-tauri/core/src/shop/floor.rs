@@ -24,10 +24,10 @@ use crate::http::hosted::Bell;
 use crate::http::limits::Limits;
 use crate::http::storefront::KeyUses;
 use crate::outgoing::Caller;
-use crate::ports::{Clock, Notifier, Ports, Probe, SecretError};
+use crate::ports::{Clock, Ports, Probe, SecretError};
 use crate::secrets::{Credentials, SecretName};
 use crate::services::Services;
-use crate::tell::{self, Pace};
+use crate::tell::{self, Desktop, Pace};
 use crate::tunnel::Tunnel;
 use crate::wake::Wake;
 use crate::workers::{Pool, StageError};
@@ -37,7 +37,7 @@ use crate::workers::{Pool, StageError};
 pub(crate) struct Floor {
     pub(crate) store: Store,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) notifier: Arc<dyn Notifier>,
+    pub(crate) desktop: Arc<Desktop>,
     pub(crate) credentials: Credentials,
     pub(crate) data_dir: PathBuf,
     pub(crate) ways: Ways,
@@ -113,7 +113,7 @@ impl Floor {
             probe: ports.probe.clone(),
             turns: Turns::default(),
             clock: ports.clock.clone(),
-            notifier: ports.notifier.clone(),
+            desktop: Arc::new(Desktop::new(ports.notifier.clone())),
             credentials,
             data_dir: options.data_dir.clone(),
             ways: Ways { http: Arc::new(http), downloader, remotes },

@@ -3,6 +3,7 @@
 //!
 //! `tasks/notify_owner.rs` runs [`run`], the settings page [`try_out`].
 
+mod desktop;
 mod message;
 mod pace;
 mod telegram;
@@ -12,6 +13,7 @@ use chotdon_domain::channel::Channel;
 use chotdon_store::{Aftermath, Claimed, STOPPED, Store, Telling};
 use serde_json::Value;
 
+pub(crate) use desktop::Desktop;
 pub(crate) use pace::Pace;
 
 use crate::config::{Config, MailTransport};
@@ -30,6 +32,11 @@ pub(crate) fn tune(store: &Store, config: &Config) {
     for channel in Channel::ALL {
         store.tuning().tell(channel, least(config, channel));
     }
+}
+
+/// Whether anything but the desktop tells the owner.
+pub(crate) fn reaches_elsewhere(config: &Config) -> bool {
+    Channel::ALL.into_iter().any(|channel| channel != Channel::Desktop && least(config, channel) > 0)
 }
 
 /// The least urgent class that a channel tells of; 0 = it is off.
@@ -132,7 +139,7 @@ async fn send(
 ) -> Result<(), StageError> {
     if channel == Channel::Desktop {
         // A desktop without a notification daemon loses nothing but the pop-up.
-        if let Err(why) = floor.notifier.show(message.toast()).await {
+        if let Err(why) = floor.desktop.show(message.toast()).await {
             tracing::info!(%why, "not shown on the desktop");
         }
         return Ok(());
@@ -155,7 +162,7 @@ async fn deliver(floor: &Floor, channel: Channel, message: &Message) -> Result<(
     let told = &config.notifications;
     match channel {
         Channel::Desktop => floor
-            .notifier
+            .desktop
             .show(message.toast())
             .await
             .map_err(|why| StageError::permanent("notifications_unavailable", why)),

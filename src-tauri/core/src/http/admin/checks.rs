@@ -23,6 +23,7 @@ use crate::ports::Toast;
 use crate::present;
 use crate::reconcile::Trouble;
 use crate::secrets::SecretName;
+use crate::tell;
 use crate::tunnel::{Reach, Verdict};
 use crate::views::{CheckRow, Checklist, Problem, Receiving, TunnelGlance};
 use crate::workers::StageError;
@@ -34,6 +35,9 @@ const CANARY: &str = "chotdon.check";
 
 const IDS: [&str; 9] =
     ["bank", "sepay_key", "tunnel", "webhook", "sepay_api", "mail", "secrets", "course", "notifications"];
+
+/// Rows that show how it stands now, whatever a test found before.
+const ALWAYS_KNOWN: [&str; 2] = ["tunnel", "notifications"];
 
 /// What the test buttons found, by check.
 #[derive(Debug, Default)]
@@ -145,9 +149,11 @@ pub(super) async fn checklist_now(
     };
     let course =
         if courses > 0 { Finding::pass() } else { Finding::fail("no_course", "no course is on sale") };
-    let told = match config.notifications.desktop {
-        true => Finding::pass(),
-        false => Finding::warn("notifications_off", "desktop notifications are switched off"),
+    let told = match (config.notifications.desktop, desk.desktop.trouble().await) {
+        (true, None) => Finding::pass(),
+        _ if tell::reaches_elsewhere(&config) => Finding::pass(),
+        (true, Some(why)) => Finding::warn("notifications_unavailable", why),
+        (false, _) => Finding::warn("notifications_off", "desktop notifications are switched off"),
     };
     let secrets = match (secrets_ok, desk.credentials.kind()) {
         (false, _) => Finding { state: "fail", ..key.clone() },
@@ -168,8 +174,8 @@ pub(super) async fn checklist_now(
     let rows: Vec<CheckRow> = rows
         .map(|(id, finding)| match desk.checks.get(id) {
             // What is plainly missing now outweighs a test that once passed.
-            Some(tested) if finding.state != "fail" && id != "tunnel" => tested,
-            _ => finding.row(id, None),
+            Some(tested) if finding.state != "fail" && !ALWAYS_KNOWN.contains(&id) => tested,
+            tested => CheckRow { checked_at: tested.and_then(|row| row.checked_at), ..finding.row(id, None) },
         })
         .collect();
     let done = rows.iter().filter(|row| row.state == "pass").count();
@@ -440,7 +446,7 @@ async fn notifications(desk: &Desk) -> Finding {
         route: "/settings".to_owned(),
         urgent: false,
     };
-    match desk.notifier.show(toast).await {
+    match desk.desktop.show(toast).await {
         Ok(()) => Finding::pass(),
         Err(why) => Finding::warn("notifications_unavailable", why),
     }

@@ -18,13 +18,14 @@ use crate::delivery::{Offered, SourceSpec};
 use crate::demo::DemoBank;
 use crate::http::storefront::KeyUses;
 use crate::metrics::{Metrics, StageTimes};
-use crate::ports::{Clock, Notifier, SecretStore};
+use crate::ports::{Clock, SecretStore};
 use crate::present::Crew;
 use crate::reconcile::Reconciler;
 use crate::secrets::Credentials;
 use crate::services::Services;
 use crate::shop::keys::{KeyGlance, KeysError};
 use crate::shop::{GoogleGlance, HealthBook, Record, Rejection};
+use crate::tell::Desktop;
 use crate::tunnel::Tunnel;
 use crate::views::{Component, Event, Progress};
 use crate::workers::StageError;
@@ -155,7 +156,7 @@ pub(crate) struct Desk {
     /// Where they lie, for the test button.
     pub(crate) secrets: Arc<dyn SecretStore>,
     /// The owner's desktop.
-    pub(crate) notifier: Arc<dyn Notifier>,
+    pub(crate) desktop: Arc<Desktop>,
     /// The rest of the shop.
     pub(crate) shop: Arc<dyn Running>,
     /// Results of test buttons.
@@ -169,10 +170,10 @@ impl Desk {
         clock: Arc<dyn Clock>,
         secrets: Arc<dyn SecretStore>,
         credentials: Credentials,
-        notifier: Arc<dyn Notifier>,
+        desktop: Arc<Desktop>,
         shop: Arc<dyn Running>,
     ) -> Self {
-        Self { store, clock, credentials, secrets, notifier, shop, checks: Arc::default() }
+        Self { store, clock, credentials, secrets, desktop, shop, checks: Arc::default() }
     }
 
     /// Now, ms UTC.

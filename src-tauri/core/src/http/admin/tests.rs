@@ -374,10 +374,27 @@ async fn test_buttons_find_out_and_the_checklist_remembers() {
     assert_eq!(own.map(state), ["pass"; 5], "the demo's bank stands in for SePay's API");
     assert_eq!([state("tunnel"), state("webhook"), state("notifications")], ["warn"; 3]);
     let list = desk.get("/admin/api/checklist").await;
-    // The public address is looked at all the time; its row needs no button.
-    let mut pressed = list["rows"].as_array().unwrap().iter().filter(|row| row["id"] != "tunnel");
+    let mut pressed = list["rows"].as_array().unwrap().iter();
     assert!(pressed.all(|row| row["checked_at"].is_string()), "{list}");
     assert_eq!(desk.refused("POST", "/admin/api/checks/luck", None).await.0, 400);
+}
+
+#[tokio::test]
+async fn a_machine_that_shows_no_messages_says_so_unasked_until_another_way_tells_the_owner() {
+    let desk = Desk::open(true).await;
+    let row = async || {
+        let list = desk.get("/admin/api/checklist").await;
+        let rows = list["rows"].as_array().unwrap();
+        rows.iter().find(|row| row["id"] == "notifications").unwrap().clone()
+    };
+    let silent = row().await;
+    assert_eq!((&silent["state"], &silent["code"]), (&json!("warn"), &json!("notifications_unavailable")));
+    let mut told = desk.get("/admin/api/settings").await["channels"].clone();
+    told["telegram_chat"] = json!("123456");
+    let (status, settings) = desk.ask("PUT", "/admin/api/settings/channels", Some(told)).await;
+    assert_eq!(status, StatusCode::OK, "{settings}");
+    let told = row().await;
+    assert_eq!(told["state"], "pass", "{told}");
 }
 
 #[tokio::test]
