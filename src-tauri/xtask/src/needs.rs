@@ -62,6 +62,7 @@ const TESTS: &[Need] = &[
     need(Program("gnome-keyring-daemon"), "gnome-keyring", "gnome-keyring", "gnome-keyring"),
     need(Program("secret-tool"), "libsecret-tools", "libsecret", "libsecret"),
     need(Program("dunst"), "dunst", "dunst", "dunst"),
+    need(Program("notify-send"), "libnotify-bin", "libnotify", "libnotify"),
     need(Program("Xvfb"), "xvfb xauth", "xorg-x11-server-Xvfb xorg-x11-xauth", "xorg-server-xvfb xorg-xauth"),
     need(Program("openbox"), "openbox", "openbox", "openbox"),
     need(Program("xdotool"), "xdotool", "xdotool", "xdotool"),
@@ -74,6 +75,9 @@ const TESTS: &[Need] = &[
     need(File(&["/usr/sbin/sshd", "/usr/bin/sshd"]), "openssh-server", "openssh-server", "openssh"),
     need(Program("ssh"), "openssh-client", "openssh-clients", "openssh"),
     need(Program("sqlite3"), "sqlite3", "sqlite", "sqlite"),
+    need(Program("curl"), "curl", "curl", "curl"),
+    need(Program("setpriv"), "util-linux", "util-linux", "util-linux"),
+    need(Program("ip"), "iproute2", "iproute", "iproute2"),
     need(Program("strace"), "strace", "strace", "strace"),
     need(Program("zbarimg"), "zbar-tools", "zbar", "zbar"),
     need(
