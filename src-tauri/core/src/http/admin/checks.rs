@@ -149,11 +149,13 @@ pub(super) async fn checklist_now(
     };
     let course =
         if courses > 0 { Finding::pass() } else { Finding::fail("no_course", "no course is on sale") };
-    let told = match (config.notifications.desktop, desk.desktop.trouble().await) {
-        (true, None) => Finding::pass(),
-        _ if tell::reaches_elsewhere(&config) => Finding::pass(),
-        (true, Some(why)) => Finding::warn("notifications_unavailable", why),
-        (false, _) => Finding::warn("notifications_off", "desktop notifications are switched off"),
+    let told = if tell::reaches_elsewhere(&config) {
+        Finding::pass()
+    } else if !config.notifications.desktop {
+        Finding::warn("notifications_off", "desktop notifications are switched off")
+    } else {
+        let trouble = desk.desktop.trouble().await;
+        trouble.map_or_else(Finding::pass, |why| Finding::warn("notifications_unavailable", why))
     };
     let secrets = match (secrets_ok, desk.credentials.kind()) {
         (false, _) => Finding { state: "fail", ..key.clone() },
