@@ -140,7 +140,9 @@ pub(crate) struct Element<'a> {
 }
 
 impl Element<'_> {
+    /// Clicks it where it is, once nothing on the page is awaited any more that would move it.
     pub(crate) async fn click(&self) -> Result<()> {
+        self.page.wait("body:not(:has(main[aria-busy=true]))", "").await?;
         self.page.send(&format!("/element/{}/click", self.id), json!({})).await.map(drop)
     }
 

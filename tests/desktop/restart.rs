@@ -54,11 +54,12 @@ async fn a_staged_copy_is_restored_by_the_restart_that_the_window_offers() {
     let looked = data.clone();
     let kept = tokio::task::spawn_blocking(move || look_until(PATIENCE, || aside(&looked)));
     let kept = kept.await.unwrap().unwrap().expect("the copy took the shop's place");
-    wait_for_window(&machine, MAIN).unwrap();
-    picture(&machine, "restarted");
-    assert!(kept.join("shop.db").exists() && !data.join("restore-pending").exists());
     let looked = data.clone();
     let again = move || look_until(PATIENCE, || Ok((said(&looked, "the shop is open")? == 2).then_some(())));
     tokio::task::spawn_blocking(again).await.unwrap().unwrap().expect("it is open again");
+    wait_for_window(&machine, MAIN).unwrap();
+    picture(&machine, "restarted");
+    // Only now: the folder for the shop before is made first, the files follow one by one.
+    assert!(kept.join("shop.db").exists() && !data.join("restore-pending").exists());
     assert_eq!(said(&data, "the shop is closed").unwrap(), 1, "in good order");
 }

@@ -2,6 +2,7 @@ import { fireEvent, screen, within } from '@testing-library/svelte';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { language } from '../src/lib/i18n/index.svelte';
+import { mockBackups } from '../src/lib/api/mock/ops';
 import { live } from '../src/lib/live/live.svelte';
 import { router } from '../src/lib/route.svelte';
 import { calm, close, open, SETTINGS, type Routes } from './desk';
@@ -281,5 +282,32 @@ describe('settings', () => {
     });
     expect(input.value).toBe('');
     expect(document.body.innerHTML).not.toContain('whsec_canary');
+  });
+
+  it('follow a link to a section once all that stands above it is there, and once only', async () => {
+    const led: string[] = [];
+    Element.prototype.scrollIntoView = function (this: Element) {
+      led.push(this.id);
+    };
+    let backups: (list: unknown) => void = () => undefined;
+    const late = new Promise((resolve) => (backups = resolve));
+    await open('#/settings?section=limits', { backups: () => late });
+    const main = screen.getByRole('main');
+    await screen.findByTestId('secret-sepay.api_key', undefined, { timeout: 10_000 });
+    await calm();
+    expect(main.getAttribute('aria-busy')).toBe('true');
+    expect(led).toEqual([]);
+
+    backups(mockBackups('full'));
+    await calm();
+    expect(screen.getByTestId('backup-now')).toBeTruthy();
+    expect(main.getAttribute('aria-busy')).toBe('false');
+    expect(led).toEqual(['section-limits']);
+
+    // Another question, of the dialog for a new order, does not take the page back there.
+    await fireEvent.click(screen.getByTestId('create-order'));
+    await calm();
+    expect(screen.getByTestId('order-submit')).toBeTruthy();
+    expect(led).toEqual(['section-limits']);
   });
 });

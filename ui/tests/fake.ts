@@ -14,7 +14,7 @@ export class FakeTransport implements Transport {
   declare restart?: Transport['restart'];
   send: (event: Event) => void = () => undefined;
   link: (link: Link) => void = () => undefined;
-  /** Answers one request; throws for a broken line. */
+  /** Answers one request, at once or by a promise; throws for a broken line. */
   answer: (asked: Asked) => unknown = () => ({ rows: [], next: null });
 
   constructor() {
@@ -24,8 +24,8 @@ export class FakeTransport implements Transport {
   request(method: Method, path: string, body?: unknown): Promise<Answer> {
     const asked = { method, path, body };
     this.asked.push(asked);
-    return Promise.resolve().then(() => {
-      const value = this.answer(asked);
+    return Promise.resolve().then(async () => {
+      const value = await this.answer(asked);
       if (value instanceof Refusal) {
         return { status: value.status, contentType: 'application/problem+json', body: JSON.stringify(value) };
       }

@@ -8,6 +8,12 @@ import { get } from '../api/api';
 import { asProblem, type ApiProblem } from '../api/problem';
 import { live } from './live.svelte';
 
+/** Questions under way whose place on the page is still empty: what stands below it will move. */
+class Unanswered {
+  number = $state(0);
+}
+export const unanswered = new Unanswered();
+
 export class Query<T> {
   data = $state.raw<T>();
   problem = $state.raw<ApiProblem>();
@@ -56,6 +62,8 @@ export class Query<T> {
     }
     this.#busy = true;
     this.loading = true;
+    const first = this.data === undefined;
+    if (first) unanswered.number += 1;
     try {
       const data = await get<T>(path);
       if (turn === this.#turn) {
@@ -69,6 +77,7 @@ export class Query<T> {
         this.loading = false;
       }
       this.#busy = false;
+      if (first) unanswered.number -= 1;
     }
     if (this.#again) {
       this.#again = false;

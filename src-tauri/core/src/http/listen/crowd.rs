@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::watch;
+
 use super::Caps;
 use super::pulse::Pulse;
 
@@ -13,6 +15,8 @@ use super::pulse::Pulse;
 pub(super) struct Crowd {
     inner: Arc<Mutex<Inner>>,
     order: Arc<AtomicU64>,
+    /// Connections that lost their place and still have their socket.
+    leaving: Arc<watch::Sender<usize>>,
 }
 
 #[derive(Debug, Default)]
@@ -28,21 +32,36 @@ impl Crowd {
         let mut inner = lock(&self.inner);
         let counted = !from.is_loopback();
         if counted && inner.seated.values().filter(|(ip, _)| *ip == from).count() >= caps.per_address {
-            inner.free_one(|ip| ip == from)?;
+            self.free_one(&mut inner, |ip| ip == from)?;
         }
         if inner.seated.len() >= caps.connections.max(1) {
-            inner.free_one(|_| true)?;
+            self.free_one(&mut inner, |_| true)?;
         }
         let pulse = Arc::new(Pulse::new(Arc::clone(&self.order)));
         let number = inner.next;
         inner.next += 1;
         inner.seated.insert(number, (from, Arc::clone(&pulse)));
-        Some(Seat { number, pulse, crowd: Arc::clone(&self.inner) })
+        let (crowd, leaving) = (Arc::clone(&self.inner), Arc::clone(&self.leaving));
+        Some(Seat { number, pulse, crowd, leaving })
+    }
+
+    /// Ends when whoever lost its place is gone, socket and all. Without that, a burst of connections is taken faster
+    /// than those before it go, and the cap is none.
+    pub(super) async fn settled(&self) {
+        // Fails only without a sender, which this is.
+        let _ = self.leaving.subscribe().wait_for(|number| *number == 0).await;
     }
 
     /// Ends one connection that is not being answered.
     pub(super) fn make_room(&self) {
-        lock(&self.inner).free_one(|_| true);
+        self.free_one(&mut lock(&self.inner), |_| true);
+    }
+
+    fn free_one(&self, inner: &mut Inner, whose: impl Fn(IpAddr) -> bool) -> Option<()> {
+        let pulse = inner.give_up_one(whose)?;
+        self.leaving.send_modify(|number| *number += 1);
+        pulse.taken.cancel();
+        Some(())
     }
 
     /// Ends all connections.
@@ -54,22 +73,22 @@ impl Crowd {
 }
 
 impl Inner {
-    fn free_one(&mut self, whose: impl Fn(IpAddr) -> bool) -> Option<()> {
+    /// Takes the place from the one that waits for longest.
+    fn give_up_one(&mut self, whose: impl Fn(IpAddr) -> bool) -> Option<Arc<Pulse>> {
         let waiting = self.seated.iter().filter(|(_, (ip, _))| whose(*ip));
         let waiting = waiting.filter_map(|(number, (_, pulse))| Some((pulse.waits_since()?, *number)));
         let (_, number) = waiting.min()?;
-        let (_, pulse) = self.seated.remove(&number)?;
-        pulse.taken.cancel();
-        Some(())
+        self.seated.remove(&number).map(|(_, pulse)| pulse)
     }
 }
 
-/// A connection's place; free again when dropped.
+/// A connection's place; free again when dropped, which is after its socket.
 #[derive(Debug)]
 pub(super) struct Seat {
     number: u64,
     pulse: Arc<Pulse>,
     crowd: Arc<Mutex<Inner>>,
+    leaving: Arc<watch::Sender<usize>>,
 }
 
 impl Seat {
@@ -85,7 +104,9 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        lock(&self.crowd).seated.remove(&self.number);
+        if lock(&self.crowd).seated.remove(&self.number).is_none() {
+            self.leaving.send_modify(|number| *number -= 1);
+        }
     }
 }
 

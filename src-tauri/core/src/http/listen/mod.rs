@@ -89,6 +89,10 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, rules: Rules, s
         let caps = (rules.caps)();
         // Without a seat the connection is closed again: all others are being answered.
         let Some(seat) = crowd.seat(peer.ip(), &caps) else { continue };
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = crowd.settled() => {}
+        }
         let answered = Arc::clone(&rules.answered);
         let guest = Guest { peer, caps, slow_body: rules.slow_body, answered, stop: stop.clone() };
         connections.spawn(guest.attend(stream, seat, router.clone()));

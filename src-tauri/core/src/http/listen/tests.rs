@@ -172,6 +172,20 @@ async fn whoever_has_said_least_for_longest_makes_room() {
 }
 
 #[tokio::test]
+async fn a_place_counts_as_free_when_the_socket_of_who_had_it_is_closed() {
+    let (crowd, caps) = (Crowd::default(), Caps { connections: 1, ..CAPS });
+    let at = std::net::IpAddr::from([127, 0, 0, 1]);
+    let first = crowd.seat(at, &caps).unwrap();
+    soon(crowd.settled()).await;
+    let _second = crowd.seat(at, &caps).unwrap();
+    soon(first.taken()).await;
+    let early = tokio::time::timeout(Duration::from_millis(50), crowd.settled()).await;
+    assert!(early.is_err(), "the first has its socket still");
+    drop(first);
+    soon(crowd.settled()).await;
+}
+
+#[tokio::test]
 async fn when_all_are_being_answered_there_is_no_room() {
     let door = open(Caps { connections: 2, ..CAPS }).await;
     let mut busy = Vec::new();
