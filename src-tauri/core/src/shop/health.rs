@@ -285,7 +285,10 @@ fn database(floor: &Floor) -> Look {
 
 fn room(floor: &Floor) -> Look {
     let Some((free, all)) = disk(&floor.data_dir) else { return Look::fine("disk") };
-    let words = Some(format!("{} MB", free / 1_000_000));
+    let words = Some(match free {
+        10_000_000_000.. => format!("{} GB", free / 1_000_000_000),
+        _ => format!("{} MB", free / 1_000_000),
+    });
     if free < NO_ROOM {
         Look::wrong("disk", Grade::Fail, "disk_full", words, "/settings?section=backup")
     } else if free < LITTLE_ROOM || free < all / 20 {
