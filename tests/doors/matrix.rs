@@ -510,10 +510,14 @@ async fn every_combination_is_answered_as_the_table_says() {
 #[tokio::test]
 async fn a_listener_off_loopback_needs_its_setting_and_says_so() {
     use chotdon_tests::served::Home;
-    for (at, setting) in [("--public", "public.allow_remote"), ("--private", "private.allow_remote")] {
+    let doors =
+        [("--public", "public.allow_remote", "--private"), ("--private", "private.allow_remote", "--public")];
+    for (at, setting, other) in doors {
         let home = Home::new().await.unwrap();
         for address in ["0.0.0.0:0", "[::]:0"] {
-            let error = home.run(&["serve", "--demo", at, address], "").await.unwrap_err().to_string();
+            // The other door at no port that somebody may have.
+            let asked = ["serve", "--demo", at, address, other, "127.0.0.1:0"];
+            let error = home.run(&asked, "").await.unwrap_err().to_string();
             assert!(error.contains(setting) && error.contains("reachable from other machines"), "{error}");
         }
     }
