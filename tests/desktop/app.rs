@@ -74,14 +74,16 @@ impl App {
     /// Waits for its end; gives its exit code.
     pub(crate) fn ends(mut self) -> Result<i32> {
         // Its output closes when it goes; then waiting for it cannot last.
+        let mut said = Vec::new();
         loop {
             match self.lines.recv_timeout(PATIENCE) {
-                Ok(_) => {}
+                Ok(line) => said.push(line),
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => bail!("it is still running"),
             }
         }
-        self.child.wait()?.code().context("it was killed")
+        let status = self.child.wait()?;
+        status.code().with_context(|| format!("{status}; it said: {}", said.join("\n")))
     }
 
     pub(crate) fn is_running(&mut self) -> bool {
